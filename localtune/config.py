@@ -1,0 +1,301 @@
+"""One frozen dataclass per stage; every option is written here once, with its help and unit.
+
+Metadata of a field: `help`; `unit` (shown behind the help); `flag` where the option isn't the
+field's name; `lock=False` where a change can't change the artefact, so nothing runs again.
+The value of an option is the flag's, else localtune.toml's, else the default here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.resources
+import tomllib
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from localtune.errors import ConfigError
+
+
+def option(default: Any, help: str, unit: str = "", flag: str = "", lock: bool = True) -> Any:
+    """Declare one option: a dataclass field that carries its help."""
+    metadata = {"help": help, "unit": unit, "flag": flag, "lock": lock}
+    return field(default=default, metadata=metadata)
+
+
+def _require(ok: bool, flag: str, value: object, rule: str) -> None:
+    if not ok:
+        raise ConfigError(f"{flag} is {value!r}, but it must be {rule}.", f"Change {flag}.")
+
+
+@dataclass(frozen=True)
+class CorpusConfig:
+    """Files to passages."""
+
+    passage_tokens: int = option(1024, "Longest passage that documents are cut into.", "tokens")
+    max_file_mb: int = option(50, "Larger files are listed and not read.", "MB")
+
+    def check(self) -> None:
+        _require(
+            64 <= self.passage_tokens <= 8192,
+            "--passage-tokens",
+            self.passage_tokens,
+            "between 64 and 8192",
+        )
+        _require(self.max_file_mb >= 1, "--max-file-mb", self.max_file_mb, "1 or more")
+
+
+@dataclass(frozen=True)
+class ExamConfig:
+    """Passages to the exam."""
+
+    questions: int = option(160, "Questions in the exam, at most.")
+    seed: int = option(7, "Seed of the choice of questions.", flag="--exam-seed")
+
+    def check(self) -> None:
+        _require(1 <= self.questions <= 100_000, "--questions", self.questions, "1 or more")
+
+
+@dataclass(frozen=True)
+class LessonsConfig:
+    """Passages to lessons."""
+
+    mode: str = option("structure", "How lessons are made: structure.", flag="--lessons")
+    seed: int = option(7, "Seed of the choice of wordings.", flag="--lessons-seed")
+
+    def check(self) -> None:
+        _require(self.mode in ("structure",), "--lessons", self.mode, "structure")
+
+
+@dataclass(frozen=True)
+class BaseConfig:
+    """The model that is tuned."""
+
+    base: str = option("tiny", "The base: tiny (built in), a local folder, or a Hub id.")
+    revision: str = option("", "Revision of a base from the Hub: a commit, tag or branch.")
+    offline: bool = option(False, "Use only what is on this machine already.", lock=False)
+
+    def check(self) -> None:
+        _require(bool(self.base.strip()), "--base", self.base, "tiny, a folder, or a Hub id")
+
+    def folder(self) -> Path | None:
+        """Return the local folder the base lies in, or None where it must come from the Hub."""
+        if self.base == "tiny":
+            return Path(str(importlib.resources.files("localtune") / "bases" / "tiny"))
+        local = Path(self.base).expanduser()
+        return local if local.is_dir() else None
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Lessons and base to an adapter. 0 means: computed from the lessons and the base."""
+
+    rank: int = option(0, "Rank of the LoRA matrices; 0 chooses.")
+    alpha: float = option(32.0, "LoRA alpha.")
+    learning_rate: float = option(0.0, "Highest learning rate; 0 chooses.")
+    steps: int = option(0, "Optimiser steps; 0 chooses.")
+    batch_tokens: int = option(4096, "Tokens in one optimiser step.", "tokens")
+    max_length: int = option(256, "Longest lesson; the rest is cut.", "tokens")
+    seed: int = option(7, "Seed of the order of lessons and of LoRA.", flag="--train-seed")
+    threads: int = option(0, "CPU threads; 0 means all cores.", lock=False)
+
+    def check(self) -> None:
+        for flag, value in (
+            ("--rank", self.rank),
+            ("--steps", self.steps),
+            ("--threads", self.threads),
+            ("--learning-rate", self.learning_rate),
+        ):
+            _require(value >= 0, flag, value, "0 or more")
+        _require(self.alpha > 0, "--alpha", self.alpha, "above 0")
+        _require(self.max_length >= 16, "--max-length", self.max_length, "16 or more")
+        _require(
+            self.batch_tokens >= self.max_length,
+            "--batch-tokens",
+            self.batch_tokens,
+            f"at least --max-length ({self.max_length})",
+        )
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """Base and adapter to the master GGUF; nothing to choose yet."""
+
+    def check(self) -> None:
+        return
+
+
+@dataclass(frozen=True)
+class QuantizeConfig:
+    """The master to the levels that are shipped."""
+
+    levels: tuple[str, ...] = option(
+        ("Q4_K_M", "Q8_0"),
+        "Quantization levels; the Modelfile points to the first.",
+        flag="--quantize",
+    )
+
+    def check(self) -> None:
+        _require(bool(self.levels), "--quantize", "", "one level or more, such as Q4_K_M")
+        _require(
+            len(set(self.levels)) == len(self.levels),
+            "--quantize",
+            ",".join(self.levels),
+            "a list without repetitions",
+        )
+
+
+@dataclass(frozen=True)
+class GradeConfig:
+    """How the exam is asked."""
+
+    max_answer_tokens: int = option(64, "Longest answer.", "tokens")
+    context: int = option(512, "Context the exam is asked in.", "tokens")
+
+    def check(self) -> None:
+        _require(
+            self.max_answer_tokens >= 1, "--max-answer-tokens", self.max_answer_tokens, "1 or more"
+        )
+        _require(
+            self.context > self.max_answer_tokens,
+            "--context",
+            self.context,
+            f"more than --max-answer-tokens ({self.max_answer_tokens})",
+        )
+
+
+@dataclass(frozen=True)
+class BuildConfig:
+    """Everything that can be chosen about a build."""
+
+    name: str = ""
+    corpus: CorpusConfig = CorpusConfig()
+    exam: ExamConfig = ExamConfig()
+    lessons: LessonsConfig = LessonsConfig()
+    base: BaseConfig = BaseConfig()
+    train: TrainConfig = TrainConfig()
+    export: ExportConfig = ExportConfig()
+    quantize: QuantizeConfig = QuantizeConfig()
+    grade: GradeConfig = GradeConfig()
+
+    def check(self) -> None:
+        """Raise ConfigError, naming the flag, at the first value that can't be used."""
+        for section in sections():
+            getattr(self, section).check()
+
+
+def sections() -> tuple[str, ...]:
+    """Return the names of the stages' configurations, in the order of the stages."""
+    return tuple(f.name for f in dataclasses.fields(BuildConfig) if f.name != "name")
+
+
+def section_type(section: str) -> type[Any]:
+    """Return the dataclass of a section."""
+    hints = typing.get_type_hints(BuildConfig)
+    return typing.cast("type[Any]", hints[section])
+
+
+def flag_of(spec: dataclasses.Field[Any]) -> str:
+    """Return a field's option name, such as --batch-tokens."""
+    return spec.metadata.get("flag") or "--" + spec.name.replace("_", "-")
+
+
+def locked_values(config: Any) -> dict[str, Any]:
+    """Return the values of one section that an artefact depends on, as JSON would hold them."""
+    locked = [f for f in dataclasses.fields(config) if f.metadata.get("lock", True)]
+    return {f.name: _plain(getattr(config, f.name)) for f in locked}
+
+
+def to_dict(config: BuildConfig) -> dict[str, Any]:
+    """Return every value, as JSON would hold it; `from_dict` reads it back."""
+    return typing.cast("dict[str, Any]", _plain(dataclasses.asdict(config)))
+
+
+def from_dict(values: dict[str, Any], source: str = "the configuration") -> BuildConfig:
+    """Build a configuration from {section: {key: value}}; raise ConfigError at an unknown key."""
+    known: dict[str, Any] = {}
+    for key, value in values.items():
+        if key == "name":
+            known["name"] = _converted(value, str, "name", source)
+        elif key in sections():
+            known[key] = _section(key, value, source)
+        else:
+            raise ConfigError(
+                f"{source}: unknown key {key!r}.",
+                f"Known are name and the tables {', '.join(sections())}.",
+            )
+    return BuildConfig(**known)
+
+
+def _section(section: str, values: object, source: str) -> Any:
+    if not isinstance(values, dict):
+        raise ConfigError(
+            f"{source}: {section} must be a table.", f"Write [{section}] above its keys."
+        )
+    kind = section_type(section)
+    hints = typing.get_type_hints(kind)
+    for key in values:
+        if key not in hints:
+            known = ", ".join(hints) or "no keys"
+            raise ConfigError(f"{source}: unknown key {key!r} in [{section}].", f"Known: {known}.")
+    return kind(
+        **{
+            key: _converted(value, hints[key], f"{section}.{key}", source)
+            for key, value in values.items()
+        }
+    )
+
+
+def _converted(value: object, kind: Any, where: str, source: str) -> Any:
+    """Check a TOML value against the field's type; a whole number may stand for a float."""
+    if kind is float and type(value) is int:
+        return float(value)
+    if typing.get_origin(kind) is tuple:
+        if isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
+            return tuple(value)
+        raise ConfigError(f"{source}: {where} must be a list of texts.", 'Such as ["Q4_K_M"].')
+    if type(value) is not kind:
+        name = {
+            str: "a text in quotes",
+            int: "a whole number",
+            float: "a number",
+            bool: "true or false",
+        }[kind]
+        raise ConfigError(
+            f"{source}: {where} is {value!r}, but it must be {name}.", f"Change {where}."
+        )
+    return value
+
+
+def load(file: Path | None, flags: dict[str, dict[str, Any]], name: str = "") -> BuildConfig:
+    """Read localtune.toml, lay the given flags over it and check every value.
+
+    `flags` holds {section: {key: value}} of what was given on the command line only.
+    Raises ConfigError, naming the file and key, or the flag.
+    """
+    values = _read_toml(file) if file else {}
+    from_dict(values, str(file))
+    merged = dict(values)
+    for section, given in flags.items():
+        merged[section] = {**merged.get(section, {}), **given}
+    if name:
+        merged["name"] = name
+    config = from_dict(merged)
+    config.check()
+    return config
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{file} can't be read: {error.strerror}.", "Check --config.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not valid TOML: {error}", "Mend that line.") from error
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, tuple | list) else value

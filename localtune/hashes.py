@@ -1,0 +1,72 @@
+"""SHA-256 of files and folders, remembered by size and time of change."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from localtune.workspace import write_json
+
+ABSENT = "absent"
+
+
+class Hashes:
+    """A cache of SHA-256 sums: a file whose size and mtime_ns are known isn't read again."""
+
+    def __init__(self, file: Path | None = None) -> None:
+        self._file = file
+        self._known: dict[str, list[int | str]] = _load(file)
+        self._changed = False
+
+    def file(self, path: Path) -> str:
+        """Return the SHA-256 of a file in hex, ABSENT where there is none."""
+        try:
+            stat = path.stat()
+        except FileNotFoundError:
+            return ABSENT
+        key, stamp = str(path.resolve()), [stat.st_size, stat.st_mtime_ns]
+        known = self._known.get(key)
+        if known and known[:2] == stamp:
+            return str(known[2])
+        with path.open("rb") as data:
+            digest = hashlib.file_digest(data, "sha256").hexdigest()
+        self._known[key] = [*stamp, digest]
+        self._changed = True
+        return digest
+
+    def tree(self, folder: Path, wanted: Callable[[Path], bool] = lambda path: True) -> str:
+        """Return one SHA-256 over the names and contents of a folder's files, in order."""
+        if not folder.is_dir():
+            return ABSENT
+        return self.files(folder, (p for p in folder.rglob("*") if p.is_file() and wanted(p)))
+
+    def files(self, folder: Path, paths: Iterable[Path]) -> str:
+        """Return one SHA-256 over the names relative to `folder`, and contents, of `paths`."""
+        whole = hashlib.sha256()
+        for path in sorted(paths):
+            whole.update(
+                f"{path.relative_to(folder).as_posix()}\0{self._readable(path)}\n".encode()
+            )
+        return whole.hexdigest()
+
+    def _readable(self, path: Path) -> str:
+        try:
+            return self.file(path)
+        except PermissionError:
+            return "unreadable"
+
+    def save(self) -> None:
+        """Write the cache; one that is lost costs time only."""
+        if self._file and self._changed:
+            kept = {path: row for path, row in self._known.items() if Path(path).exists()}
+            write_json(self._file, kept)
+            self._changed = False
+
+
+def _load(file: Path | None) -> dict[str, list[int | str]]:
+    try:
+        return json.loads(file.read_text(encoding="utf-8")) if file else {}
+    except (OSError, ValueError):
+        return {}
