@@ -1,0 +1,1 @@
+"""Passages to lessons and an exam: passages.jsonl -> exam.jsonl, lessons.jsonl."""

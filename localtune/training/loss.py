@@ -1,0 +1,27 @@
+"""The loss over answer tokens only, without the logits of all the others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from localtune.training.tokenise import IGNORED
+
+CHUNK = 4096  # tokens whose logits exist at one time
+
+
+def answer_loss(model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Mean cross-entropy over the labelled tokens of a packed batch (rows, length).
+
+    The head is applied to the positions that predict a label, at most CHUNK of them at a time:
+    never (rows, length, vocabulary) logits. `model` is a PEFT model around a causal LM.
+    """
+    causal = model.get_base_model()
+    hidden = causal.model(input_ids=batch["input_ids"], position_ids=batch["position_ids"], use_cache=False).last_hidden_state
+    targets = batch["labels"][:, 1:]
+    counts = targets != IGNORED
+    wanted, targets = hidden[:, :-1][counts], targets[counts]
+    parts = [cross_entropy(causal.lm_head(h).float(), t, reduction="sum") for h, t in zip(wanted.split(CHUNK), targets.split(CHUNK), strict=True)]
+    return torch.stack(parts).sum() / max(1, len(targets))

@@ -1,0 +1,99 @@
+"""lessons.jsonl -> token ids with labels, packed into rows. Knows nothing of models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils.data import Dataset
+
+IGNORED = -100  # the label of a token on which no loss is taken
+PLAIN_TEMPLATE = (
+    "{% for message in messages %}{{ message['role'].capitalize() + ': ' + message['content'] + (eos_token if message['role'] == 'assistant' else '\\n') }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
+)
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """One lesson: ids, and labels of the same length (IGNORED outside answers)."""
+
+    ids: list[int]
+    labels: list[int]
+
+
+def tokenise(lesson: dict[str, Any], tokenizer: Any, max_length: int) -> Tokens:
+    """Tokenise a chat (loss on the assistant's turns) or a text (loss everywhere), cut to max_length.
+
+    A chat is rendered by the tokenizer's own template; the ids of each prefix must begin those of
+    the next, so that what is learned is what the runtime will be asked to go on with.
+    """
+    if "text" in lesson:
+        ids = tokenizer(lesson["text"] + tokenizer.eos_token).input_ids
+        return Tokens(ids[:max_length], ([IGNORED, *ids[1:]])[:max_length])
+    ids, labels = [], []
+    messages = lesson["messages"]
+    for i, message in enumerate(messages):
+        if message["role"] != "assistant":
+            continue
+        prompt = _render(tokenizer, messages[:i], True)
+        whole = _render(tokenizer, messages[: i + 1], False)
+        ids = whole
+        labels += [IGNORED] * (len(prompt) - len(labels)) + whole[len(prompt) :]
+    return Tokens(ids[:max_length], labels[:max_length])
+
+
+def _render(tokenizer: Any, messages: list[dict[str, str]], generate: bool) -> list[int]:
+    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=generate)
+    return list(tokenizer(text, add_special_tokens=False).input_ids)
+
+
+class PackedRows(Dataset[dict[str, torch.Tensor]]):
+    """Lessons packed first-fit by falling length into rows of at most `row` tokens.
+
+    An item holds input_ids, labels and position_ids, each (row,). Positions start at 0 with each
+    lesson, from which transformers makes a block-diagonal mask: no lesson sees another.
+    """
+
+    def __init__(self, lessons: Iterable[Tokens], row: int, pad: int) -> None:
+        self._row, self._pad = row, pad
+        self.rows: list[list[Tokens]] = pack(list(lessons), row)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        ids: list[int] = []
+        labels: list[int] = []
+        places: list[int] = []
+        for lesson in self.rows[index]:
+            ids += lesson.ids
+            labels += [IGNORED, *lesson.labels[1:]]
+            places += range(len(lesson.ids))
+        empty = self._row - len(ids)
+        return {
+            "input_ids": torch.tensor(ids + [self._pad] * empty),
+            "labels": torch.tensor(labels + [IGNORED] * empty),
+            "position_ids": torch.tensor(places + list(range(empty))),
+        }
+
+
+def pack(lessons: list[Tokens], row: int) -> list[list[Tokens]]:
+    """First-fit over shuffled input order within 64 open rows; rows stay mixed, waste stays small."""
+    done: list[list[Tokens]] = []
+    open_rows: list[tuple[list[Tokens], int]] = []
+    for lesson in lessons:
+        size = len(lesson.ids)
+        for i, (held, used) in enumerate(open_rows):
+            if used + size <= row:
+                held.append(lesson)
+                open_rows[i] = (held, used + size)
+                break
+        else:
+            open_rows.append(([lesson], size))
+            if len(open_rows) > 64:
+                fullest = max(range(len(open_rows)), key=lambda i: open_rows[i][1])
+                done.append(open_rows.pop(fullest)[0])
+    return done + [held for held, _ in open_rows]
