@@ -11,14 +11,28 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from localtune.pipeline import Result
+    from localtune.progress import Progress
 
 
-def build(docs: str | Path, out: str | Path | None = None, **options: Any) -> Result:
-    """Build a model from a folder of documents, as `localtune build` does.
+def build(
+    docs: str | Path,
+    out: str | Path | None = None,
+    *,
+    name: str = "",
+    config: str | Path | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Result:
+    """Build a model from a folder of documents, as `localtune build` does. Raises LocaltuneError.
 
-    `options` are the command's options with underscores (base="tiny", quantize="Q4_K_M"), and
-    `config` (a localtune.toml), `name` and `progress`. Raises LocaltuneError.
+    `options` are the command's, with underscores: base="tiny", quantize="Q4_K_M,Q8_0", steps=300.
+    `config` is a localtune.toml. Nothing is said unless a `progress` is given.
     """
-    from localtune.pipeline import build_documents
+    from pathlib import Path
 
-    return build_documents(docs, out, **options)
+    from localtune.configfile import load, sections_of_options
+    from localtune.opening import start
+    from localtune.pipeline import run
+
+    chosen = load(Path(config) if config else None, sections_of_options(options), name)
+    return run(start(Path(docs), Path(out) if out else None, chosen), progress)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.resources
-import tomllib
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,6 +77,12 @@ class BaseConfig:
 
     def check(self) -> None:
         _require(bool(self.base.strip()), "--base", self.base, "tiny, a folder, or a Hub id")
+        like_an_id = self.base.count("/") == 1 and self.base[0] not in "./~"
+        if self.folder() is None and not like_an_id:
+            raise ConfigError(
+                f"There is no base {self.base!r}: no folder of that name, nor is it a Hub id.",
+                "Give --base tiny, a folder that exists, or a Hub id such as Qwen/Qwen3-0.6B.",
+            )
 
     def folder(self) -> Path | None:
         """Return the local folder the base lies in, or None where it must come from the Hub."""
@@ -201,6 +206,15 @@ def flag_of(spec: dataclasses.Field[Any]) -> str:
     return spec.metadata.get("flag") or "--" + spec.name.replace("_", "-")
 
 
+def flags() -> dict[str, tuple[str, dataclasses.Field[Any]]]:
+    """Return {"--batch-tokens": ("train", field)} for every option of every stage."""
+    return {
+        flag_of(spec): (section, spec)
+        for section in sections()
+        for spec in dataclasses.fields(section_type(section))
+    }
+
+
 def locked_values(config: Any) -> dict[str, Any]:
     """Return the values of one section that an artefact depends on, as JSON would hold them."""
     locked = [f for f in dataclasses.fields(config) if f.metadata.get("lock", True)]
@@ -208,91 +222,8 @@ def locked_values(config: Any) -> dict[str, Any]:
 
 
 def to_dict(config: BuildConfig) -> dict[str, Any]:
-    """Return every value, as JSON would hold it; `from_dict` reads it back."""
+    """Return every value, as JSON would hold it; configfile.from_dict reads it back."""
     return typing.cast("dict[str, Any]", _plain(dataclasses.asdict(config)))
-
-
-def from_dict(values: dict[str, Any], source: str = "the configuration") -> BuildConfig:
-    """Build a configuration from {section: {key: value}}; raise ConfigError at an unknown key."""
-    known: dict[str, Any] = {}
-    for key, value in values.items():
-        if key == "name":
-            known["name"] = _converted(value, str, "name", source)
-        elif key in sections():
-            known[key] = _section(key, value, source)
-        else:
-            raise ConfigError(
-                f"{source}: unknown key {key!r}.",
-                f"Known are name and the tables {', '.join(sections())}.",
-            )
-    return BuildConfig(**known)
-
-
-def _section(section: str, values: object, source: str) -> Any:
-    if not isinstance(values, dict):
-        raise ConfigError(
-            f"{source}: {section} must be a table.", f"Write [{section}] above its keys."
-        )
-    kind = section_type(section)
-    hints = typing.get_type_hints(kind)
-    for key in values:
-        if key not in hints:
-            known = ", ".join(hints) or "no keys"
-            raise ConfigError(f"{source}: unknown key {key!r} in [{section}].", f"Known: {known}.")
-    return kind(
-        **{
-            key: _converted(value, hints[key], f"{section}.{key}", source)
-            for key, value in values.items()
-        }
-    )
-
-
-def _converted(value: object, kind: Any, where: str, source: str) -> Any:
-    """Check a TOML value against the field's type; a whole number may stand for a float."""
-    if kind is float and type(value) is int:
-        return float(value)
-    if typing.get_origin(kind) is tuple:
-        if isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
-            return tuple(value)
-        raise ConfigError(f"{source}: {where} must be a list of texts.", 'Such as ["Q4_K_M"].')
-    if type(value) is not kind:
-        name = {
-            str: "a text in quotes",
-            int: "a whole number",
-            float: "a number",
-            bool: "true or false",
-        }[kind]
-        raise ConfigError(
-            f"{source}: {where} is {value!r}, but it must be {name}.", f"Change {where}."
-        )
-    return value
-
-
-def load(file: Path | None, flags: dict[str, dict[str, Any]], name: str = "") -> BuildConfig:
-    """Read localtune.toml, lay the given flags over it and check every value.
-
-    `flags` holds {section: {key: value}} of what was given on the command line only.
-    Raises ConfigError, naming the file and key, or the flag.
-    """
-    values = _read_toml(file) if file else {}
-    from_dict(values, str(file))
-    merged = dict(values)
-    for section, given in flags.items():
-        merged[section] = {**merged.get(section, {}), **given}
-    if name:
-        merged["name"] = name
-    config = from_dict(merged)
-    config.check()
-    return config
-
-
-def _read_toml(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{file} can't be read: {error.strerror}.", "Check --config.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} is not valid TOML: {error}", "Mend that line.") from error
 
 
 def _plain(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterator
 from pathlib import Path
 
 from localtune.workspace import write_json
@@ -36,19 +36,11 @@ class Hashes:
         self._changed = True
         return digest
 
-    def tree(self, folder: Path, wanted: Callable[[Path], bool] = lambda path: True) -> str:
-        """Return one SHA-256 over the names and contents of a folder's files, in order."""
-        if not folder.is_dir():
-            return ABSENT
-        return self.files(folder, (p for p in folder.rglob("*") if p.is_file() and wanted(p)))
-
-    def files(self, folder: Path, paths: Iterable[Path]) -> str:
-        """Return one SHA-256 over the names relative to `folder`, and contents, of `paths`."""
+    def tree(self, folder: Path) -> str:
+        """Return one SHA-256 over the names and contents of a folder's files, hidden ones aside."""
         whole = hashlib.sha256()
-        for path in sorted(paths):
-            whole.update(
-                f"{path.relative_to(folder).as_posix()}\0{self._readable(path)}\n".encode()
-            )
+        for name, path in sorted(_visible_files(folder)):
+            whole.update(f"{name}\0{self._readable(path)}\n".encode())
         return whole.hexdigest()
 
     def _readable(self, path: Path) -> str:
@@ -63,6 +55,13 @@ class Hashes:
             kept = {path: row for path, row in self._known.items() if Path(path).exists()}
             write_json(self._file, kept)
             self._changed = False
+
+
+def _visible_files(folder: Path) -> Iterator[tuple[str, Path]]:
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if not any(part.startswith(".") for part in name.split("/")) and path.is_file():
+            yield name, path
 
 
 def _load(file: Path | None) -> dict[str, list[int | str]]:

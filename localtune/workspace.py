@@ -141,23 +141,30 @@ def no_room_is_an_error(target: Path) -> Iterator[None]:
 
 
 @contextmanager
-def atomic_path(target: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `target`; rename it on success, remove it on failure.
-
-    What is written there may be a file or a folder. Raises DiskFullError.
-    """
+def temporary_path(target: Path) -> Iterator[Path]:
+    """Yield a free path beside `target` for a file or folder that is removed at the end."""
     with no_room_is_an_error(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.parent / f".{target.name}.{secrets.token_hex(4)}{PARTIAL}"
         try:
             yield temporary
-            _sync(temporary)
-            if temporary.is_dir():
-                remove(target)  # a folder can't be renamed onto one that isn't empty
-            temporary.replace(target)
-            _sync_one(target.parent)
         finally:
             remove(temporary)
+
+
+@contextmanager
+def atomic_path(target: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `target`; rename it on success, remove it on failure.
+
+    What is written there may be a file or a folder. Raises DiskFullError.
+    """
+    with temporary_path(target) as temporary:
+        yield temporary
+        _sync(temporary)
+        if temporary.is_dir():
+            remove(target)  # a folder can't be renamed onto one that isn't empty
+        temporary.replace(target)
+        _sync_one(target.parent)
 
 
 def _sync(path: Path) -> None:

@@ -1,0 +1,5 @@
+"""`python -m localtune` is `localtune`."""
+
+from localtune.cli import main
+
+main()

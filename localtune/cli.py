@@ -1,0 +1,254 @@
+"""Every command: parse, call, print. Data goes to stdout, everything else to stderr.
+
+Nothing heavy is imported here; each command loads what it runs, so that --help comes at once.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import rich_click
+
+import localtune
+from localtune.errors import LocaltuneError
+from localtune.options import groups, stage_options
+
+STOPPED = "Stopped. Nothing is lost: run the same command again and it goes on where it stopped."
+TITLES = {
+    "corpus": "Documents", "exam": "Exam", "lessons": "Lessons", "base": "Base",
+    "train": "Training", "export": "Export", "quantize": "Levels", "grade": "Grading",
+}  # fmt: skip
+
+rich_click.rich_click.MAX_WIDTH = 100
+rich_click.rich_click.OPTION_GROUPS = {
+    "localtune build": [
+        {"name": "The build", "options": ["--out", "--name", "--config", "--json"]},
+        *[{"name": TITLES.get(name, name), "options": names} for name, names in groups().items()],
+    ]
+}
+
+
+class Commands(rich_click.RichGroup):
+    """The one place where an error becomes a message and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except LocaltuneError as error:
+            _show_error(error, debug=bool(ctx.ensure_object(dict).get("debug")))
+            ctx.exit(1)
+        except KeyboardInterrupt:
+            click.echo(f"\n{STOPPED}", err=True)
+            ctx.exit(130)
+
+
+def _show_error(error: LocaltuneError, debug: bool) -> None:
+    if debug:
+        import traceback
+
+        traceback.print_exception(error)
+    click.echo(f"{click.style('Error:', fg='red', bold=True)} {error.message}", err=True)
+    if error.hint:
+        click.echo(f"{click.style('Hint:', bold=True)} {error.hint}", err=True)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(localtune.__version__, prog_name="localtune")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.pass_context
+def cli(ctx: click.Context, debug: bool) -> None:
+    """Turn a folder of your own documents into a small model in your Ollama list."""
+    ctx.obj = {"debug": debug}
+
+
+def _set_debug(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        ctx.ensure_object(dict)["debug"] = True
+
+
+def _command(name: str, **settings: Any) -> Any:
+    """Declare a command that also takes --debug behind its name."""
+
+    def declare(function: Any) -> Any:
+        debug = click.option("--debug", is_flag=True, expose_value=False, callback=_set_debug,
+                             help="Show the traceback of an error.")  # fmt: skip
+        return cli.command(name, cls=rich_click.RichCommand, **settings)(debug(function))
+
+    return declare
+
+
+folder = click.argument("build", type=click.Path(path_type=Path))
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+which_level = click.option("--level", default="", metavar="LEVEL",
+                           help="Use this level. [default: the one in the Modelfile]")  # fmt: skip
+
+
+@_command("build")
+@click.argument("docs", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Build folder. [default: ./NAME]")
+@click.option("--name", default="", help="The model's name. [default: the name of DOCS]")
+@click.option("--config", "file", type=click.Path(path_type=Path), help="A localtune.toml.")
+@as_json
+@stage_options
+def build(
+    docs: Path, out: Path | None, name: str, file: Path | None, as_json: bool, **given: Any
+) -> None:
+    """Turn the documents in DOCS into a model, and show that it knows them.
+
+    Run it again after a change, or after it was stopped: only what depends on the change is done.
+    """
+    from localtune.terminal import progress_for_stderr
+
+    result = localtune.build(
+        docs, out, name=name, config=file, progress=progress_for_stderr(), **given
+    )
+    if as_json:
+        _print_json({**vars(result), "folder": str(result.folder)})
+    else:
+        _show_result(result)
+
+
+def _show_result(result: Any) -> None:
+    from localtune.summary import show
+
+    show(result)
+
+
+@_command("status")
+@folder
+@as_json
+def status(build: Path, as_json: bool) -> None:
+    """Say what is done in BUILD, what would run again, and why."""
+    from localtune.opening import open_build
+    from localtune.pipeline import standings
+
+    opened = standings(open_build(build))
+    if as_json:
+        _print_json([vars(standing) for standing in opened])
+        return
+    for standing in opened:
+        why = f"  {'; '.join(standing.why)}" if standing.why else ""
+        click.echo(f"{standing.stage:<18}{standing.state:<7}{why}".rstrip())
+
+
+@_command("ask")
+@folder
+@click.argument("question")
+@which_level
+@as_json
+def ask(build: Path, question: str, level: str, as_json: bool) -> None:
+    """Ask the model in BUILD one QUESTION."""
+    from localtune.talk import answer
+
+    gguf, text = answer(build, question, level)
+    if as_json:
+        _print_json({"question": question, "answer": text, "model": str(gguf)})
+    else:
+        click.echo(text)
+
+
+@_command("chat")
+@folder
+@which_level
+def chat(build: Path, level: str) -> None:
+    """Hold a conversation with the model in BUILD; an empty line or Ctrl-D ends it."""
+    from localtune.talk import converse
+
+    converse(build, level, read=lambda: click.prompt(">", prompt_suffix=" ", default="",
+             show_default=False, err=True), write=lambda piece: click.echo(piece, nl=False))  # fmt: skip
+
+
+@_command("quantize")
+@folder
+@click.option("--to", "level", required=True, metavar="LEVEL", help="Such as Q5_K_M.")
+def quantize(build: Path, level: str) -> None:
+    """Make another level from the master in BUILD; the Modelfile then points to it."""
+    from localtune.opening import open_build
+    from localtune.pipeline import requantize
+    from localtune.terminal import progress_for_stderr, size
+
+    gguf = requantize(open_build(build), level, progress_for_stderr())
+    click.echo(f"{gguf} ({size(gguf.stat().st_size)})")
+
+
+@_command("evaluate")
+@folder
+@click.option("--exam", type=click.Path(path_type=Path), help="Your own questions, a JSON object a "
+              "line: id, question, answers. [default: the build's exam]")  # fmt: skip
+@which_level
+@as_json
+def evaluate(build: Path, exam: Path | None, level: str, as_json: bool) -> None:
+    """Ask the model in BUILD every question of an exam and say how many it answers."""
+    from localtune.opening import open_build, shipped
+    from localtune.steps import grade_gguf
+    from localtune.summary import show_grade
+    from localtune.terminal import progress_for_stderr
+
+    opened = open_build(build)
+    gguf, questions = shipped(opened, level), exam or opened.at.exam
+    graded = grade_gguf(gguf, questions, opened.config.grade, progress_for_stderr())
+    graded = {"model": str(gguf), "exam": str(questions), **graded}
+    if as_json:
+        _print_json(graded)
+    else:
+        show_grade(graded)
+
+
+@_command("serve")
+@folder
+@which_level
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, help="Port to listen on.")
+def serve(build: Path, level: str, host: str, port: int) -> None:
+    """Serve the model in BUILD over an OpenAI-compatible API, until Ctrl-C."""
+    from localtune.talk import serve as serve_build
+
+    serve_build(build, level, host, port)
+
+
+@_command("doctor")
+@as_json
+def doctor(as_json: bool) -> None:
+    """Say what this machine has and lacks, with the fix."""
+    from localtune.doctor import examine
+
+    findings = list(examine())
+    if as_json:
+        _print_json([vars(finding) for finding in findings])
+    else:
+        for finding in findings:
+            click.echo(f"{finding.state:<8}{finding.what:<18}{finding.detail}")
+            if finding.fix:
+                click.echo(f"{'':<26}{finding.fix}")
+    if any(finding.state == "missing" for finding in findings):
+        sys.exit(1)
+
+
+@_command("clean")
+@folder
+def clean(build: Path) -> None:
+    """Remove the work files of BUILD; the model, the Modelfile and the report stay."""
+    from localtune.opening import open_build
+    from localtune.terminal import size
+
+    at = open_build(build).at
+    with at.hold():
+        freed = at.clean()
+    click.echo(f"{at.work}: {size(freed)} freed. The next build starts from the documents.")
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False, indent=1))
+
+
+def main() -> None:
+    """Run the command line: the entry point of `localtune`."""
+    cli(prog_name="localtune")
+
+
+if __name__ == "__main__":
+    main()

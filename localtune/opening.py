@@ -1,0 +1,119 @@
+"""Which build a person means: a folder of documents to start from, or a build folder to open."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from pathlib import Path
+
+from localtune.config import BuildConfig
+from localtune.configfile import from_dict
+from localtune.errors import ConfigError, InputError
+from localtune.steps import Build
+from localtune.workspace import Workspace, read_json
+
+
+def start(docs: Path, out: Path | None, config: BuildConfig) -> Build:
+    """Choose name and folder of a build and refuse what can't work, before anything is written.
+
+    Raises InputError, ConfigError.
+    """
+    if not docs.is_dir():
+        what = "is a file, not a folder" if docs.exists() else "isn't there"
+        raise InputError(f"{docs} {what}.", "Give the folder that your documents lie in.")
+    docs = docs.resolve()
+    name = check_name(config.name) if config.name else slug(docs.name)
+    folder = out.expanduser().absolute() if out else default_folder(docs, name)
+    check_apart(docs, folder, name)
+    check_ours(folder)
+    return Build(docs, config, Workspace(folder, name))
+
+
+def slug(text: str) -> str:
+    """Return a name that Ollama and every file system take: a-z, 0-9, "-" and "."."""
+    ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9.]+", "-", ascii_text).strip("-.")[:60] or "model"
+
+
+def check_name(name: str) -> str:
+    """Return a name a person chose; raise ConfigError where Ollama wouldn't take it."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
+        raise ConfigError(
+            f"--name is {name!r}, but only letters, digits, '.', '_' and '-' will do.",
+            f"Try --name {slug(name)}.",
+        )
+    return name
+
+
+def default_folder(docs: Path, name: str) -> Path:
+    """Return ./NAME, or ./NAME-model where ./NAME is the folder of documents itself."""
+    folder = Path.cwd() / name
+    return Path.cwd() / f"{name}-model" if folder.resolve() == docs else folder
+
+
+def check_apart(docs: Path, folder: Path, name: str) -> None:
+    """Refuse a build folder whose files would be read as documents."""
+    real = folder.resolve()
+    if real.is_relative_to(docs):
+        where = "is" if real == docs else "lies inside"
+        raise InputError(
+            f"The build folder {folder} {where} the folder of documents, "
+            "so the build would read its own output.",
+            f"Choose another one: --out {docs.parent / (name + '-model')}",
+        )
+    if docs.is_relative_to(real / "work"):
+        raise InputError(
+            f"The documents lie inside {real / 'work'}, where a build keeps its own files.",
+            "Move the documents, or choose another --out.",
+        )
+
+
+def check_ours(folder: Path) -> None:
+    """Refuse a folder that holds something else than a build, so that nothing is overwritten."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(
+            f"{folder} is a file, so nothing can be built there.",
+            "Choose another folder with --out.",
+        )
+    if not folder.is_dir() or (folder / "work" / "build.json").exists():
+        return
+    # A build that was killed at its first breath leaves an empty work folder, no more.
+    if any(path.name != "work" for path in folder.iterdir()):
+        raise InputError(
+            f"{folder} holds files that no build wrote; they could be overwritten.",
+            "Choose another folder with --out.",
+        )
+
+
+def open_build(folder: Path) -> Build:
+    """Open a build folder as its last build left it. Raises InputError."""
+    folder = folder.expanduser().absolute()
+    settings = folder / "work" / "build.json"
+    if not settings.is_file():
+        raise InputError(
+            f"{folder} is not a build folder.",
+            "Make one with `localtune build DOCUMENTS --out FOLDER`, or give the "
+            "folder that holds the Modelfile.",
+        )
+    kept = read_json(settings)
+    config = from_dict(kept["config"], str(settings))
+    return Build(Path(kept["documents"]), config, Workspace(folder, kept["name"]))
+
+
+def shipped(build: Build, level: str = "") -> Path:
+    """Return a level's GGUF: the named one, else the one the Modelfile points to. InputError."""
+    if level:
+        path = build.at.level_gguf(level)
+        hint = f"Make it with `localtune quantize {build.at.folder} --to {level}`."
+    else:
+        path = _from_modelfile(build.at.modelfile)
+        hint = f"Run `localtune build {build.docs} --out {build.at.folder}` to its end."
+    if not path.is_file():
+        raise InputError(f"{path} isn't there.", hint)
+    return path
+
+
+def _from_modelfile(modelfile: Path) -> Path:
+    lines = modelfile.read_text(encoding="utf-8").splitlines() if modelfile.exists() else []
+    named = [line.split(None, 1)[1].strip('" ') for line in lines if line.startswith("FROM ")]
+    return modelfile.parent / named[0] if named else modelfile

@@ -1,0 +1,182 @@
+"""The whole flow: documents -> passages -> exam, lessons -> adapter -> GGUF -> scores -> report.
+
+`stages` is the pipeline on one screen: what each stage reads, writes and depends on. steps.py says
+what each one calls; stage.py decides whether it must run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from localtune import steps
+from localtune.config import QuantizeConfig, locked_values, to_dict
+from localtune.errors import InputError
+from localtune.hashes import Hashes
+from localtune.progress import Progress, Silent
+from localtune.stage import Lock, Stage, Standing
+from localtune.steps import Build
+from localtune.workspace import no_room_is_an_error, read_json, write_json
+
+# The libraries whose version can change an artefact.
+READERS = ("trafilatura", "markdown-it-py", "ftfy")
+TRAINERS = ("torch", "transformers", "peft", "accelerate", "tokenizers")
+GGUF = ("gguf",)
+LLAMA = ("llama-cpp-python",)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a build did: `seconds` are this run's; `scores` is work/scores.json."""
+
+    folder: Path
+    name: str
+    ran: tuple[str, ...]
+    skipped: tuple[str, ...]
+    seconds: float
+    scores: dict[str, Any]
+
+
+def stages(build: Build) -> list[Stage]:
+    """Return the stages of a build in the order they run."""
+    at, config, levels = build.at, build.config, build.config.quantize.levels
+    base = config.base.folder()
+
+    def stage(
+        name: str,
+        settings: Any,
+        inputs: list[Path],
+        outputs: list[Path],
+        libraries: tuple[str, ...],
+        call: Callable[[Build, Progress], None],
+        version: int = 1,
+        scratch: Path | None = None,
+    ) -> Stage:
+        chosen = settings if isinstance(settings, dict) else locked_values(settings)
+        ins, outs = _named(build, inputs), _named(build, outputs)
+        return Stage(name, version, chosen, ins, outs, libraries, partial(call, build), scratch)
+
+    # fmt: off
+    return [
+        stage("corpus", config.corpus, [build.docs], [at.documents, at.passages], READERS,
+              steps.corpus),
+        stage("exam", config.exam, [at.passages], [at.exam], (), steps.exam),
+        stage("lessons", config.lessons, [at.passages, at.exam], [at.lessons], (), steps.lessons),
+        stage("base", config.base, [base] if base else [], [at.base], (), steps.base),
+        stage("train", config.train, [at.base, at.lessons], [at.adapter, at.metrics], TRAINERS,
+              steps.train, scratch=at.checkpoints),
+        stage("export", config.export, [at.base, at.adapter], [at.master], GGUF, steps.export),
+        stage("verify", {}, [at.base, at.adapter, at.master, at.exam], [at.faithful],
+              (*TRAINERS, *LLAMA), steps.verify),
+        *[stage(f"quantize {level}", {}, [at.master], [at.level_gguf(level)], LLAMA,
+                partial(steps.quantize, level)) for level in levels],
+        stage("modelfile", {}, [at.level_gguf(levels[0])], [at.modelfile], (), steps.modelfile),
+        stage("grade base", config.grade, [at.base, at.exam], [at.grade("base")], GGUF + LLAMA,
+              steps.grade_base),
+        *[stage(f"grade {level}", config.grade, [at.level_gguf(level), at.exam], [at.grade(level)],
+                LLAMA, partial(steps.grade_level, level)) for level in levels],
+        stage("scores", {"base": config.base.base},
+              [at.exam, at.faithful, *map(at.grade, ("base", *levels))], [at.scores], (),
+              steps.scores),
+        stage("report", {}, [at.documents, at.exam, at.lessons, at.metrics, at.scores],
+              [at.report_html, at.card], ("jinja2",), steps.report),
+    ]
+    # fmt: on
+
+
+def run(build: Build, progress: Progress | None = None) -> Result:
+    """Run the stages that must run and return what was done. Raises LocaltuneError."""
+    progress = progress or Silent()
+    check_before(build)
+    began = time.monotonic()
+    ran: list[str] = []
+    skipped: list[str] = []
+    with build.at.hold(), no_room_is_an_error(build.at.folder):
+        keep_settings(build)
+        lock = Lock(build.at.lock, Hashes(build.at.hashes))
+        for stage in stages(build):
+            done = run_stage(stage, lock, progress)
+            (ran if done else skipped).append(stage.name)
+        lock.hashes.save()
+    scores = read_json(build.at.scores)
+    return Result(
+        build.at.folder,
+        build.at.name,
+        tuple(ran),
+        tuple(skipped),
+        round(time.monotonic() - began, 2),
+        scores,
+    )
+
+
+def requantize(build: Build, level: str, progress: Progress) -> Path:
+    """Make another level from the master and point the Modelfile to it; return its file."""
+    others = [known for known in build.config.quantize.levels if known != level]
+    chosen = replace(build.config, quantize=QuantizeConfig(levels=(level, *others)))
+    build = replace(build, config=chosen)
+    check_before(build)
+    if not build.at.master.exists():
+        raise InputError(
+            f"{build.at.master} isn't there; every level is made from it.",
+            f"Run `localtune build {build.docs} --out {build.at.folder}`.",
+        )
+    with build.at.hold(), no_room_is_an_error(build.at.folder):
+        lock = Lock(build.at.lock, Hashes(build.at.hashes))
+        for stage in stages(build):
+            if stage.name in (f"quantize {level}", "modelfile"):
+                run_stage(stage, lock, progress)
+        keep_settings(build)
+    return build.at.level_gguf(level)
+
+
+def check_before(build: Build) -> None:
+    """Refuse what is known to fail later, before anything is written. Raises LocaltuneError."""
+    from localtune.export.quantize import check_levels
+
+    check_levels(list(build.config.quantize.levels))
+
+
+def keep_settings(build: Build) -> None:
+    """Keep what the build was asked for, so that other commands need the build folder only."""
+    settings = {
+        "name": build.at.name,
+        "documents": str(build.docs),
+        "config": to_dict(build.config),
+    }
+    path = build.at.settings
+    if not path.exists() or read_json(path) != settings:
+        write_json(path, settings)
+
+
+def run_stage(stage: Stage, lock: Lock, progress: Progress) -> bool:
+    """Run one stage unless its lock entry stands; return whether it ran."""
+    standing = lock.standing(stage)
+    if standing.state == "done":
+        return False
+    progress.stage(stage.name, "; ".join(standing.why) if standing.state == "again" else "")
+    began = time.monotonic()
+    lock.prepare_scratch(stage)
+    stage.run(progress)
+    lock.record(stage, time.monotonic() - began)
+    return True
+
+
+def standings(build: Build) -> list[Standing]:
+    """Say of each stage whether it would run, and why; changes nothing but the cache of hashes."""
+    lock = Lock(build.at.lock, Hashes(build.at.hashes))
+    return [lock.standing(stage) for stage in stages(build)]
+
+
+def _named(build: Build, paths: list[Path]) -> dict[str, Path]:
+    """Name paths so that moving the documents or the build folder changes no lock entry."""
+    inside, folder = {}, build.at.folder
+    for path in paths:
+        if path.is_relative_to(folder):
+            inside[path.relative_to(folder).as_posix()] = path
+        else:
+            inside["documents" if path == build.docs else "base"] = path
+    return inside

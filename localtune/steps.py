@@ -1,0 +1,167 @@
+"""What each stage calls: the only place where the build folder and a stage's code meet.
+
+A stage's folder is imported inside its step, so that a command loads no more than it runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from localtune.config import BuildConfig, GradeConfig
+from localtune.progress import Progress
+from localtune.workspace import Workspace, read_json, read_jsonl, temporary_path, write_json
+
+
+@dataclass(frozen=True)
+class Build:
+    """What a build is made from, how, and where."""
+
+    docs: Path
+    config: BuildConfig
+    at: Workspace
+
+
+def corpus(build: Build, progress: Progress) -> None:
+    from localtune.corpus import read_corpus
+
+    at = build.at
+    read_corpus(build.docs, at.documents, at.passages, build.config.corpus, progress=progress)
+
+
+def exam(build: Build, progress: Progress) -> None:
+    from localtune.lessons.exam import write_exam
+
+    write_exam(build.at.passages, build.at.exam, build.config.exam, progress=progress)
+
+
+def lessons(build: Build, progress: Progress) -> None:
+    from localtune.lessons.structure import write_lessons
+
+    at = build.at
+    write_lessons(at.passages, at.exam, at.lessons, build.config.lessons, progress=progress)
+
+
+def base(build: Build, progress: Progress) -> None:
+    from localtune.training.base import fetch_base
+
+    fetch_base(build.config.base, build.at.base, progress=progress)
+
+
+def train(build: Build, progress: Progress) -> None:
+    from localtune.training.train import train
+
+    at = build.at
+    train(
+        at.base,
+        at.lessons,
+        at.adapter,
+        at.metrics,
+        at.checkpoints,
+        build.config.train,
+        progress=progress,
+    )
+
+
+def export(build: Build, progress: Progress) -> None:
+    from localtune.export.master import export_master
+
+    at = build.at
+    export_master(at.base, at.adapter, at.master, at.name, progress=progress)
+
+
+def verify(build: Build, progress: Progress) -> None:
+    from localtune.evaluation.faithful import check
+    from localtune.runtimes.llama import Model
+
+    at, grading = build.at, build.config.grade
+    questions = [row["question"] for row in read_jsonl(at.exam)]
+    model = Model(at.master, context=grading.context)
+    write_json(at.faithful, check(at.base, at.adapter, model, questions, progress=progress))
+
+
+def quantize(level: str, build: Build, progress: Progress) -> None:
+    from localtune.export.quantize import quantize
+
+    quantize(build.at.master, build.at.level_gguf(level), level, progress=progress)
+
+
+def modelfile(build: Build, progress: Progress) -> None:
+    from localtune.runtimes.modelfile import write_modelfile
+
+    level = build.config.quantize.levels[0]
+    write_modelfile(build.at.level_gguf(level), build.at.modelfile)
+
+
+def grade_base(build: Build, progress: Progress) -> None:
+    """Ask the untuned base, as a BF16 GGUF that is removed afterwards."""
+    from localtune.export.master import export_master
+
+    at = build.at
+    with temporary_path(at.work / "base.gguf") as gguf:
+        export_master(at.base, None, gguf, at.name, progress=progress)
+        write_json(at.grade("base"), grade_gguf(gguf, at.exam, build.config.grade, progress))
+
+
+def grade_level(level: str, build: Build, progress: Progress) -> None:
+    at = build.at
+    graded = grade_gguf(at.level_gguf(level), at.exam, build.config.grade, progress)
+    write_json(at.grade(level), graded)
+
+
+def grade_gguf(gguf: Path, exam: Path, config: GradeConfig, progress: Progress) -> dict[str, Any]:
+    """Ask a GGUF every question of an exam; return {"recall", "interval", "answers"}."""
+    from localtune.evaluation.recall import grade, read_exam
+    from localtune.runtimes.llama import Model
+
+    model = Model(gguf, context=config.context)
+
+    def ask(question: str) -> str:
+        messages = [{"role": "user", "content": question}]
+        return model.ask(messages, max_tokens=config.max_answer_tokens).text
+
+    score = grade(read_exam(exam), ask, progress=progress)
+    return {"recall": score.recall, "interval": [score.lo, score.hi], "answers": score.rows}
+
+
+def scores(build: Build, progress: Progress) -> None:
+    """Gather the grades, the faithfulness and the seconds of every stage before this one."""
+    at, levels = build.at, build.config.quantize.levels
+    grades = {which: read_json(at.grade(which)) for which in ("base", *levels)}
+    write_json(
+        at.scores,
+        {
+            "name": at.name,
+            "base": build.config.base.base,
+            "exam": {
+                "questions": len(grades["base"]["answers"]),
+                "base": grades["base"]["recall"],
+                "tuned": {level: grades[level]["recall"] for level in levels},
+                "intervals": {which: graded["interval"] for which, graded in grades.items()},
+            },
+            "faithful": read_json(at.faithful),
+            "bytes": {level: at.level_gguf(level).stat().st_size for level in levels},
+            "answers": {which: graded["answers"] for which, graded in grades.items()},
+            "seconds": seconds_of(read_json(at.lock), levels),
+        },
+    )
+
+
+def seconds_of(finished: dict[str, Any], levels: tuple[str, ...]) -> dict[str, float]:
+    """Return what each stage took, without the levels that this build doesn't make."""
+    made = {"base", *levels}
+    return {
+        name: kept["seconds"]
+        for name, kept in finished.items()
+        if " " not in name or name.split()[1] in made
+    }
+
+
+def report(build: Build, progress: Progress) -> None:
+    from localtune.report import write_report
+
+    at = build.at
+    write_report(
+        at.scores, at.metrics, at.documents, at.exam, at.report_html, at.card, progress=progress
+    )

@@ -1,0 +1,83 @@
+"""What a person sees at the end: the summary of a build, the result of an exam. On stdout."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from localtune.opening import open_build
+from localtune.pipeline import Result
+from localtune.terminal import duration, recall, size, summary
+from localtune.workspace import read_jsonl
+
+WRONG_SHOWN = 10  # wrong answers printed by `localtune evaluate`
+
+
+def show(result: Result) -> None:
+    """Print what the build came to and the commands that use it."""
+    exam, levels = result.scores["exam"], list(result.scores["exam"]["tuned"])
+    gguf = result.folder / f"{result.name}-{levels[0]}.gguf"
+    rows = [
+        ("Before", recall(exam["base"], exam["intervals"]["base"])),
+        *[("After", f"{recall(exam['tuned'][level], exam['intervals'][level])}  {level}")
+          for level in levels],
+        ("Exam", f"{exam['questions']} questions in wordings that were not trained on"),
+        ("File", f"{_short(gguf)}, {size(gguf.stat().st_size)}"),
+        ("Report", _short(result.folder / "report.html")),
+        ("Time", _time(result)),
+    ]  # fmt: skip
+    title = f"{result.name} is ready" if result.ran else f"{result.name}: nothing to do"
+    Console(highlight=False, soft_wrap=False).print(summary(title, rows, _commands(result)))
+
+
+def _time(result: Result) -> str:
+    total = duration(sum(result.scores["seconds"].values()))
+    if not result.ran:
+        return f"{duration(result.seconds)}: every stage stands as it was built (in {total})"
+    if result.skipped:
+        return f"{duration(result.seconds)}; {len(result.skipped)} stages stood ({total} in all)"
+    return duration(result.seconds)
+
+
+def _commands(result: Result) -> list[tuple[str, str]]:
+    folder, question = _short(result.folder), _a_question(result.folder)
+    return [
+        ("Run it", f"ollama create {result.name} -f {_short(result.folder / 'Modelfile')}"),
+        ("Ask it", f'localtune ask {folder} "{question}"'),
+    ]
+
+
+def _a_question(folder: Path) -> str:
+    """Return the exam's first question that a shell takes between double quotes."""
+    rows = read_jsonl(open_build(folder).at.exam)
+    fit = (row["question"] for row in rows if not set('"$`\\!') & set(row["question"]))
+    return str(next(fit, "…"))
+
+
+def _short(path: Path) -> str:
+    """Return a path as a shell takes it, relative where that is shorter."""
+    here = Path.cwd()
+    return shlex.quote(str(path.relative_to(here)) if path.is_relative_to(here) else str(path))
+
+
+def show_grade(graded: dict[str, Any]) -> None:
+    """Print the recall of one exam and the first answers that were wrong."""
+    wrong = [row for row in graded["answers"] if not row["correct"]]
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console.print(f"{recall(graded['recall'], graded['interval'])} of {len(graded['answers'])} "
+                  f"questions answered by {_short(Path(graded['model']))}")  # fmt: skip
+    for line in _wrong_lines(wrong[:WRONG_SHOWN]):
+        console.print(line)
+    if len(wrong) > WRONG_SHOWN:
+        console.print(f"… and {len(wrong) - WRONG_SHOWN} more; --json shows all.")
+
+
+def _wrong_lines(wrong: list[dict[str, Any]]) -> Iterable[str]:
+    for row in wrong:
+        yield f"\n  {row['question']}"
+        yield f"    wanted  {' | '.join(row['answers'])}"
+        yield f"    said    {row['said']}"

@@ -1,0 +1,73 @@
+"""Using a build: one answer, a conversation, a server. Always with the GGUF's own chat template."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from localtune.errors import RuntimeFileError
+from localtune.opening import open_build, shipped
+
+if TYPE_CHECKING:
+    from localtune.runtimes.llama import Model
+
+Message = dict[str, str]
+ROOM = 1024  # tokens of context for a conversation
+LONGEST = 256  # tokens of one answer
+
+
+def answer(folder: Path, question: str, level: str = "") -> tuple[Path, str]:
+    """Ask a build's shipped file one question; return the file and the answer."""
+    from localtune.runtimes.llama import Model
+
+    build = open_build(folder)
+    gguf = shipped(build, level)
+    model = Model(gguf, context=build.config.grade.context)
+    asked = model.ask([{"role": "user", "content": question}], max_tokens=LONGEST)
+    return gguf, asked.text
+
+
+def converse(
+    folder: Path, level: str, read: Callable[[], str], write: Callable[[str], None]
+) -> None:
+    """Answer what `read` returns until it is empty; the whole conversation stays in view."""
+    from localtune.runtimes.llama import Model
+
+    model, said = Model(shipped(open_build(folder), level), context=ROOM), list[Message]()
+    while question := read().strip():
+        said.append({"role": "user", "content": question})
+        said = _that_fits(model, said)
+        text = model.ask(said, max_tokens=LONGEST).text
+        write(text + "\n")
+        said.append({"role": "assistant", "content": text})
+
+
+def _that_fits(model: Model, said: list[Message]) -> list[Message]:
+    """Drop the oldest turns until the rest and an answer fit into the context."""
+    while len(said) > 1 and len(model.token_ids(model.render(said))) > ROOM - LONGEST:
+        said = said[2:]
+    return said
+
+
+def serve(folder: Path, level: str, host: str, port: int) -> None:
+    """Run llama-cpp-python's own server on a build's shipped file, until it is stopped."""
+    gguf = shipped(open_build(folder), level)
+    if not all(map(importlib.util.find_spec, ("uvicorn", "fastapi", "starlette_context"))):
+        raise RuntimeFileError("The server's libraries are not installed.",
+                               'pip install "llama-cpp-python[server]"')  # fmt: skip
+    sys.stderr.write(f"{gguf.name} at http://{host}:{port}/v1 (Ctrl-C ends it)\n")
+    command = [sys.executable, "-m", "llama_cpp.server", "--model", str(gguf),
+               "--model_alias", gguf.stem, "--host", host, "--port", str(port),
+               "--n_ctx", str(ROOM), "--verbose", "False"]  # fmt: skip
+    server = subprocess.Popen(command, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    try:
+        if server.wait():
+            raise RuntimeFileError(f"The server ended with code {server.returncode}.",
+                                   "Its own message stands above; another --port may help.")  # fmt: skip
+    except KeyboardInterrupt:
+        server.wait(10)  # the terminal's Ctrl-C has reached it too
