@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,22 @@ from localtune.options import groups, stage_options
 
 STOPPED = "Stopped. Nothing is lost: run the same command again and it goes on where it stopped."
 TITLES = {
-    "corpus": "Documents", "exam": "Exam", "lessons": "Lessons", "base": "Base",
-    "train": "Training", "export": "Export", "quantize": "Levels", "grade": "Grading",
-}  # fmt: skip
+    "corpus": "Documents",
+    "exam": "Exam",
+    "lessons": "Lessons",
+    "base": "Base",
+    "train": "Training",
+    "export": "Export",
+    "quantize": "Levels",
+    "grade": "Grading",
+}
 
 rich_click.rich_click.MAX_WIDTH = 100
+PANELS = {"The build": ["--out", "--name", "--config", "--json"]} | {
+    TITLES.get(section, section): names for section, names in groups().items()
+}
 rich_click.rich_click.OPTION_GROUPS = {
-    "localtune build": [
-        {"name": "The build", "options": ["--out", "--name", "--config", "--json"]},
-        *[{"name": TITLES.get(name, name), "options": names} for name, names in groups().items()],
-    ]
+    "localtune build": [{"name": title, "options": names} for title, names in PANELS.items()]
 }
 
 
@@ -70,21 +77,30 @@ def _set_debug(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         ctx.ensure_object(dict)["debug"] = True
 
 
-def _command(name: str, **settings: Any) -> Any:
+def _command(name: str) -> Callable[[Callable[..., None]], click.Command]:
     """Declare a command that also takes --debug behind its name."""
 
-    def declare(function: Any) -> Any:
-        debug = click.option("--debug", is_flag=True, expose_value=False, callback=_set_debug,
-                             help="Show the traceback of an error.")  # fmt: skip
-        return cli.command(name, cls=rich_click.RichCommand, **settings)(debug(function))
+    def declare(function: Callable[..., None]) -> click.Command:
+        debug = click.option(
+            "--debug",
+            is_flag=True,
+            expose_value=False,
+            callback=_set_debug,
+            help="Show the traceback of an error.",
+        )
+        return cli.command(name, cls=rich_click.RichCommand)(debug(function))
 
     return declare
 
 
 folder = click.argument("build", type=click.Path(path_type=Path))
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
-which_level = click.option("--level", default="", metavar="LEVEL",
-                           help="Use this level. [default: the one in the Modelfile]")  # fmt: skip
+which_level = click.option(
+    "--level",
+    default="",
+    metavar="LEVEL",
+    help="Use this level. [default: the one in the Modelfile]",
+)
 
 
 @_command("build")
@@ -158,8 +174,13 @@ def chat(build: Path, level: str) -> None:
     """Hold a conversation with the model in BUILD; an empty line or Ctrl-D ends it."""
     from localtune.talk import converse
 
-    converse(build, level, read=lambda: click.prompt(">", prompt_suffix=" ", default="",
-             show_default=False, err=True), write=lambda piece: click.echo(piece, nl=False))  # fmt: skip
+    converse(build, level, read=_read_line, write=lambda piece: click.echo(piece, nl=False))
+
+
+def _read_line() -> str:
+    """Return what a person typed, "" at the end of the input."""
+    click.echo("> ", nl=False, err=True)
+    return sys.stdin.readline()
 
 
 @_command("quantize")
@@ -177,8 +198,12 @@ def quantize(build: Path, level: str) -> None:
 
 @_command("evaluate")
 @folder
-@click.option("--exam", type=click.Path(path_type=Path), help="Your own questions, a JSON object a "
-              "line: id, question, answers. [default: the build's exam]")  # fmt: skip
+@click.option(
+    "--exam",
+    type=click.Path(path_type=Path),
+    help="Your own questions, a JSON object a "
+    "line: id, question, answers. [default: the build's exam]",
+)
 @which_level
 @as_json
 def evaluate(build: Path, exam: Path | None, level: str, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""What this machine has and lacks, with the fix. Reads only; starts nothing but `ollama --version`."""
+"""What this machine has and lacks, with the fix. Starts nothing but `ollama --version`."""
 
 from __future__ import annotations
 
@@ -18,10 +18,16 @@ from localtune.terminal import size
 
 ROOM_NEEDED = 2_000_000_000  # bytes: a small base, its master and two levels
 NEEDED = {
-    "torch": "torch", "transformers": "transformers", "peft": "peft", "accelerate": "accelerate",
-    "gguf": "gguf", "llama-cpp-python": "llama_cpp", "safetensors": "safetensors",
-    "trafilatura": "trafilatura", "markdown-it-py": "markdown_it",
-}  # fmt: skip
+    "torch": "torch",
+    "transformers": "transformers",
+    "peft": "peft",
+    "accelerate": "accelerate",
+    "gguf": "gguf",
+    "llama-cpp-python": "llama_cpp",
+    "safetensors": "safetensors",
+    "trafilatura": "trafilatura",
+    "markdown-it-py": "markdown_it",
+}
 
 
 @dataclass(frozen=True)
@@ -47,10 +53,7 @@ def examine() -> Iterator[Finding]:
 
 
 def _python() -> Finding:
-    version = platform.python_version()
-    if sys.version_info >= (3, 11):
-        return Finding("ok", "python", version)
-    return Finding("missing", "python", version, "Install Python 3.11 or newer.")
+    return Finding("ok", "python", f"{platform.python_version()} ({sys.executable})")
 
 
 def _library(name: str, module: str) -> Finding:
@@ -65,9 +68,7 @@ def _memory() -> Iterator[Finding]:
     except (ValueError, OSError, AttributeError):
         return  # no such call on this system
     if total < 4_000_000_000:
-        yield Finding(
-            "note", "memory", size(total), "Enough for --base tiny; close other programs."
-        )
+        yield Finding("note", "memory", size(total), "Enough for --base tiny.")
     else:
         yield Finding("ok", "memory", size(total))
 
@@ -80,15 +81,23 @@ def _gpu() -> Finding:
     if torch.cuda.is_available():
         memory = torch.cuda.get_device_properties(0).total_memory
         return Finding("ok", "gpu", f"{torch.cuda.get_device_name(0)}, {size(memory)}")
-    return Finding("note", "gpu", "none that torch can use",
-                   "Not needed; bases of 1B parameters and more train slowly without one.")  # fmt: skip
+    return Finding(
+        "note",
+        "gpu",
+        "none that torch can use",
+        "Not needed; bases of 1B parameters and more train slowly without one.",
+    )
 
 
 def _disk(folder: Path) -> Finding:
     free = shutil.disk_usage(folder).free
     if free < ROOM_NEEDED:
-        return Finding("note", "disk", f"{size(free)} free in {folder}",
-                       "Enough for --base tiny only; free some space or build elsewhere (--out).")  # fmt: skip
+        return Finding(
+            "note",
+            "disk",
+            f"{size(free)} free in {folder}",
+            "Enough for --base tiny only; free some space or build elsewhere (--out).",
+        )
     return Finding("ok", "disk", f"{size(free)} free in {folder}")
 
 
@@ -102,9 +111,13 @@ def _tiny() -> Finding:
 def _ollama() -> Finding:
     program = shutil.which("ollama")
     if not program:
-        return Finding("note", "ollama", "not found",
-                       "Install it from https://ollama.com to use `ollama create`; "
-                       "`localtune ask`, `chat` and `serve` work without it.")  # fmt: skip
+        return Finding(
+            "note",
+            "ollama",
+            "not found",
+            "Install it from https://ollama.com to use `ollama create`; "
+            "`localtune ask`, `chat` and `serve` work without it.",
+        )
     try:
         done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):

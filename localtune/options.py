@@ -1,4 +1,4 @@
-"""A configuration field -> a click option. Each option's name, help and default stand in config.py."""
+"""A configuration field -> a click option. Name, help and default stand in config.py."""
 
 from __future__ import annotations
 

@@ -167,8 +167,16 @@ def run_stage(stage: Stage, lock: Lock, progress: Progress) -> bool:
 
 def standings(build: Build) -> list[Standing]:
     """Say of each stage whether it would run, and why; changes nothing but the cache of hashes."""
-    lock = Lock(build.at.lock, Hashes(build.at.hashes))
-    return [lock.standing(stage) for stage in stages(build)]
+    lock, changing, found = Lock(build.at.lock, Hashes(build.at.hashes)), set[str](), []
+    for stage in stages(build):
+        standing = lock.standing(stage)
+        upstream = [name for name in stage.inputs if name in changing]
+        if standing.state == "done" and upstream:
+            standing = replace(standing, state="waits", why=(f"{', '.join(upstream)} may change",))
+        if standing.state != "done":
+            changing.update(stage.outputs)
+        found.append(standing)
+    return found
 
 
 def _named(build: Build, paths: list[Path]) -> dict[str, Path]:

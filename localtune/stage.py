@@ -37,7 +37,11 @@ class Stage:
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a stage stands: `state` is "done", "again" (for `why`) or "new" (never finished)."""
+    """Where a stage stands, and why.
+
+    `state` is "done", "again" (its entry would differ), "new" (it has never finished) or "waits"
+    (it stands unless a stage before it, which must run, changes its inputs).
+    """
 
     stage: str
     state: str

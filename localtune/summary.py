@@ -23,13 +23,15 @@ def show(result: Result) -> None:
     gguf = result.folder / f"{result.name}-{levels[0]}.gguf"
     rows = [
         ("Before", recall(exam["base"], exam["intervals"]["base"])),
-        *[("After", f"{recall(exam['tuned'][level], exam['intervals'][level])}  {level}")
-          for level in levels],
+        *[
+            ("After", f"{recall(exam['tuned'][level], exam['intervals'][level])}  {level}")
+            for level in levels
+        ],
         ("Exam", f"{exam['questions']} questions in wordings that were not trained on"),
         ("File", f"{_short(gguf)}, {size(gguf.stat().st_size)}"),
         ("Report", _short(result.folder / "report.html")),
         ("Time", _time(result)),
-    ]  # fmt: skip
+    ]
     title = f"{result.name} is ready" if result.ran else f"{result.name}: nothing to do"
     Console(highlight=False, soft_wrap=False).print(summary(title, rows, _commands(result)))
 
@@ -68,8 +70,10 @@ def show_grade(graded: dict[str, Any]) -> None:
     """Print the recall of one exam and the first answers that were wrong."""
     wrong = [row for row in graded["answers"] if not row["correct"]]
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    console.print(f"{recall(graded['recall'], graded['interval'])} of {len(graded['answers'])} "
-                  f"questions answered by {_short(Path(graded['model']))}")  # fmt: skip
+    console.print(
+        f"{recall(graded['recall'], graded['interval'])} of {len(graded['answers'])} "
+        f"questions answered by {_short(Path(graded['model']))}"
+    )
     for line in _wrong_lines(wrong[:WRONG_SHOWN]):
         console.print(line)
     if len(wrong) > WRONG_SHOWN:

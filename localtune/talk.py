@@ -23,10 +23,10 @@ LONGEST = 256  # tokens of one answer
 
 def answer(folder: Path, question: str, level: str = "") -> tuple[Path, str]:
     """Ask a build's shipped file one question; return the file and the answer."""
-    from localtune.runtimes.llama import Model
-
     build = open_build(folder)
     gguf = shipped(build, level)
+    from localtune.runtimes.llama import Model  # only once there is a file to load
+
     model = Model(gguf, context=build.config.grade.context)
     asked = model.ask([{"role": "user", "content": question}], max_tokens=LONGEST)
     return gguf, asked.text
@@ -36,9 +36,10 @@ def converse(
     folder: Path, level: str, read: Callable[[], str], write: Callable[[str], None]
 ) -> None:
     """Answer what `read` returns until it is empty; the whole conversation stays in view."""
-    from localtune.runtimes.llama import Model
+    gguf = shipped(open_build(folder), level)
+    from localtune.runtimes.llama import Model  # only once there is a file to load
 
-    model, said = Model(shipped(open_build(folder), level), context=ROOM), list[Message]()
+    model, said = Model(gguf, context=ROOM), list[Message]()
     while question := read().strip():
         said.append({"role": "user", "content": question})
         said = _that_fits(model, said)
@@ -58,16 +59,33 @@ def serve(folder: Path, level: str, host: str, port: int) -> None:
     """Run llama-cpp-python's own server on a build's shipped file, until it is stopped."""
     gguf = shipped(open_build(folder), level)
     if not all(map(importlib.util.find_spec, ("uvicorn", "fastapi", "starlette_context"))):
-        raise RuntimeFileError("The server's libraries are not installed.",
-                               'pip install "llama-cpp-python[server]"')  # fmt: skip
+        raise RuntimeFileError(
+            "The server's libraries are not installed.", 'pip install "llama-cpp-python[server]"'
+        )
     sys.stderr.write(f"{gguf.name} at http://{host}:{port}/v1 (Ctrl-C ends it)\n")
-    command = [sys.executable, "-m", "llama_cpp.server", "--model", str(gguf),
-               "--model_alias", gguf.stem, "--host", host, "--port", str(port),
-               "--n_ctx", str(ROOM), "--verbose", "False"]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "llama_cpp.server",
+        "--model",
+        str(gguf),
+        "--model_alias",
+        gguf.stem,
+        "--host",
+        host,
+        "--port",
+        str(port),
+        "--n_ctx",
+        str(ROOM),
+        "--verbose",
+        "False",
+    ]
     server = subprocess.Popen(command, env={**os.environ, "PYTHONUNBUFFERED": "1"})
     try:
         if server.wait():
-            raise RuntimeFileError(f"The server ended with code {server.returncode}.",
-                                   "Its own message stands above; another --port may help.")  # fmt: skip
+            raise RuntimeFileError(
+                f"The server ended with code {server.returncode}.",
+                "Its own message stands above; another --port may help.",
+            )
     except KeyboardInterrupt:
         server.wait(10)  # the terminal's Ctrl-C has reached it too

@@ -72,8 +72,9 @@ class _RichBar(Bar):
         self._bars, self._task = bars, task
 
     def advance(self, n: int = 1, detail: str = "") -> None:
-        fields = {"detail": escape(detail)} if detail else {}
-        self._bars.update(self._task, advance=n, **fields)
+        self._bars.advance(self._task, n)
+        if detail:
+            self._bars.update(self._task, detail=escape(detail))
 
 
 class PlainProgress(Progress):

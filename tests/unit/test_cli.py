@@ -1,0 +1,114 @@
+"""The command line: fast help, one message for an error, data on stdout."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from localtune import __version__
+from localtune.cli import cli
+from localtune.config import flags
+from localtune.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+
+
+def localtune(*args: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "localtune", *args]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=60)
+
+
+def test_help_comes_at_once() -> None:
+    localtune("--help")
+    took = []
+    for _ in range(5):
+        began = time.monotonic()
+        assert localtune("--help").returncode == 0
+        took.append(time.monotonic() - began)
+    # A bound of 0.2 s is what a person feels; a busy test machine is given twice that.
+    assert min(took) < 0.4, took
+
+
+def test_the_commands_are_those_promised() -> None:
+    assert set(cli.commands) == {
+        "build", "status", "ask", "chat", "quantize", "evaluate", "serve", "doctor", "clean",
+    }  # fmt: skip
+    assert localtune("--version").stdout.strip() == f"localtune, version {__version__}"
+
+
+@pytest.mark.parametrize("command", sorted(cli.commands))
+def test_every_command_has_help_and_stands_in_the_readme(command: str) -> None:
+    assert cli.commands[command].help
+    assert CliRunner().invoke(cli, [command, "--help"]).exit_code == 0
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.search(rf"localtune {command}\b", readme), f"README.md doesn't show {command}"
+
+
+def test_every_option_of_a_stage_is_an_option_of_build() -> None:
+    offered = {name for param in cli.commands["build"].params for name in param.opts}
+    assert set(flags()) <= offered
+    assert {"--out", "--name", "--config", "--json", "--debug"} <= offered
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["build", "nosuch"],
+        ["build", "file.txt"],
+        ["build", ".", "--out", "inside"],
+        ["build", "docs", "--quantize", "NONSENSE"],
+        ["build", "docs", "--quantize", ""],
+        ["build", "docs", "--base", "nosuch"],
+        ["build", "docs", "--base", "./nosuch"],
+        ["build", "docs", "--config", "nosuch.toml"],
+        ["build", "docs", "--steps", "-1"],
+        ["build", "docs", "--name", "a b"],
+        ["status", "docs"],
+        ["status", "nosuch"],
+        ["ask", "docs", "What?"],
+        ["chat", "docs"],
+        ["quantize", "docs", "--to", "Q5_K_M"],
+        ["evaluate", "docs"],
+        ["serve", "docs"],
+        ["clean", "docs"],
+    ],
+    ids=" ".join,
+)
+def test_bad_input_is_one_message_with_what_to_do(tmp_path: Path, args: list[str]) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.md").write_text("# A\n\nThe office opens at nine.\n")
+    (tmp_path / "file.txt").write_text("x")
+    before = sorted(tmp_path.rglob("*"))
+    done = localtune(*args, cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert re.fullmatch(r"Error: .+\nHint: .+\n", done.stderr), done.stderr
+    assert done.stdout == ""
+    assert sorted(tmp_path.rglob("*")) == before, "nothing is written"
+
+
+def test_an_unknown_option_is_a_usage_error(tmp_path: Path) -> None:
+    done = localtune("build", "docs", "--nosuch", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("args", [["--debug", "status", "x"], ["status", "x", "--debug"]])
+def test_debug_shows_the_traceback(tmp_path: Path, args: list[str]) -> None:
+    done = localtune(*args, cwd=tmp_path)
+    assert "Traceback" in done.stderr and InputError.__name__ in done.stderr
+    assert done.returncode == 1
+
+
+def test_doctor_speaks_json() -> None:
+    found = json.loads(localtune("doctor", "--json").stdout)
+    assert {"python", "torch", "llama-cpp-python", "gpu", "disk", "ollama"} <= {
+        finding["what"] for finding in found
+    }
+    assert all(finding["fix"] for finding in found if finding["state"] == "missing")

@@ -1,0 +1,66 @@
+"""Imports run downward: a stage folder knows no other stage folder, and a command loads little."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import localtune
+
+PACKAGE = Path(localtune.__file__).parent
+STAGES = {"corpus", "lessons", "training", "export", "runtimes", "evaluation", "report"}
+SHARED = {"errors", "progress", "config", "workspace"}
+ONLY = {
+    "llama_cpp": {"runtimes/llama.py"},
+    "huggingface_hub": {"training/base.py"},
+    "click": {"cli.py", "options.py"},
+    "rich_click": {"cli.py"},
+    "rich": {"terminal.py", "summary.py"},
+}
+HEAVY = ("torch", "transformers", "peft", "numpy", "gguf", "llama_cpp", "trafilatura", "rich")
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imports(file: Path) -> Iterator[str]:
+    """Yield the full names of the modules a file imports, inside functions too."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: write the full name"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def inside(file: Path) -> str:
+    return file.relative_to(PACKAGE).as_posix()
+
+
+@pytest.mark.parametrize("file", FILES, ids=inside)
+def test_imports_run_downward(file: Path) -> None:
+    folder = inside(file).split("/")[0]
+    for name in imports(file):
+        parts = name.split(".")
+        if parts[0] == "localtune" and folder in STAGES and len(parts) > 1:
+            known = {*SHARED, folder, "__version__"}
+            assert parts[1] in known, f"{inside(file)} imports {name}"
+        owners = ONLY.get(parts[0])
+        assert owners is None or inside(file) in owners, f"{inside(file)} imports {name}"
+
+
+@pytest.mark.parametrize("file", FILES, ids=inside)
+def test_files_stay_short_and_honest(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert text.count("\n") < 300, f"{inside(file)} is too long"
+    assert "except Exception" not in text and "except:" not in text
+    assert ast.get_docstring(ast.parse(text)), f"{inside(file)} has no docstring"
+
+
+def test_the_command_line_loads_nothing_heavy() -> None:
+    code = f"import sys, localtune.cli; print([m for m in {HEAVY!r} if m in sys.modules])"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "[]"
