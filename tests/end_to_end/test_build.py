@@ -1,4 +1,4 @@
-"""The real command line on the built-in base: build, build again, change, kill, stop, run out of room."""
+"""The real command line on the built-in base: build, rebuild, change, kill, stop, a full disk."""
 
 from __future__ import annotations
 
