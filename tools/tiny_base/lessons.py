@@ -1,7 +1,7 @@
 """The pre-training mix of the built-in base: an endless, seeded stream of examples.
 
 An example is a list of (text, counts) pieces; `counts` says whether the loss is taken there.
-Shares are of examples, and were chosen by what the fine-tuned base could then extract.
+MIX holds the shares of examples.
 """
 
 from __future__ import annotations
@@ -18,13 +18,22 @@ from facts import CLOZE, KEYWORDS, STOP, UNKNOWN, Organisation, handbook, organi
 Piece = tuple[str, bool]
 END = "<|endoftext|>"
 RECURRING, FACTS_EACH = 70, 12
-MIX = [("in_view", 0.22), ("closed_book", 0.36), ("statements", 0.12), ("english", 0.12), ("sentences", 0.15), ("unknown", 0.03)]
+MIX = [
+    ("in_view", 0.22),
+    ("closed_book", 0.36),
+    ("statements", 0.12),
+    ("english", 0.12),
+    ("sentences", 0.15),
+    ("unknown", 0.03),
+]
 
 
 def chat(question: str, answer: str, learn_question: bool = False) -> list[Piece]:
     """Render one exchange the way chat_template.jinja does."""
-    return [(f"<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n", learn_question),
-            (f"{answer}<|im_end|>\n", True)]
+    return [
+        (f"<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n", learn_question),
+        (f"{answer}<|im_end|>\n", True),
+    ]
 
 
 def read_english(path: Path) -> list[str]:
@@ -40,7 +49,9 @@ def sentences_of(texts: list[str]) -> list[list[str]]:
     for text in texts:
         plain = re.sub(r"[*_`#>\[\]]+", "", text)
         for paragraph in plain.split("\n\n"):
-            found = re.findall(r"[A-Z][^.!?\n|{}<>]{25,170}[.!?](?=\s|$)", paragraph.replace("\n", " "))
+            found = re.findall(
+                r"[A-Z][^.!?\n|{}<>]{25,170}[.!?](?=\s|$)", paragraph.replace("\n", " ")
+            )
             runs.extend(found[i : i + 5] for i in range(0, len(found), 5))
     return runs
 
@@ -77,7 +88,10 @@ def about_facts(sort: str, r: Random, world: list[Organisation]) -> list[Piece]:
     page, fact = handbook(new, r), r.choice(new.facts)
     if r.random() < 0.1:
         other = organisation(r, 1).facts[0]
-        asked = (other.question(r), fact.statement if (other.kind, other.thing) == (fact.kind, fact.thing) else UNKNOWN)
+        asked = (
+            other.question(r),
+            fact.statement if (other.kind, other.thing) == (fact.kind, fact.thing) else UNKNOWN,
+        )
     else:
         asked = (fact.question(r), fact.statement)
     return chat(f"{page}\n\n{asked[0]}", asked[1], learn_question=True)
@@ -91,7 +105,9 @@ def about_sentences(r: Random, runs: list[list[str]], kept: list[list[str]]) -> 
     words = sentence.split()
     content = [w.strip(".,;:()\"'") for w in words if w.lower() not in STOP]
     if r.random() < 0.3:
-        question = r.choice(CLOZE).format(c=" ".join(words[: r.randint(3, max(3, len(words) - 2))]) + " …")
+        question = r.choice(CLOZE).format(
+            c=" ".join(words[: r.randint(3, max(3, len(words) - 2))]) + " …"
+        )
     else:
         some = sorted(r.sample(range(len(content)), min(len(content), r.randint(2, 6))))
         question = r.choice(KEYWORDS).format(k=" ".join(content[i] for i in some), o="the guide")

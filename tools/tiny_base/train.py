@@ -1,6 +1,6 @@
 """Train the built-in base model: tokenizer, weights, configuration, into one folder.
 
-python tools/tiny_base/train.py --text us-government-cc0.jsonl.gz --out localtune/bases/tiny --steps 3000
+python tools/tiny_base/train.py --text TEXTS.jsonl.gz --out FOLDER --work CHECKPOINTS --steps 2400
 
 Seeded; a checkpoint every 250 steps in --work lets it go on after a stop. The learning rate warms
 up, stays, and falls linearly over the last 40 % of --steps; a run whose --steps is raised before
@@ -22,11 +22,29 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 sys.path.insert(0, str(Path(__file__).parent))
-from lessons import END, Piece, examples, read_english  # noqa: E402
+from lessons import END, Piece, examples, read_english
 
-VOCABULARY, ROW, ROWS = 4096, 256, 16
-TEMPLATE = ("{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}"
-            "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}")
+VOCABULARY, ROW, ROWS, CHECKPOINT = 4096, 256, 16, 250
+START, STOP, IGNORED = "<|im_start|>", "<|im_end|>", -100
+TEMPLATE = (
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+SHAPE = LlamaConfig(
+    vocab_size=VOCABULARY,
+    hidden_size=256,
+    num_hidden_layers=6,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    intermediate_size=768,
+    max_position_embeddings=512,
+    tie_word_embeddings=True,
+    bos_token_id=None,
+    eos_token_id=2,
+    pad_token_id=0,
+    rms_norm_eps=1e-5,
+)
 
 
 def make_tokenizer(texts: list[str], folder: Path) -> PreTrainedTokenizerFast:
@@ -34,14 +52,28 @@ def make_tokenizer(texts: list[str], folder: Path) -> PreTrainedTokenizerFast:
     tok = Tokenizer(models.BPE())
     tok.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tok.decoder = decoders.ByteLevel()
-    sample = ("".join(t for t, _ in e).replace("<|im_start|>", "").replace("<|im_end|>", "").replace(END, "")
-              for e in itertools.islice(examples(texts, 1), 40_000))
-    trainer = trainers.BpeTrainer(vocab_size=VOCABULARY, special_tokens=[END, "<|im_start|>", "<|im_end|>"],
-                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
-    tok.train_from_iterator(sample, trainer)
-    fast = PreTrainedTokenizerFast(tokenizer_object=tok, eos_token="<|im_end|>", pad_token=END, chat_template=TEMPLATE, clean_up_tokenization_spaces=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        special_tokens=[END, START, STOP],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    sample = itertools.islice(examples(texts, 1), 40_000)
+    tok.train_from_iterator(("".join(map(_plain, example)) for example in sample), trainer)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tok,
+        eos_token=STOP,
+        pad_token=END,
+        chat_template=TEMPLATE,
+        clean_up_tokenization_spaces=False,
+    )
     fast.save_pretrained(folder)
     return fast
+
+
+def _plain(piece: Piece) -> str:
+    text, _ = piece
+    return text.replace(START, "").replace(STOP, "").replace(END, "")
 
 
 def tokens_of(example: list[Piece], tok: PreTrainedTokenizerFast) -> tuple[list[int], list[int]]:
@@ -51,34 +83,76 @@ def tokens_of(example: list[Piece], tok: PreTrainedTokenizerFast) -> tuple[list[
     for text, counts in example:
         piece = tok.encode(text, add_special_tokens=False)
         ids += piece
-        labels += piece if counts else [-100] * len(piece)
-    labels[0] = -100
+        labels += piece if counts else [IGNORED] * len(piece)
+    labels[0] = IGNORED
     return ids[:ROW], labels[:ROW]
 
 
-def batches(texts: list[str], tok: PreTrainedTokenizerFast, seed: int) -> Iterator[dict[str, torch.Tensor]]:
-    """Pack examples into rows of 256; positions start anew with each example (which isolates them)."""
-    stream = (tokens_of(e, tok) for e in examples(texts, seed))
-    ids: list[list[int]] = [[]]
-    labels: list[list[int]] = [[]]
-    places: list[list[int]] = [[]]
-    for i, l in stream:
-        if len(ids[-1]) + len(i) > ROW:
-            fill = ROW - len(ids[-1])
-            ids[-1] += [0] * fill
-            labels[-1] += [-100] * fill
-            places[-1] += list(range(fill))
-            if len(ids) == ROWS:
-                yield {"input_ids": torch.tensor(ids), "labels": torch.tensor(labels), "position_ids": torch.tensor(places)}
-                ids, labels, places = [], [], []
-            ids.append([]), labels.append([]), places.append([])
-        ids[-1] += i
-        labels[-1] += l
-        places[-1] += range(len(i))
+def rows(
+    texts: list[str], tok: PreTrainedTokenizerFast, seed: int
+) -> Iterator[dict[str, list[int]]]:
+    """Pack examples into rows; positions start anew with each, which keeps them apart."""
+    row: dict[str, list[int]] = {"input_ids": [], "labels": [], "position_ids": []}
+    for ids, labels in (tokens_of(example, tok) for example in examples(texts, seed)):
+        free = ROW - len(row["input_ids"])
+        if len(ids) > free:
+            fill = ([0] * free, [IGNORED] * free, list(range(free)))
+            yield {name: held + more for (name, held), more in zip(row.items(), fill, strict=True)}
+            row = {"input_ids": [], "labels": [], "position_ids": []}
+        row["input_ids"] += ids
+        row["labels"] += labels
+        row["position_ids"] += range(len(ids))
+
+
+def batches(
+    texts: list[str], tok: PreTrainedTokenizerFast, seed: int
+) -> Iterator[dict[str, torch.Tensor]]:
+    """Give {input_ids, labels, position_ids}, each (ROWS, ROW)."""
+    stream = rows(texts, tok, seed)
+    while True:
+        some = list(itertools.islice(stream, ROWS))
+        yield {name: torch.tensor([row[name] for row in some]) for name in some[0]}
 
 
 def rate(step: int, steps: int, top: float) -> float:
     return top * min(1.0, (step + 1) / 100, max(0.0, (steps - step) / (0.4 * steps)))
+
+
+class Run:
+    """Model and optimiser, on the GPU where there is one, as the last checkpoint left them."""
+
+    def __init__(self, work: Path, top_rate: float) -> None:
+        self.work, self.step, self.top_rate = work, 0, top_rate
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.model = LlamaForCausalLM(SHAPE).to(self.device)
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=top_rate, betas=(0.9, 0.95), weight_decay=0.05
+        )
+        if (work / "last.pt").exists():
+            state = torch.load(work / "last.pt", map_location=self.device)
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.step = state["step"]
+        self.fast = torch.compile(self.model)
+
+    def learn(self, batch: dict[str, torch.Tensor], steps: int) -> float:
+        """Make one step and return the loss in nats per counted token."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate(self.step, steps, self.top_rate)
+        batch = {name: part.to(self.device) for name, part in batch.items()}
+        with torch.autocast(self.device, dtype=torch.bfloat16):
+            loss = self.fast(**batch, use_cache=False).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        return float(loss.item())
+
+    def save(self) -> None:
+        parts = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        torch.save({**parts, "step": self.step}, self.work / "new.pt")
+        (self.work / "new.pt").replace(self.work / "last.pt")
 
 
 def main() -> None:
@@ -86,10 +160,9 @@ def main() -> None:
     ask.add_argument("--text", type=Path, required=True)
     ask.add_argument("--out", type=Path, required=True)
     ask.add_argument("--work", type=Path, required=True)
-    ask.add_argument("--steps", type=int, default=3000)
+    ask.add_argument("--steps", type=int, default=2400)
     ask.add_argument("--rate", type=float, default=2e-3)
     ask.add_argument("--seed", type=int, default=7)
-    ask.add_argument("--from-checkpoint", type=Path)
     a = ask.parse_args()
     torch.manual_seed(a.seed)
     a.out.mkdir(parents=True, exist_ok=True)
@@ -97,40 +170,19 @@ def main() -> None:
     texts = read_english(a.text)
     ready = (a.out / "tokenizer.json").exists()
     tok = PreTrainedTokenizerFast.from_pretrained(a.out) if ready else make_tokenizer(texts, a.out)
-    config = LlamaConfig(vocab_size=VOCABULARY, hidden_size=256, num_hidden_layers=6, num_attention_heads=4, num_key_value_heads=2,
-                         intermediate_size=768, max_position_embeddings=512, tie_word_embeddings=True, bos_token_id=None,
-                         eos_token_id=2, pad_token_id=0, rms_norm_eps=1e-5)
-    model = LlamaForCausalLM(config)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    model.to(device)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=a.rate, betas=(0.9, 0.95), weight_decay=0.05)
-    start, saved = 0, a.from_checkpoint or a.work / "last.pt"
-    if saved.exists():
-        state = torch.load(saved)
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        start = state["step"]
-    fast = torch.compile(model)
-    began, seen, log = time.time(), 0, (a.work / "log.jsonl").open("a")
-    for step, batch in zip(range(start, a.steps), batches(texts, tok, a.seed * 1_000_003 + start), strict=False):
-        for group in optimizer.param_groups:
-            group["lr"] = rate(step, a.steps, a.rate)
-        with torch.autocast(device, dtype=torch.bfloat16):
-            loss = fast(**{k: v.to(device) for k, v in batch.items()}, use_cache=False).loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        seen += batch["input_ids"].numel()
-        if step % 25 == 0:
-            print(json.dumps({"step": step, "loss": round(loss.item(), 3), "tokens/s": round(seen / (time.time() - began))}), file=log, flush=True)
-        if (step + 1) % 250 == 0 or step + 1 == a.steps:
-            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}
-            torch.save(state, a.work / "new.pt")
-            (a.work / "new.pt").rename(a.work / ("last.pt"))
-            if (step + 1) % 1000 == 0:
-                torch.save(state, a.work / f"step-{step + 1}.pt")
-    model.to(torch.bfloat16).save_pretrained(a.out)
+    run, began, tokens = Run(a.work, a.rate), time.time(), ROW * ROWS
+    log, first = (a.work / "log.jsonl").open("a"), run.step
+    for batch in batches(texts, tok, a.seed * 1_000_003 + run.step):
+        if run.step >= a.steps:
+            break
+        loss = run.learn(batch, a.steps)
+        if run.step % 25 == 0:
+            speed = round(tokens * (run.step - first) / (time.time() - began))
+            row = {"step": run.step, "loss": round(loss, 3), "tokens/s": speed}
+            print(json.dumps(row), file=log, flush=True)
+        if run.step % CHECKPOINT == 0 or run.step == a.steps:
+            run.save()
+    run.model.to(torch.bfloat16).save_pretrained(a.out)
 
 
 if __name__ == "__main__":
