@@ -16,6 +16,16 @@ from typing import Any
 
 from localtune.errors import ConfigError
 
+# The chat template of a base that has none: training teaches it, the GGUF carries it. No method
+# calls, which not every runtime's Jinja knows.
+PLAIN_TEMPLATE = (
+    "{% for message in messages %}"
+    "{% if message['role'] == 'assistant' %}{{ 'Assistant: ' + message['content'] + eos_token }}"
+    "{% elif message['role'] == 'user' %}{{ 'User: ' + message['content'] + '\\n' }}"
+    "{% else %}{{ 'System: ' + message['content'] + '\\n' }}{% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
+)
+
 
 def option(default: Any, help: str, unit: str = "", flag: str = "", lock: bool = True) -> Any:
     """Declare one option: a dataclass field that carries its help."""

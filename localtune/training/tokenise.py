@@ -9,11 +9,9 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset
 
+from localtune.config import PLAIN_TEMPLATE as PLAIN_TEMPLATE
+
 IGNORED = -100  # the label of a token on which no loss is taken
-PLAIN_TEMPLATE = (
-    "{% for message in messages %}{{ message['role'].capitalize() + ': ' + message['content'] + (eos_token if message['role'] == 'assistant' else '\\n') }}"
-    "{% endfor %}{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
-)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Base and adapter -> the master, one BF16 GGUF from which every level is quantized."""
