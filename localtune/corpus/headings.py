@@ -1,0 +1,73 @@
+"""Plain text -> Markdown: lines that can only be headings become headings. When in doubt, not."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+
+_UNDERLINE = re.compile(r"(={3,}|-{3,})\s*")
+_NUMBERED = re.compile(r"(\d{1,2}(?:\.\d{1,2}){0,3})\.?\s+([A-Z][^.!?:;,]*)")
+_LIST = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)])\s")
+_WORDS = 10  # longest heading
+
+
+def text_to_markdown(text: str) -> str:
+    """Mark headings: underlined lines, lines in capitals, numbered ones, each standing alone."""
+    lines = [_unindented(line) for line in textwrap.dedent(text.expandtabs(4)).splitlines()]
+    out: list[str] = []
+    first = next((i for i, line in enumerate(lines) if line), -1)
+    i = 0
+    while i < len(lines):
+        alone = not out or not out[-1]
+        depth, used = _heading(lines, i, alone, i == first)
+        if depth:
+            out += ["#" * depth + " " + lines[i].strip(), ""]
+        else:
+            out += _kept(lines[i], out)
+        i += max(used, 1)
+    return "\n".join(out)
+
+
+def _heading(lines: list[str], i: int, alone: bool, first: bool) -> tuple[int, int]:
+    """Return (depth, lines used) of the heading that begins at line i; depth 0 is none."""
+    line = lines[i].strip()
+    following = lines[i + 1] if i + 1 < len(lines) else ""
+    if not alone or not line or len(line.split()) > _WORDS or _LIST.match(line + " x") is not None:
+        return (_numbered(lines, i), 1) if alone and line and not following else (0, 1)
+    ruled = _UNDERLINE.fullmatch(following)
+    if ruled:
+        return (1 if ruled[1][0] == "=" else 2), 2
+    if following or not _goes_on(lines, i + 1):
+        return 0, 1
+    if line.isupper() and sum(letter.isalpha() for letter in line) >= 4 and line[-1] not in ".,;":
+        return (1 if first else 2), 1
+    short_title = first and line[0].isupper() and line[-1].isalnum() and "  " not in line
+    return (1 if short_title else 0), 1
+
+
+def _numbered(lines: list[str], i: int) -> int:
+    """Return the depth of "2.1 Parking": one with text, not another number, below it."""
+    found = _NUMBERED.fullmatch(lines[i].strip())
+    below = next((line for line in lines[i + 1 :] if line), "")
+    if not found or len(found[2].split()) > _WORDS or not below or "  " in found[2]:
+        return 0
+    if "." not in found[1] and re.match(r"\d{1,2}[.)]?\s", below):
+        return 0  # the next number of a list
+    return min(found[1].count(".") + 2, 6)
+
+
+def _goes_on(lines: list[str], i: int) -> bool:
+    return any(lines[i:])
+
+
+def _kept(line: str, before: list[str]) -> list[str]:
+    # A rule under several lines of prose would make all of them a Markdown heading.
+    if _UNDERLINE.fullmatch(line) and before and before[-1]:
+        return ["", line]
+    return [line]
+
+
+def _unindented(line: str) -> str:
+    """Drop the indentation that Markdown would read as code; a list keeps its own."""
+    line = line.rstrip()
+    return line if _LIST.match(line) else line.lstrip()
