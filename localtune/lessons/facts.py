@@ -10,13 +10,21 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 _MARKDOWN = MarkdownIt("commonmark").enable("table")
-_ABBREVIATIONS = r"(?<!\b(?:Mr|Dr|Ms|St|No|vs|ca))(?<!\bMrs)(?<!\b(?:e\.g|i\.e|a\.m|p\.m))(?<!\betc)(?<!\bapprox)"
-_SENTENCE_END = re.compile(_ABBREVIATIONS + r"(?<=[.!?])[\"'”)]*\s+(?=[\"'“(]?[A-Z0-9ÄÖÜÉÀ])")
+_SENTENCE_END = re.compile(
+    r"(?<!\b(?:Mr|Dr|Ms|St|No|vs|ca))(?<!\bMrs)(?<!\b(?:e\.g|i\.e|a\.m|p\.m))(?<!\betc)"
+    r"(?<!\bapprox)(?<=[.!?])[\"'”)]*\s+(?=[\"'“(]?[A-Z0-9ÄÖÜÉÀ])"
+)
+_QUESTION = re.compile(
+    r"((?:Who|What|When|Where|Which|Why|How|Can|May|Do|Does|Is|Are|Must|Should|Will)\b[^.!?]*\?)"
+    r"\s*(?:A[:.]\s*)?(.*)",
+    re.S,
+)
 _MAX_WORDS, _MAX_COLUMNS = 45, 6
 
 
@@ -38,21 +46,90 @@ class Fact:
     cells: tuple[tuple[str, str], ...] = ()
 
 
-def facts_of(passages: Iterable[dict]) -> list[Fact]:
+@dataclass(frozen=True)
+class _Stated:
+    """What a block of Markdown states, before it is known where."""
+
+    kind: str
+    statement: str
+    topic: str = ""
+    cells: tuple[tuple[str, str], ...] = ()
+
+
+def facts_of(passages: Iterable[dict[str, Any]]) -> list[Fact]:
     """Return the facts of all passages in order, each statement once."""
     facts: dict[str, Fact] = {}
     for passage in passages:
-        for kind, headings, statement, topic, cells in _walk(passage):
-            words = len(statement.split())
-            if 3 <= words <= _MAX_WORDS:
-                key = hashlib.sha256(f"{passage['document']}\n{topic}\n{statement}".encode()).hexdigest()[:12]
-                facts.setdefault(key, Fact(key, passage["document"], passage["title"], headings, kind, statement, topic, cells))
+        document, title = passage["document"], passage["title"]
+        for headings, stated in _Walk(passage.get("headings", [])).through(passage["text"]):
+            if 3 <= len(stated.statement.split()) <= _MAX_WORDS:
+                key = _id(document, stated.topic, stated.statement)
+                parts = (stated.kind, stated.statement, stated.topic, stated.cells)
+                facts.setdefault(key, Fact(key, document, title, headings, *parts))
     return list(facts.values())
+
+
+def _id(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
 def sentences(text: str) -> list[str]:
     """Split a paragraph into sentences; a newline is a space."""
     return [s.strip() for s in _SENTENCE_END.split(" ".join(text.split())) if s.strip()]
+
+
+def common_words(passages: Iterable[dict[str, Any]]) -> frozenset[str]:
+    """Return the words that the documents also write in lower case: no part of a name."""
+    return frozenset(w for p in passages for w in re.findall(r"\b[a-z][a-z'-]+\b", p["text"]))
+
+
+class _Walk:
+    """A walk through the blocks of one passage: the headings above, and what leads in."""
+
+    def __init__(self, headings: list[str]) -> None:
+        self.path = [(level, heading) for level, heading in enumerate(headings, 1)]
+        self.lead = ""  # "Bring with you" of "Bring with you:"
+        self.asked = ""  # the FAQ question that the next block answers
+
+    def through(self, text: str) -> Iterator[tuple[tuple[str, ...], _Stated]]:
+        """Yield (heading path, what is stated) block by block."""
+        tokens, i = _MARKDOWN.parse(text), 0
+        while i < len(tokens):
+            if tokens[i].type == "heading_open":
+                self._enter(int(tokens[i].tag[1]), _plain(tokens[i + 1]))
+                i += 1
+            elif tokens[i].type == "table_open":
+                end = next(j for j in range(i, len(tokens)) if tokens[j].type == "table_close")
+                yield from ((self._here, row) for row in _rows(tokens[i:end]))
+                i = end
+            elif tokens[i].type == "inline":
+                in_list = any(t.type == "list_item_open" for t in tokens[max(0, i - 2) : i])
+                yield from ((self._here, s) for s in self._block(_plain(tokens[i]), in_list))
+            i += 1
+
+    @property
+    def _here(self) -> tuple[str, ...]:
+        return tuple(heading for _, heading in self.path)
+
+    def _enter(self, level: int, heading: str) -> None:
+        above = [(n, held) for n, held in self.path if n < level and held != heading]
+        self.path = [*above, (level, heading)]
+        self.lead, self.asked = "", heading if heading.endswith("?") else ""
+
+    def _block(self, text: str, in_list: bool) -> Iterator[_Stated]:
+        """A paragraph or list item: a lead-in, an answer, an item, or plain sentences."""
+        question, text = _question_in(text)
+        self.asked = question or self.asked
+        if text.endswith(":") and not in_list:
+            self.lead = text[:-1]
+        elif text and self.asked:
+            yield from _answer(self.asked, text)
+            self.asked = self.asked if in_list else ""
+        elif text and in_list:
+            yield from _item(text, self.lead, self._here)
+        elif text:
+            yield from (_Stated("sentence", s) for s in sentences(text))
+            self.lead = ""
 
 
 def _plain(inline: Token) -> str:
@@ -66,68 +143,34 @@ def _plain(inline: Token) -> str:
     return " ".join("".join(parts).split())
 
 
-Found = tuple[str, tuple[str, ...], str, str, tuple[tuple[str, str], ...]]
-
-
-def _walk(passage: dict) -> Iterator[Found]:
-    """Yield what each block states, with the heading path above it."""
-    tokens = _MARKDOWN.parse(passage["text"])
-    path: list[tuple[int, str]] = [(i + 1, h) for i, h in enumerate(passage.get("headings", []))]
-    lead, asked, i = "", "", 0
-    while i < len(tokens):
-        token = tokens[i]
-        here = tuple(h for _, h in path)
-        if token.type == "heading_open":
-            level, text = int(token.tag[1]), _plain(tokens[i + 1])
-            path = [(n, h) for n, h in path if n < level and h != text] + [(level, text)]
-            lead, asked = "", text if text.endswith("?") else ""
-            i += 2
-        elif token.type == "table_open":
-            end = next(j for j in range(i, len(tokens)) if tokens[j].type == "table_close")
-            yield from _rows(tokens[i:end], here)
-            i = end
-        elif token.type == "inline":
-            text = _plain(token)
-            in_list = any(t.type == "list_item_open" for t in tokens[max(0, i - 2) : i])
-            question, answer = _question_in(text)
-            if question:
-                asked = question
-                text = answer
-            if text.endswith(":") and not in_list:
-                lead = text[:-1]
-            elif text and asked:
-                yield "faq", here, text if len(text.split()) <= _MAX_WORDS else sentences(text)[0], asked, ()
-                yield from (("sentence", here, s, "", ()) for s in sentences(text)[1:])
-                asked = asked if in_list else ""
-            elif text and in_list:
-                yield from _item(text, lead, here)
-            elif text:
-                yield from (("sentence", here, s, "", ()) for s in sentences(text))
-                lead = ""
-        i += 1
-
-
 def _question_in(text: str) -> tuple[str, str]:
     """Split "Q: …? A: …" or a paragraph that begins with a whole question."""
-    text = re.sub(r"^Q[:.]\s*", "", text)
-    match = re.match(r"((?:Who|What|When|Where|Which|Why|How|Can|May|Do|Does|Is|Are|Must|Should|Will)\b[^.!?]*\?)\s*(?:A[:.]\s*)?(.*)", text, re.S)
+    match = _QUESTION.match(re.sub(r"^Q[:.]\s*", "", text))
     return (match[1], match[2]) if match else ("", re.sub(r"^A[:.]\s*", "", text))
 
 
-def _item(text: str, lead: str, here: tuple[str, ...]) -> Iterator[Found]:
-    """A list item: "Term: what it is", a whole sentence, or a fragment that needs its lead-in."""
-    term, colon, rest = text.partition(": ")
+def _answer(question: str, text: str) -> Iterator[_Stated]:
+    """An FAQ entry: the whole answer where it is short, else its sentences."""
+    parts = sentences(text)
+    whole = len(text.split()) <= _MAX_WORDS
+    yield _Stated("faq", text if whole else parts[0], question)
+    yield from (_Stated("sentence", s) for s in parts[1:])
+
+
+def _item(text: str, lead: str, here: tuple[str, ...]) -> Iterator[_Stated]:
+    """A list item: "Term: what it is", whole sentences, or a fragment that needs its lead-in."""
+    term, colon, _ = text.partition(": ")
     if colon and len(term.split()) <= 8:
-        yield "item", here, text, f"{lead}: {term}" if lead else term, ()
+        yield _Stated("item", text, f"{lead}: {term}" if lead else term)
     elif text.endswith((".", "!")) and len(text.split()) >= 5:
-        yield from (("item", here, s, lead, ()) for s in sentences(text))
+        yield from (_Stated("item", s, lead) for s in sentences(text))
     else:
         about = lead or (here[-1] if here else "")
-        yield "item", here, f"{about}: {text}" if about else text, about, ()
+        yield _Stated("item", f"{about}: {text}" if about else text, about)
 
 
-def _rows(tokens: list[Token], here: tuple[str, ...]) -> Iterator[Found]:
-    """A table's rows, each as "name: column value, column value"."""
+def _rows(tokens: list[Token]) -> Iterator[_Stated]:
+    """A table's rows, each as "name – column: value; column: value"."""
     rows: list[list[str]] = []
     for token in tokens:
         if token.type == "tr_open":
@@ -139,4 +182,4 @@ def _rows(tokens: list[Token], here: tuple[str, ...]) -> Iterator[Found]:
         cells = [(h, v) for h, v in zip(head[1:], row[1:], strict=False) if v and h][:_MAX_COLUMNS]
         if row and row[0] and cells:
             stated = "; ".join(f"{h}: {v}" for h, v in cells)
-            yield "row", here, f"{row[0]} – {stated}", row[0], tuple(cells)
+            yield _Stated("row", f"{row[0]} – {stated}", row[0], tuple(cells))

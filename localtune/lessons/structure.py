@@ -1,8 +1,8 @@
 """passages.jsonl + exam.jsonl -> lessons.jsonl, by rule (mode `structure`, no generator).
 
 Each fact is asked in many wordings and answered with its statement; passages are restated as text
-under their title. Many questions per fact in varied wording is what makes a fact extractable (Allen-Zhu
-and Li 2023, arXiv:2309.14316). No lesson comes near an exam question (lessons/similarity.py).
+under their title. Many questions per fact in varied wording is what makes a fact extractable
+(Allen-Zhu and Li 2023, arXiv:2309.14316). No lesson comes near an exam question (similarity.py).
 """
 
 from __future__ import annotations
@@ -11,68 +11,96 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from localtune.config import LessonsConfig
 from localtune.errors import InputError
-from localtune.lessons.facts import Fact, facts_of, sentences
-from localtune.lessons.similarity import too_similar, words
+from localtune.lessons.facts import Fact, common_words, facts_of, sentences
+from localtune.lessons.similarity import Exam, words
 from localtune.lessons.wording import direct_questions, loose_question, with_prefix
 from localtune.progress import Progress, Silent
 from localtune.workspace import read_jsonl, write_jsonl
 
+Lesson = dict[str, Any]
 WORDINGS = 16  # questions per fact
-TRIES = 60
+DIRECT = 6  # of them at most direct ones, as they are
+TRIES = 60  # draws of a loose question
+PIECE = 6  # sentences in one restated piece
 
 
-def write_lessons(passages: Path, exam: Path, lessons: Path, config: LessonsConfig, progress: Progress = Silent()) -> int:
+def write_lessons(
+    passages: Path,
+    exam: Path,
+    lessons: Path,
+    config: LessonsConfig,
+    progress: Progress = Silent(),
+) -> int:
     """Write the lessons in a seeded order and return their number."""
     rows = list(read_jsonl(passages))
-    facts = facts_of(rows)
+    facts, common = facts_of(rows), common_words(rows)
     if not facts:
-        raise InputError("The documents hold nothing a lesson could be made from.", "Add documents with whole sentences.")
-    kept_back: dict[str, list[list[str]]] = {}
-    for question in read_jsonl(exam):
-        kept_back.setdefault(question["document"], []).append(words(question["question"]))
-    made = [lesson for fact in facts for lesson in _about(fact, kept_back.get(fact.document, []), config.seed)]
-    exactly = {" ".join(q) for asked in kept_back.values() for q in asked}
-    made = [m for m in made if " ".join(words(m["messages"][0]["content"])) not in exactly]
+        raise InputError(
+            "The documents hold nothing a lesson could be made from.",
+            "Add documents with whole sentences.",
+        )
+    kept_back = Exam(row["question"] for row in read_jsonl(exam))
+    made: list[Lesson] = []
+    with progress.bar("facts", len(facts)) as bar:
+        for fact in facts:
+            made += _about(fact, common, kept_back, config.seed)
+            bar.advance()
     made += [lesson for row in rows for lesson in _restated(row, config.seed)]
     Random(config.seed).shuffle(made)
     write_jsonl(lessons, made)
-    progress.note(f"{len(made)} lessons about {len(facts)} facts")
+    progress.note(f"{len(made):,} lessons about {len(facts):,} facts")
     return len(made)
 
 
-def _about(fact: Fact, exam: list[list[str]], seed: int) -> Iterator[dict]:
+def _about(fact: Fact, common: frozenset[str], exam: Exam, seed: int) -> Iterator[Lesson]:
     """Ask one fact in WORDINGS different ways: its direct questions first, then loose ones."""
-    r = Random(f"{seed} {fact.id}")
     seen: set[str] = set()
-    direct = [q.text for q in direct_questions(fact)]
-    drawn = [*direct, *(with_prefix(q, fact, r) for q in direct for _ in range(2))]
-    drawn += [with_prefix(loose_question(fact, r), fact, r) for _ in range(TRIES)]
-    for question in drawn:
+    for question in _drawn(fact, common, Random(f"{seed} {fact.id}")):
         key = " ".join(words(question))
-        if len(seen) < WORDINGS and key and key not in seen and not too_similar(words(question), exam):
+        if key and key not in seen and not exam.is_near(question):
             seen.add(key)
             yield _chat(fact, question)
+        if len(seen) == WORDINGS:
+            return
 
 
-def _chat(fact: Fact, question: str) -> dict:
-    messages = [{"role": "user", "content": question}, {"role": "assistant", "content": fact.statement}]
-    return {"id": _id(fact.id, question), "kind": fact.kind, "document": fact.document, "messages": messages}
+def _drawn(fact: Fact, common: frozenset[str], r: Random) -> Iterator[str]:
+    direct = [question.text for question in direct_questions(fact, common)]
+    direct = r.sample(direct, min(len(direct), DIRECT))
+    yield from direct
+    yield from (with_prefix(question, fact, r) for question in direct[: DIRECT // 2])
+    for _ in range(TRIES):
+        yield with_prefix(loose_question(fact, r), fact, r)
 
 
-def _restated(passage: dict, seed: int) -> Iterator[dict]:
-    """The passage as text under its title, in pieces of some sentences, once in order and once permuted."""
-    path = " > ".join([passage["title"], *passage.get("headings", [])])
-    lines = [s for block in passage["text"].split("\n\n") for s in ([block] if "|" in block else sentences(block))]
-    for turn in range(2):
-        order = lines[:]
-        if turn:
-            Random(f"{seed} {passage['id']}").shuffle(order)
-        for i in range(0, len(order), 6):
-            text = f"{path}\n\n" + "\n".join(order[i : i + 6])
-            yield {"id": _id(passage["id"], f"{turn} {i}"), "kind": "text", "document": passage["document"], "text": text}
+def _chat(fact: Fact, question: str) -> Lesson:
+    answer = {"role": "assistant", "content": fact.statement}
+    return {
+        "id": _id(fact.id, question),
+        "kind": fact.kind,
+        "document": fact.document,
+        "messages": [{"role": "user", "content": question}, answer],
+    }
+
+
+def _restated(passage: dict[str, Any], seed: int) -> Iterator[Lesson]:
+    """The passage under its title in pieces of PIECE sentences: once in order, once permuted."""
+    path = " > ".join(dict.fromkeys([passage["title"], *passage.get("headings", [])]))
+    lines = [s for block in passage["text"].split("\n\n") for s in _lines(block)]
+    permuted = Random(f"{seed} {passage['id']}").sample(lines, len(lines))
+    for turn, order in enumerate((lines, permuted)):
+        for i in range(0, len(order), PIECE):
+            text = f"{path}\n\n" + "\n".join(order[i : i + PIECE])
+            key = _id(passage["id"], f"{turn} {i}")
+            yield {"id": key, "kind": "text", "document": passage["document"], "text": text}
+
+
+def _lines(block: str) -> list[str]:
+    return block.splitlines() if "|" in block else sentences(block)
 
 
 def _id(*parts: str) -> str:
