@@ -149,7 +149,7 @@ def _told(counts: dict[str, int]) -> str:
     left_out = [
         f"{_number(counts[what], 'files')} {what}" for what in ("skipped", "failed") if counts[what]
     ]
-    return "; ".join([text, *left_out])
+    return "; ".join(filter(None, [text, ", ".join(left_out)]))
 
 
 def _number(n: int, things: str) -> str:

@@ -103,8 +103,9 @@ def _first_heading(markdown: str) -> str:
 def _safe(markdown: str) -> str:
     """Neutralise control tokens, those included that only rendering would bring to light."""
     text = neutralise(visible(markdown))
-    may_hide = "<" in text or "[" in text
-    if may_hide and any(holds_control(seen) for seen in _rendered(text)):
+    if any(letter in text for letter in "<[&") and any(
+        holds_control(seen) for seen in _rendered(text)
+    ):
         return without_brackets(text)
     return text
 

@@ -32,17 +32,26 @@ def _heading(lines: list[str], i: int, alone: bool, first: bool) -> tuple[int, i
     """Return (depth, lines used) of the heading that begins at line i; depth 0 is none."""
     line = lines[i].strip()
     following = lines[i + 1] if i + 1 < len(lines) else ""
-    if not alone or not line or len(line.split()) > _WORDS or _LIST.match(line + " x") is not None:
-        return (_numbered(lines, i), 1) if alone and line and not following else (0, 1)
-    ruled = _UNDERLINE.fullmatch(following)
-    if ruled:
-        return (1 if ruled[1][0] == "=" else 2), 2
-    if following or not _goes_on(lines, i + 1):
+    if not alone or not line or len(line.split()) > _WORDS:
         return 0, 1
-    if line.isupper() and sum(letter.isalpha() for letter in line) >= 4 and line[-1] not in ".,;":
-        return (1 if first else 2), 1
-    short_title = first and line[0].isupper() and line[-1].isalnum() and "  " not in line
-    return (1 if short_title else 0), 1
+    ruled = _UNDERLINE.fullmatch(following)
+    if ruled and not _LIST.match(line):
+        return (1 if ruled[1][0] == "=" else 2), 2
+    if following or not any(lines[i + 1 :]):
+        return 0, 1
+    return _numbered(lines, i) or _capitals(line, first) or _title(line, first), 1
+
+
+def _capitals(line: str, first: bool) -> int:
+    letters = sum(letter.isalpha() for letter in line)
+    sure = line.isupper() and letters >= 4 and line[-1] not in ".,;" and not _LIST.match(line)
+    return (1 if first else 2) if sure else 0
+
+
+def _title(line: str, first: bool) -> int:
+    """A short first line without a full stop, alone above the text."""
+    sure = first and line[0].isupper() and line[-1].isalnum() and "  " not in line
+    return 1 if sure else 0
 
 
 def _numbered(lines: list[str], i: int) -> int:
@@ -54,10 +63,6 @@ def _numbered(lines: list[str], i: int) -> int:
     if "." not in found[1] and re.match(r"\d{1,2}[.)]?\s", below):
         return 0  # the next number of a list
     return min(found[1].count(".") + 2, 6)
-
-
-def _goes_on(lines: list[str], i: int) -> bool:
-    return any(lines[i:])
 
 
 def _kept(line: str, before: list[str]) -> list[str]:

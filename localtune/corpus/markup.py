@@ -17,11 +17,11 @@ _TITLE = re.compile(r"^\"?title\"?\s*[:=][ \t]*(.*(?:\n[ \t]+\S.*)*)", re.M | re
 _RAW = re.compile(r"\{%-?\s*(?:end)?raw\s*-?%\}")
 _ARGUMENT = re.compile(r"""\{%-?\s*\w+\s+["']([^"'/.<>]+)["']\s*-?%\}""")
 _ALONE = re.compile(r"^[ \t]{0,40}\{%[^\n]{0,500}?%\}[ \t]{0,40}$", re.M)
+_CODE_SPAN = r"(?P<code>(?<!`)(?P<ticks>`+)(?!`)[^\n]{0,500}?(?<!`)(?P=ticks)(?!`))"
 # Lengths are bounded so that no line, however long and odd, takes quadratic time.
 _SHORT = r"(?:[^\n]|\n(?!\s*\n)){0,500}?"  # within one paragraph
-_TEMPLATE = re.compile(rf"\{{%{_SHORT}%\}}|\{{\{{{_SHORT}\}}\}}|\{{#{_SHORT}#\}}")
+_TEMPLATE = re.compile(rf"{_CODE_SPAN}|\{{%{_SHORT}%\}}|\{{\{{{_SHORT}\}}\}}|\{{#{_SHORT}#\}}")
 _ATTRIBUTES = re.compile(r"\{:[^{}\n]{0,200}\}|\{#[\w-]{1,80}\}[ \t]{0,40}$", re.M)
-_CODE_SPAN = r"(?P<code>(?<!`)(?P<ticks>`+)(?!`)[^\n]{0,500}?(?<!`)(?P=ticks)(?!`))"
 _BREAK = re.compile(r"<br\s*/?>", re.I)
 _AUTOLINK = re.compile(r"<((?:https?://|mailto:)[^\s<>]+|[\w.+-]+@[\w.-]+)>")
 _BLOCK_TAGS = (
@@ -45,8 +45,10 @@ _IMAGE = re.compile(r"!\[[^\[\]\n]*\](?:\([^()\n]*(?:\([^()\n]*\)[^()\n]*)*\)|\[
 _LINK = re.compile(r"\[((?:[^\[\]]|\[[^\[\]]*\]){0,2000})\]\([^()\n]*(?:\([^()\n]*\)[^()\n]*)*\)")
 _DEFINITION = re.compile(r"^ {0,3}\[([^\[\]\n]+)\]:[ \t]*\S+.*\n?", re.M)
 _REFERENCE = re.compile(r"\[([^\[\]\n]+)\]\[([^\[\]\n]*)\]")
-_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
-_OPENING = re.compile(r"<(?=[A-Za-z/!?])")
+_ENTITY = re.compile(
+    rf"{_CODE_SPAN}|" r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
+)
+_OPENING = re.compile(rf"{_CODE_SPAN}|" r"<(?=[A-Za-z/!?])")
 _ESCAPED = re.compile(r"(?<=\w)\\_(?=\w)|\\(?=[<>])")
 
 
@@ -105,14 +107,14 @@ def _prose(text: str) -> str:
     text = _replace(text, "<table", "</table>", lambda found: f"\n\n{table_to_markdown(found)}\n\n")
     text = _TAG.sub(_tag, _BREAK.sub(" ", _AUTOLINK.sub(r"\1", text)))
     text = _unlinked(text)
-    text = literal(_unescaped(text))
+    text = literal(text)
     return re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t]+$", "", text, flags=re.M))
 
 
 def literal(text: str) -> str:
-    """Make what still looks like a tag, such as <your name>, text; drop escapes nobody needs."""
-    text = _ESCAPED.sub(lambda found: "_" if "_" in found[0] else "", text)
-    return _OPENING.sub("< ", text)
+    """Decode entities, drop needless escapes, make text of what looks like a tag (<your name>)."""
+    text = _ESCAPED.sub(lambda found: "_" if "_" in found[0] else "", _unescaped(text))
+    return _OPENING.sub(lambda found: found["code"] or "< ", text)
 
 
 def without_template(text: str) -> str:
@@ -129,7 +131,7 @@ def _without_template_blocks(text: str) -> str:
 def _without_template(text: str) -> str:
     """Drop tags, expressions and kramdown attributes; `ask in {% channel "help" %}` keeps help."""
     text = _ARGUMENT.sub(r"\1", _ALONE.sub("", text))
-    return _ATTRIBUTES.sub("", _TEMPLATE.sub("", text))
+    return _ATTRIBUTES.sub("", _TEMPLATE.sub(lambda found: found["code"] or "", text))
 
 
 def _tag(found: re.Match[str]) -> str:
@@ -158,11 +160,11 @@ def _unlinked(text: str) -> str:
 def _unescaped(text: str) -> str:
     """Turn entities into characters until none is left, so that no reader finds another one."""
     for _ in range(4):
-        plain = _ENTITY.sub(lambda found: html.unescape(found[0]), text)
+        plain = _ENTITY.sub(lambda found: found["code"] or html.unescape(found[0]), text)
         if plain == text:
             return text
         text = plain
-    return _ENTITY.sub(" ", text)
+    return _ENTITY.sub(lambda found: found["code"] or " ", text)
 
 
 def _without(text: str, opening: str, closing: str) -> str:
