@@ -82,7 +82,7 @@ def verify(build: Build, progress: Progress) -> None:
 
 
 def quantize(level: str, build: Build, progress: Progress) -> None:
-    from localtune.export.quantize import quantize
+    from localtune.runtimes.llama import quantize
 
     quantize(build.at.master, build.at.level_gguf(level), level, progress=progress)
 

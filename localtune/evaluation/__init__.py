@@ -1,0 +1,1 @@
+"""GGUF and exam -> scores. Is handed what answers; loads no GGUF itself."""

@@ -1,0 +1,1 @@
+"""GGUF -> answers: llama.cpp in this process, and the files that other runtimes want."""

@@ -1,0 +1,295 @@
+"""llama.cpp: load a GGUF, ask it, look at its logits, quantize it. The only importer of llama_cpp.
+
+Works on llama.h's own functions, as vendored in llama-cpp-python 0.3.36: the wrapper's chat and
+completion layers cost more than a small model's answer. Knows nothing of build folders.
+"""
+
+from __future__ import annotations
+
+import codecs
+import ctypes
+import os
+import weakref
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import llama_cpp
+import numpy as np
+import numpy.typing as npt
+
+from localtune.errors import RuntimeFileError
+from localtune.progress import Progress, Silent
+from localtune.runtimes.chat import Message, render
+from localtune.workspace import atomic_path
+
+ERROR = 3  # ggml_log_level
+SMALL = 100_000_000  # parameters
+_complaints: deque[str] = deque(maxlen=20)
+
+
+def _listen(level: int, text: bytes, _: ctypes.c_void_p) -> None:
+    """Keep llama.cpp's errors for our own messages, drop the rest."""
+    if level == ERROR:
+        _complaints.append(text.decode("utf-8", "replace").strip())
+
+
+_callback = llama_cpp.llama_log_callback(_listen)  # named, as C keeps no reference
+llama_cpp.llama_log_set(_callback, ctypes.c_void_p(0))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model said, in how many tokens; `ended` by itself, not at a limit."""
+
+    text: str
+    tokens: int
+    ended: bool
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a GGUF says about asking it. `context` is the longest it was trained on, in tokens."""
+
+    name: str
+    template: str
+    bos: str
+    eos: str
+    adds_bos: bool
+    context: int
+
+
+def read_header(gguf: Path) -> Header:
+    """Read a GGUF's header without loading its weights. Raises RuntimeFileError."""
+    model = _load(gguf, vocabulary_only=True)
+    try:
+        return _header(model)
+    finally:
+        llama_cpp.llama_model_free(model)
+
+
+class Model:
+    """A loaded GGUF that answers greedily, so the same question has the same answer."""
+
+    def __init__(self, gguf: Path, context: int = 512, threads: int = 0) -> None:
+        """Load a file; `context` tokens, or as many as the model was trained on if fewer.
+
+        `threads` 0 means one for a small model, else all cores this process may use. Raises
+        RuntimeFileError.
+        """
+        model = _load(gguf)
+        self.header = _header(model)
+        self.context = min(context, self.header.context or context)
+        self._context = _new_context(model, self.context, threads or _threads(model))
+        self._vocabulary = llama_cpp.llama_model_get_vocab(model)
+        self._size = llama_cpp.llama_vocab_n_tokens(self._vocabulary)
+        self._batch = llama_cpp.llama_batch_init(self.context, 0, 1)
+        weakref.finalize(self, _free, model, self._context, self._batch)
+
+    def ask(self, messages: list[Message], max_tokens: int = 64) -> Answer:
+        """Answer the last message, with the file's own chat template.
+
+        Raises RuntimeFileError where the conversation doesn't fit into the context.
+        """
+        ids = self.token_ids(self.render(messages))
+        said = list(self._answer_ids(ids, max_tokens))
+        ended = len(said) < min(max_tokens, self.context - len(ids))
+        text = b"".join(map(self._piece, said)).decode("utf-8", "replace").strip()
+        return Answer(text, len(said), ended)
+
+    def stream(self, messages: list[Message], max_tokens: int = 64) -> Iterator[str]:
+        """Yield the same answer as `ask`, piece by piece while it is made."""
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        begun = False
+        for token in self._answer_ids(self.token_ids(self.render(messages)), max_tokens):
+            piece = decoder.decode(self._piece(token))
+            piece = piece if begun else piece.lstrip()
+            if piece:
+                begun = True
+                yield piece
+
+    def render(self, messages: list[Message]) -> str:
+        """Return the prompt as text, up to where the answer begins."""
+        header = self.header
+        return render(header.template, messages, header.bos, header.eos)
+
+    def token_ids(self, text: str) -> list[int]:
+        """Tokenise a prompt as llama.cpp's server does: special tokens count, BOS comes once."""
+        ids = self._tokenize(text.encode("utf-8"))
+        bos = llama_cpp.llama_vocab_bos(self._vocabulary)
+        return [bos, *ids] if self.header.adds_bos and ids[:1] != [bos] else ids
+
+    def logits(self, ids: list[int]) -> npt.NDArray[np.float32]:
+        """Return the logits behind every token, (len(ids), vocabulary)."""
+        self._check_room(ids)
+        self._forget()
+        self._decode(ids, 0, every=True)
+        shape = (len(ids), self._size)
+        return np.ctypeslib.as_array(llama_cpp.llama_get_logits(self._context), shape).copy()
+
+    def _answer_ids(self, ids: list[int], max_tokens: int) -> Iterator[int]:
+        """Yield the most likely tokens until the model ends its turn or a limit is reached."""
+        self._check_room(ids)
+        self._forget()
+        fed, past = ids, 0
+        for _ in range(min(max_tokens, self.context - len(ids))):
+            self._decode(fed, past)
+            past += len(fed)
+            token = int(self._last_logits().argmax())
+            if llama_cpp.llama_vocab_is_eog(self._vocabulary, token):
+                return
+            yield token
+            fed = [token]
+
+    def _last_logits(self) -> npt.NDArray[np.float32]:
+        return np.ctypeslib.as_array(
+            llama_cpp.llama_get_logits_ith(self._context, -1), (self._size,)
+        )
+
+    def _decode(self, ids: list[int], past: int, every: bool = False) -> None:
+        batch, last = self._batch, len(ids) - 1
+        batch.n_tokens = len(ids)
+        for i, token in enumerate(ids):
+            batch.token[i], batch.pos[i] = token, past + i
+            batch.n_seq_id[i], batch.seq_id[i][0] = 1, 0
+            batch.logits[i] = every or i == last
+        if llama_cpp.llama_decode(self._context, batch):
+            raise _failed("llama.cpp could not run the model", "Close other programs; try again.")
+
+    def _forget(self) -> None:
+        llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self._context), False)
+
+    def _check_room(self, ids: list[int]) -> None:
+        if not 0 < len(ids) < self.context:
+            raise RuntimeFileError(
+                f"The prompt is {len(ids)} tokens long; the context holds {self.context}.",
+                "Ask something shorter, or raise --context if the model was trained on more.",
+            )
+
+    def _tokenize(self, text: bytes) -> list[int]:
+        room = len(text) + 2
+        tokens = (llama_cpp.llama_token * room)()
+        count = llama_cpp.llama_tokenize(
+            self._vocabulary, text, len(text), tokens, room, False, True
+        )
+        return list(tokens[:count])
+
+    def _piece(self, token: int) -> bytes:
+        return _piece(self._vocabulary, token, special=False)
+
+
+def quantize(master: Path, out: Path, level: str, progress: Progress = Silent()) -> None:
+    """Write a level ("Q4_K_M") of a master. Raises RuntimeFileError, DiskFullError.
+
+    Rows that a level's blocks don't divide are stored by llama.cpp in a coarser type that fits.
+    """
+    settings = llama_cpp.llama_model_quantize_default_params()
+    settings.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{level}")
+    settings.nthread = _cores()
+    _complaints.clear()
+    with atomic_path(out) as temporary:
+        failed = llama_cpp.llama_model_quantize(
+            os.fsencode(master), os.fsencode(temporary), ctypes.byref(settings)
+        )
+        if failed:
+            _try_to_write(temporary)
+            raise _failed(f"llama.cpp could not quantize {master.name} to {level}")
+
+
+def _try_to_write(path: Path) -> None:
+    """Raise the OSError that llama.cpp kept to itself, where the disk is full."""
+    with path.open("ab") as file:
+        file.write(bytes(1 << 20))
+
+
+def _load(gguf: Path, vocabulary_only: bool = False) -> Any:
+    try:
+        with gguf.open("rb") as file:
+            is_gguf = file.read(4) == b"GGUF"
+    except OSError as error:
+        raise RuntimeFileError(
+            f"{gguf} can't be read: {error.strerror}.", "Run `localtune build` again."
+        ) from error
+    _complaints.clear()
+    settings = llama_cpp.llama_model_default_params()
+    settings.vocab_only = vocabulary_only
+    model = llama_cpp.llama_model_load_from_file(os.fsencode(gguf), settings) if is_gguf else None
+    if not model:
+        raise _failed(f"{gguf} is not a GGUF that llama.cpp can load")
+    return model
+
+
+def _new_context(model: Any, tokens: int, threads: int) -> Any:
+    settings = llama_cpp.llama_context_default_params()
+    settings.n_ctx = settings.n_batch = settings.n_ubatch = tokens
+    settings.n_threads = settings.n_threads_batch = threads
+    settings.no_perf = True
+    context = llama_cpp.llama_init_from_model(model, settings)
+    if not context:
+        llama_cpp.llama_model_free(model)
+        raise _failed("llama.cpp could not make a context", "Close other programs; try again.")
+    return context
+
+
+def _free(model: Any, context: Any, batch: Any) -> None:
+    llama_cpp.llama_batch_free(batch)
+    llama_cpp.llama_free(context)
+    llama_cpp.llama_model_free(model)
+
+
+def _header(model: Any) -> Header:
+    vocabulary = llama_cpp.llama_model_get_vocab(model)
+    family = _value(model, "general.architecture")
+    return Header(
+        name=_value(model, "general.name"),
+        template=_value(model, "tokenizer.chat_template"),
+        bos=_special(model, "bos"),
+        eos=_special(model, "eos"),
+        adds_bos=llama_cpp.llama_vocab_get_add_bos(vocabulary),
+        context=int(_value(model, f"{family}.context_length") or 0),
+    )
+
+
+def _value(model: Any, key: str) -> str:
+    """Return a metadata value as text, "" where the file hasn't that key."""
+    size = llama_cpp.llama_model_meta_val_str(model, key.encode(), None, 0)
+    if size < 0:
+        return ""
+    buffer = ctypes.create_string_buffer(size + 1)
+    llama_cpp.llama_model_meta_val_str(model, key.encode(), buffer, size + 1)
+    return buffer.value.decode("utf-8")
+
+
+def _special(model: Any, kind: str) -> str:
+    """Return the text of the BOS or EOS token; llama.cpp would assume one where none is named."""
+    token = _value(model, f"tokenizer.ggml.{kind}_token_id")
+    vocabulary = llama_cpp.llama_model_get_vocab(model)
+    return _piece(vocabulary, int(token), special=True).decode("utf-8") if token else ""
+
+
+def _piece(vocabulary: Any, token: int, special: bool) -> bytes:
+    size = 64
+    while True:
+        buffer = ctypes.create_string_buffer(size)
+        written = llama_cpp.llama_token_to_piece(vocabulary, token, buffer, size, 0, special)
+        if written >= 0:
+            return buffer.raw[:written]
+        size = -written
+
+
+def _failed(what: str, hint: str = "Run `localtune build` again.") -> RuntimeFileError:
+    why = f" ({_complaints[-1]})" if _complaints else ""
+    return RuntimeFileError(f"{what}{why}.", hint)
+
+
+def _threads(model: Any) -> int:
+    """A small model's threads wait for each other longer than they work: 100 times slower beside
+    another busy program (5.8M parameters, 2 cores: 1.0 s a question, 0.007 s with one thread)."""
+    return 1 if llama_cpp.llama_model_n_params(model) < SMALL else _cores()
+
+
+def _cores() -> int:
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
