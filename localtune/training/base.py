@@ -6,7 +6,7 @@ The only importer of huggingface_hub. Weights are linked, not copied; only safet
 from __future__ import annotations
 
 import json
-import os
+import math
 import shutil
 from pathlib import Path
 
@@ -15,8 +15,20 @@ from localtune.errors import BaseModelError
 from localtune.progress import Progress, Silent
 from localtune.workspace import atomic_path
 
-WANTED = ("config.json", "generation_config.json", "tokenizer*", "special_tokens_map.json", "added_tokens.json",
-          "vocab.json", "merges.txt", "chat_template.jinja", "*.safetensors", "*.safetensors.index.json", "LICENSE*", "README.md")
+WANTED = (
+    "config.json",
+    "generation_config.json",
+    "tokenizer*",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "chat_template.jinja",
+    "*.safetensors",
+    "*.safetensors.index.json",
+    "LICENSE*",
+    "README.md",
+)
 
 
 def fetch_base(config: BaseConfig, destination: Path, progress: Progress = Silent()) -> Path:
@@ -33,7 +45,7 @@ def fetch_base(config: BaseConfig, destination: Path, progress: Progress = Silen
             for file in folder.glob(pattern):
                 target = temporary / file.name
                 if file.suffix == ".safetensors":
-                    os.symlink(file.resolve(), target)
+                    target.symlink_to(file.resolve())
                 else:
                     shutil.copyfile(file, target)
     progress.note(f"base {config.base}: {_parameters(destination):,} parameters")
@@ -42,40 +54,57 @@ def fetch_base(config: BaseConfig, destination: Path, progress: Progress = Silen
 
 def check_base(folder: Path) -> None:
     """Raise BaseModelError unless the folder holds a configuration, a tokenizer and safetensors."""
-    what = {"config.json": "config.json", "tokenizer*": "a tokenizer", "*.safetensors": "weights as safetensors"}
+    what = {
+        "config.json": "config.json",
+        "tokenizer*": "a tokenizer",
+        "*.safetensors": "weights as safetensors",
+    }
     missing = [said for pattern, said in what.items() if not list(folder.glob(pattern))]
     if missing:
-        raise BaseModelError(f"The base {folder} holds no {' and no '.join(missing)}.",
-                             "Give --base a folder saved by transformers' save_pretrained, a Hub id, or tiny.")
+        raise BaseModelError(
+            f"The base {folder} holds no {' and no '.join(missing)}.",
+            "Give --base a folder saved by transformers' save_pretrained, a Hub id, or tiny.",
+        )
 
 
 def _from_hub(config: BaseConfig, progress: Progress) -> Path:
     if config.base.startswith((".", "/", "~")) or config.base.count("/") != 1:
-        raise BaseModelError(f"There is no base {config.base!r}.", "Give --base tiny, a folder that exists, or a Hub id such as Qwen/Qwen3-0.6B.")
+        raise BaseModelError(
+            f"There is no base {config.base!r}.",
+            "Give --base tiny, a folder that exists, or a Hub id such as Qwen/Qwen3-0.6B.",
+        )
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     progress.note(f"looking for {config.base} on the Hub")
     try:
-        return Path(snapshot_download(config.base, revision=config.revision or None, allow_patterns=list(WANTED), local_files_only=config.offline))
+        return Path(
+            snapshot_download(
+                config.base,
+                revision=config.revision or None,
+                allow_patterns=list(WANTED),
+                local_files_only=config.offline,
+            )
+        )
     except LocalEntryNotFoundError as error:
-        where = "in the local cache, and --offline is set" if config.offline else "in the local cache, and the Hub can't be reached"
-        raise BaseModelError(f"The base {config.base!r} is not {where}.", "Run once with a connection, or use --base tiny or a local folder.") from error
+        why = "--offline is set" if config.offline else "the Hub can't be reached"
+        raise BaseModelError(
+            f"The base {config.base!r} is not in the local cache, and {why}.",
+            "Run once with a connection, or use --base tiny or a local folder.",
+        ) from error
     except (HfHubHTTPError, HFValidationError, OSError) as error:
-        raise BaseModelError(f"The base {config.base!r} could not be fetched: {str(error).splitlines()[0]}",
-                             "Check the id; for a gated model accept its licence and log in with `hf auth login`.") from error
+        raise BaseModelError(
+            f"The base {config.base!r} could not be fetched: {str(error).splitlines()[0]}",
+            "Check the id; for a gated model accept its licence and log in with `hf auth login`.",
+        ) from error
 
 
 def _parameters(folder: Path) -> int:
-    """Count parameters from the safetensors headers (Hugging Face's format: 8 bytes of length, then JSON)."""
+    """Count parameters from the safetensors headers: 8 bytes of length, then JSON."""
     total = 0
     for file in folder.glob("*.safetensors"):
         with file.open("rb") as data:
             header = json.loads(data.read(int.from_bytes(data.read(8), "little")))
-        for name, tensor in header.items():
-            if name != "__metadata__":
-                size = 1
-                for n in tensor["shape"]:
-                    size *= n
-                total += size
+        header.pop("__metadata__", None)
+        total += sum(math.prod(tensor["shape"]) for tensor in header.values())
     return total

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from localtune.config import TrainConfig
 
+RANKS = ((20_000, 32), (100_000, 64), (1_000_000, 128))  # lessons of fewer tokens -> rank
 SMALL = 512  # hidden size under which the measured recipe of the built-in base holds
 
 
@@ -20,7 +21,9 @@ class Recipe:
     rows: int
 
 
-def recipe(config: TrainConfig, lesson_tokens: int, packed_rows: int, hidden: int, model_type: str) -> Recipe:
+def recipe(
+    config: TrainConfig, lesson_tokens: int, packed_rows: int, hidden: int, model_type: str
+) -> Recipe:
     """Choose what the configuration leaves at 0.
 
     Rank by the tokens of the lessons; learning rate 5e-4 (2000/hidden)^P sqrt(batch/128), at most
@@ -28,7 +31,7 @@ def recipe(config: TrainConfig, lesson_tokens: int, packed_rows: int, hidden: in
     more passes. At least 300 steps.
     """
     rows = max(1, config.batch_tokens // config.max_length)
-    rank = config.rank or next((r for limit, r in ((20_000, 32), (100_000, 64), (1_000_000, 128)) if lesson_tokens < limit), 256)
+    rank = next((r for limit, r in RANKS if lesson_tokens < limit), 256)
     power = {"qwen2": 0.0775, "qwen3": 0.0775, "llama": 0.781}.get(model_type, 0.5)
     large = min(5e-4, 5e-4 * (2000 / hidden) ** power * (rows / 128) ** 0.5)
     passes = 6 if hidden < SMALL else 3

@@ -19,9 +19,14 @@ def answer_loss(model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     never (rows, length, vocabulary) logits. `model` is a PEFT model around a causal LM.
     """
     causal = model.get_base_model()
-    hidden = causal.model(input_ids=batch["input_ids"], position_ids=batch["position_ids"], use_cache=False).last_hidden_state
+    hidden = causal.model(
+        input_ids=batch["input_ids"], position_ids=batch["position_ids"], use_cache=False
+    ).last_hidden_state
     targets = batch["labels"][:, 1:]
     counts = targets != IGNORED
     wanted, targets = hidden[:, :-1][counts], targets[counts]
-    parts = [cross_entropy(causal.lm_head(h).float(), t, reduction="sum") for h, t in zip(wanted.split(CHUNK), targets.split(CHUNK), strict=True)]
+    parts = [
+        cross_entropy(causal.lm_head(h).float(), t, reduction="sum")
+        for h, t in zip(wanted.split(CHUNK), targets.split(CHUNK), strict=True)
+    ]
     return torch.stack(parts).sum() / max(1, len(targets))

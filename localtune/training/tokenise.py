@@ -23,15 +23,17 @@ class Tokens:
 
 
 def tokenise(lesson: dict[str, Any], tokenizer: Any, max_length: int) -> Tokens:
-    """Tokenise a chat (loss on the assistant's turns) or a text (loss everywhere), cut to max_length.
+    """Tokenise a chat (loss on the assistant's turns) or a text (loss everywhere).
 
     A chat is rendered by the tokenizer's own template; the ids of each prefix must begin those of
-    the next, so that what is learned is what the runtime will be asked to go on with.
+    the next, so that what is learned is what the runtime will be asked to go on with. Both are
+    cut to `max_length` tokens.
     """
     if "text" in lesson:
         ids = tokenizer(lesson["text"] + tokenizer.eos_token).input_ids
         return Tokens(ids[:max_length], ([IGNORED, *ids[1:]])[:max_length])
-    ids, labels = [], []
+    ids: list[int] = []
+    labels: list[int] = []
     messages = lesson["messages"]
     for i, message in enumerate(messages):
         if message["role"] != "assistant":
@@ -79,7 +81,7 @@ class PackedRows(Dataset[dict[str, torch.Tensor]]):
 
 
 def pack(lessons: list[Tokens], row: int) -> list[list[Tokens]]:
-    """First-fit over shuffled input order within 64 open rows; rows stay mixed, waste stays small."""
+    """First fit in the given order into 64 open rows: rows stay mixed, and little is wasted."""
     done: list[list[Tokens]] = []
     open_rows: list[tuple[list[Tokens], int]] = []
     for lesson in lessons:
