@@ -102,7 +102,7 @@ def _first_heading(markdown: str) -> str:
 
 def _safe(markdown: str) -> str:
     """Neutralise control tokens, those included that only rendering would bring to light."""
-    text = neutralise(visible(markdown))
+    text = neutralise(re.sub(r"[ \t]+$", "", visible(markdown), flags=re.M))
     if any(letter in text for letter in "<[&") and any(
         holds_control(seen) for seen in _rendered(text)
     ):

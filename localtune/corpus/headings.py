@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import textwrap
 
@@ -39,7 +40,8 @@ def _heading(lines: list[str], i: int, alone: bool, first: bool) -> tuple[int, i
         return (1 if ruled[1][0] == "=" else 2), 2
     if following or not any(lines[i + 1 :]):
         return 0, 1
-    return _numbered(lines, i) or _capitals(line, first) or _title(line, first), 1
+    depth = _numbered(lines, i) or _capitals(line, first) or _title(line, first)
+    return depth or _above_prose(line, lines[i + 1 :]), 1
 
 
 def _capitals(line: str, first: bool) -> int:
@@ -52,6 +54,14 @@ def _title(line: str, first: bool) -> int:
     """A short first line without a full stop, alone above the text."""
     sure = first and line[0].isupper() and line[-1].isalnum() and "  " not in line
     return 1 if sure else 0
+
+
+def _above_prose(line: str, rest: list[str]) -> int:
+    """A short line without punctuation above a paragraph of whole sentences: "Lammas Fair"."""
+    below = " ".join(itertools.takewhile(bool, itertools.dropwhile(lambda text: not text, rest)))
+    prose = len(below.split()) >= 2 * _WORDS and below[-1] in ".!?"
+    bare = line[0].isupper() and not re.search(r"[^\w\s'&/-]", line) and not _LIST.match(line)
+    return 2 if prose and bare else 0
 
 
 def _numbered(lines: list[str], i: int) -> int:

@@ -108,7 +108,7 @@ def _prose(text: str) -> str:
     text = _TAG.sub(_tag, _BREAK.sub(" ", _AUTOLINK.sub(r"\1", text)))
     text = _unlinked(text)
     text = literal(text)
-    return re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t]+$", "", text, flags=re.M))
+    return re.sub(r"\n\s*\n\s*\n", "\n\n", text)
 
 
 def literal(text: str) -> str:

@@ -302,6 +302,15 @@ Bay 4 holds
     An indented paragraph. It is
     no code.
 
+Lammas Fair
+
+Extra boats will leave the quay at 20:10 on all three evenings.
+Give your name to the desk by July, and a voucher is yours.
+
+Kind regards
+
+Mara
+
 Visitors
 --------
 Sign in.
@@ -315,7 +324,7 @@ LAST LINE IN CAPITALS"""
 def test_plain_text_gets_only_sure_headings() -> None:
     text = markdown(TXT, "txt")
     headings = [line for line in text.splitlines() if line.startswith("#")]
-    assert headings == ["# STAFF NOTES", "### 2.1 Parking", "## Visitors"]
+    assert headings == ["# STAFF NOTES", "### 2.1 Parking", "## Lammas Fair", "## Visitors"]
     assert "\n    " not in text and "lines\n\n-----" in text
     assert markdown("just one line", "txt") == "just one line"
 

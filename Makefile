@@ -1,0 +1,51 @@
+# localtune: everything a person or a CI runs. Each target begins with `make setup`, which makes
+# .venv and does nothing while pyproject.toml and constraints.txt are as they were.
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# The first Python that runs and is new enough; python3.11 is the one the constraints were tested with.
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.14 python3 python; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo $$python && break; done)
+# Only the library and its Python binding: no image models.
+export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
+export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
+
+.PHONY: help setup demo test quick lint clean
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(READY) ## make .venv with everything in it (once; about 10 minutes)
+
+$(READY): pyproject.toml constraints.txt
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "localtune needs Python 3.11 or newer; none was found. Give one: make setup PYTHON=..."; \
+		exit 1; fi
+	@echo "Setting up $(VENV) with $(PYTHON)."
+	@echo "llama-cpp-python comes as source and is compiled once: about 10 minutes on 2 cores."
+	@echo "pip says 'still running' meanwhile; it keeps what it compiled for the next time."
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --constraint constraints.txt --editable ".[dev]"
+	@touch $(READY)
+	@echo "$(VENV) is ready: $(BIN)/localtune --help"
+
+demo: setup ## build a model from examples/handbook and ask it a question
+	$(BIN)/localtune build examples/handbook --base tiny --out build/handbook
+	$(BIN)/localtune ask build/handbook "Where is the head office of Brackle Sound Ferries?"
+
+test: setup ## run all tests
+	$(BIN)/python -m pytest
+
+quick: setup ## run the unit tests that train nothing (under a minute)
+	$(BIN)/python -m pytest -m "not slow" tests/unit
+
+lint: setup ## check format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+clean: ## remove what was built and cached; .venv stays
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find localtune tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
