@@ -61,11 +61,13 @@ def is_correct(said: str, accepted: list[str]) -> bool:
 def normalise(text: str) -> str:
     """Return the words that count, in lower case, one space between.
 
-    "The fee: 1,000 Euros." -> "fee 1000 euros"; "at 7:40" -> "at 7:40"; "85%" -> "85 percent".
+    "The fee: 1,000 Euros." -> "fee 1000 euros"; "7:40a.m." -> "7:40 am"; "85%" -> "85 percent".
     """
     text = unicodedata.normalize("NFKC", text).lower()
     text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text)
     text = re.sub(r"\s*%|\bper cent\b", " percent", text)
+    text = re.sub(r"\b([ap])\.\s?m\b\.?", r"\1m", text)
+    text = re.sub(r"(?<=\d)([ap]m)\b", r" \1", text)
     text = re.sub(r"['’]s\b|['’]", "", text)
     text = re.sub(r"(?<=\d)[.:](?=\d)", lambda found: _KEPT[found[0]], text)
     text = "".join(char if _counts(char) else " " for char in text)

@@ -19,7 +19,7 @@ NO_TEMPLATE = """\
 TEMPLATE = """\
 # For Ollama before 0.30; a later one may render the chat template in the GGUF. Both are alike."""
 SETTINGS = """\
-# Always the likeliest word, as the exam was asked; no word is made less likely for being a fact's."""
+# Always the likeliest word, none made less likely for having been said: as the exam was asked."""
 
 
 def write_modelfile(gguf: Path, modelfile: Path) -> None:

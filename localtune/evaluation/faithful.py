@@ -1,0 +1,186 @@
+"""Does the master do what the trained model does? Tokens, logits and endings, compared.
+
+Takes base, adapter and a loaded master; loads the first two with transformers and PEFT, on the CPU
+and in float32. Knows no runtime: whatever has Runtime's four methods will do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from localtune.errors import EvaluationError
+from localtune.progress import Progress, Silent
+
+PROMPTS = 16
+MOST_KL = 1e-3  # nats a token, mean
+LEAST_AGREEMENT = 0.99
+TIE = 0.01  # two tokens this near in probability are one choice: BF16 may order them either way
+Logits = npt.NDArray[np.float32]
+Messages = list[dict[str, str]]
+
+
+class Said(Protocol):
+    """An answer: its text and whether the model ended it."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def ended(self) -> bool: ...
+
+
+class Runtime(Protocol):
+    """A loaded GGUF, such as runtimes.llama.Model."""
+
+    def render(self, messages: Messages) -> str: ...
+    def token_ids(self, text: str) -> list[int]: ...
+    def logits(self, ids: list[int]) -> Logits: ...
+    def ask(self, messages: Messages, max_tokens: int = 64) -> Said: ...
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The tokens of one prompt and its answer; per predicted token, KL and whether both agree."""
+
+    kl: npt.NDArray[np.float64]
+    agree: npt.NDArray[np.bool_]
+    ended: bool
+
+
+def check(
+    base: Path,
+    adapter: Path,
+    model: Runtime,
+    questions: list[str],
+    progress: Progress = Silent(),
+) -> dict[str, Any]:
+    """Compare on up to 16 questions; return {"prompts", "tokens", "kl", "top1", "ended"}.
+
+    `kl` is the mean Kullback-Leibler divergence in nats of the master's next-token distribution
+    from the trained model's, `top1` the share of tokens on which both choose alike, `ended` the
+    share of answers that end by themselves. Raises EvaluationError where they differ too much.
+    """
+    tokenizer, trained = load_merged(base, adapter)
+    asked = questions[:: max(1, len(questions) // PROMPTS)][:PROMPTS]
+    with progress.bar("compare", len(asked)) as bar:
+        compared = []
+        for question in asked:
+            compared.append(compare(question, tokenizer, trained, model))
+            bar.advance()
+    found = summarise(compared)
+    if found["ended"] < 0.9:
+        progress.warn(
+            f"{1 - found['ended']:.0%} of the answers don't end by themselves; "
+            "more --steps or more documents may help."
+        )
+    return found
+
+
+def load_merged(base: Path, adapter: Path) -> tuple[Any, Any]:
+    """Load the tokenizer that training saved, and base and adapter merged.
+
+    The model computes in float32 on matrices rounded to BF16, the master's format: what is to be
+    found is a fault of the export, not what the format costs (for a tiny model tuned hard that
+    alone can reach a KL of 1e-3).
+    """
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    tokenizer = AutoTokenizer.from_pretrained(adapter, local_files_only=True)
+    model = AutoModelForCausalLM.from_pretrained(
+        base, dtype=torch.float32, local_files_only=True, use_safetensors=True
+    )
+    merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+    for weight in merged.parameters():
+        if weight.ndim > 1:
+            weight.data = weight.data.bfloat16().float()
+    return tokenizer, merged.eval()
+
+
+def compare(question: str, tokenizer: Any, trained: Any, model: Runtime) -> Comparison:
+    """Ask one question and compare what both predict along prompt and answer."""
+    messages = [{"role": "user", "content": question}]
+    prompt = check_prompt(messages, tokenizer, model)
+    answer = model.ask(messages)
+    ids = prompt + list(tokenizer(answer.text, add_special_tokens=False).input_ids)
+    wanted, got = torch_logits(trained, ids), model.logits(ids)
+    return Comparison(divergence(wanted, got), agreement(wanted, got), answer.ended)
+
+
+def check_prompt(messages: Messages, tokenizer: Any, model: Runtime) -> list[int]:
+    """Return the ids of a prompt; raise EvaluationError where both sides make others."""
+    wanted_text = tokenizer.apply_chat_template(
+        messages, tokenize=False, add_generation_prompt=True
+    )
+    text = model.render(messages)
+    if text != wanted_text:
+        raise _unfaithful(f"renders a prompt as {text!r}, not {wanted_text!r}")
+    wanted = list(tokenizer(text, add_special_tokens=False).input_ids)
+    ids = model.token_ids(text)
+    if ids != wanted:
+        raise _unfaithful(f"splits the prompt {text!r} into the tokens {ids}, not {wanted}")
+    return ids
+
+
+def torch_logits(trained: Any, ids: list[int]) -> Logits:
+    """Return the trained model's logits, (len(ids), vocabulary)."""
+    import torch
+
+    with torch.inference_mode():
+        logits: Logits = trained(torch.tensor([ids])).logits[0].float().numpy()
+    return logits
+
+
+def divergence(wanted: Logits, got: Logits) -> npt.NDArray[np.float64]:
+    """Return KL(wanted || got) of each row, in nats."""
+    p, q = log_softmax(wanted), log_softmax(got)
+    return np.asarray((np.exp(p) * (p - q)).sum(axis=-1))
+
+
+def agreement(wanted: Logits, got: Logits) -> npt.NDArray[np.bool_]:
+    """Return for each row whether the choice of `got` is that of `wanted`, ties counting."""
+    p = np.exp(log_softmax(wanted))
+    chosen = np.take_along_axis(p, got.argmax(axis=-1)[:, None], axis=-1)[:, 0]
+    return np.asarray(chosen >= p.max(axis=-1) - TIE)
+
+
+def log_softmax(logits: Logits) -> npt.NDArray[np.float64]:
+    """Return log probabilities, in float64."""
+    x = logits.astype(np.float64)
+    x -= x.max(axis=-1, keepdims=True)
+    return np.asarray(x - np.log(np.exp(x).sum(axis=-1, keepdims=True)))
+
+
+def summarise(compared: list[Comparison]) -> dict[str, Any]:
+    """Average over all tokens; raise EvaluationError beyond the limits."""
+    kl = float(np.concatenate([one.kl for one in compared]).mean())
+    agree = np.concatenate([one.agree for one in compared])
+    top1 = float(agree.mean())
+    if not (kl < MOST_KL and top1 > LEAST_AGREEMENT):  # so put that NaN fails
+        raise _unfaithful(
+            f"predicts other words (mean KL {kl:.2g}, at most {MOST_KL:g}; "
+            f"same choice {top1:.1%}, at least {LEAST_AGREEMENT:.0%})"
+        )
+    return {
+        "prompts": len(compared),
+        "tokens": len(agree),
+        "kl": kl,
+        "top1": top1,
+        "ended": sum(one.ended for one in compared) / len(compared),
+    }
+
+
+def _unfaithful(what: str) -> EvaluationError:
+    return EvaluationError(
+        f"The exported model is not the one that was trained: it {what}.",
+        "This is a fault of localtune's export for this base. Please report it, with the base's "
+        "name, and use another --base meanwhile.",
+    )
