@@ -1,0 +1,58 @@
+"""Scores to words and pictures: work/*.json(l) -> report.html and the model card README.md.
+
+Both are made from templates/ and hold everything they show: no script, no font, no picture is
+fetched from anywhere. Knows nothing of models; what it shows stands in the files it reads.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from localtune.progress import Progress, Silent
+from localtune.report.view import view
+from localtune.workspace import read_json, read_jsonl, write_text
+
+__all__ = ["templates_folder", "write_report"]
+
+_PACKAGE = Path(__file__).parents[1]
+
+
+def write_report(
+    scores: Path,
+    metrics: Path,
+    documents: Path,
+    exam: Path,
+    report_html: Path,
+    card: Path,
+    progress: Progress = Silent(),
+) -> None:
+    """Write the report and the model card. Raises InputError where an input can't be read."""
+    shown = view(
+        read_json(scores),
+        list(read_jsonl(metrics)),
+        list(read_jsonl(documents)),
+        list(read_jsonl(exam)),
+    )
+    write_text(report_html, _render("report.html", shown))
+    write_text(card, _render("model-card.md", shown))
+    progress.note(f"{report_html.name} and {card.name}")
+
+
+def templates_folder() -> Path:
+    """Return where the templates lie: in the package of a wheel, beside it in a checkout."""
+    packed = _PACKAGE / "templates"
+    return packed if packed.is_dir() else _PACKAGE.parent / "templates"
+
+
+def _render(template: str, shown: dict[str, object]) -> str:
+    import jinja2  # slow to import
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates_folder()),
+        autoescape=jinja2.select_autoescape(["html"]),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(template).render(shown)

@@ -1,0 +1,146 @@
+"""What the templates show, computed once: scores, metrics, documents and exam -> one dictionary."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import localtune
+from localtune.report.charts import Recall, loss_curve, recall_bars
+from localtune.report.figures import duration, interval, percent, plural, size
+
+Row = dict[str, Any]
+
+# What the faithfulness check's keys mean; one that isn't known is shown under its own name.
+CHECKS = {
+    "prompts": "prompts whose text and token ids are equal",
+    "tokens": "tokens compared",
+    "kl": "mean KL divergence of the next-token distributions, in nats",
+    "top1": "tokens on which both choose alike",
+    "ended": "answers that end by themselves",
+}
+SHARES = ("top1", "ended")
+
+
+def view(scores: Row, metrics: list[Row], documents: list[Row], exam: list[Row]) -> Row:
+    """Return the variables of templates/report.html and templates/model-card.md."""
+    levels = list(scores["exam"]["tuned"])
+    shipped = levels[0]
+    answers = _answers(scores["answers"], shipped)
+    seconds = scores["seconds"]
+    return {
+        "version": localtune.__version__,
+        "name": scores["name"],
+        "base": scores["base"],
+        "shipped": shipped,
+        "file": f"{scores['name']}-{shipped}.gguf",
+        "question": _easy_question(answers),
+        "before": percent(scores["exam"]["base"]),
+        "after": percent(scores["exam"]["tuned"][shipped]),
+        "after_interval": interval(scores["exam"]["intervals"][shipped]),
+        "questions": scores["exam"]["questions"],
+        "models": _models(scores, levels),
+        "bars": recall_bars(_bars(scores, levels)),
+        "right": [row for row in answers if row["correct"]],
+        "wrong": [row for row in answers if not row["correct"]],
+        "by_document": _by_document(answers, exam),
+        "loss": loss_curve([(row["step"], row["loss"]) for row in metrics if "loss" in row]),
+        "steps": f"{metrics[-1]['step']:,}" if metrics else "0",
+        "documents": documents,
+        "counts": _counts(documents),
+        "size": size(scores["bytes"][shipped]),
+        "total": duration(sum(seconds.values())),
+        "stages": _stages(seconds),
+        "checks": _checks(scores.get("faithful", {})),
+    }
+
+
+def _models(scores: Row, levels: list[str]) -> list[Row]:
+    """One row a graded model: the base, then each level with its size."""
+    exam = scores["exam"]
+    rows = [{"label": "base, untuned", "share": exam["base"], "which": "base", "size": "–"}]
+    for level in levels:
+        bytes_ = size(scores["bytes"][level])
+        rows.append({"label": level, "share": exam["tuned"][level], "which": level, "size": bytes_})
+    return [
+        row
+        | {"recall": percent(row["share"]), "interval": interval(exam["intervals"][row["which"]])}
+        for row in rows
+    ]
+
+
+def _bars(scores: Row, levels: list[str]) -> list[Recall]:
+    exam = scores["exam"]
+    bounds = {which: (lo, hi) for which, (lo, hi) in exam["intervals"].items()}
+    return [
+        Recall("base, untuned", exam["base"], bounds["base"], tuned=False),
+        *[Recall(level, exam["tuned"][level], bounds[level], tuned=True) for level in levels],
+    ]
+
+
+def _answers(answers: dict[str, list[Row]], shipped: str) -> list[Row]:
+    """The shipped file's answers in the order of the exam, each with what the base said."""
+    before = {row["id"]: row["said"] for row in answers["base"]}
+    return [{**row, "base_said": before.get(row["id"], "")} for row in answers[shipped]]
+
+
+def _easy_question(answers: list[Row]) -> str:
+    """A question the model answers, to try it with, that a shell takes between double quotes."""
+    right = [row["question"] for row in answers if row["correct"]]
+    fit = (
+        text
+        for text in right + [row["question"] for row in answers]
+        if not set('"$`\\!') & set(text)
+    )
+    return next(fit, "…")
+
+
+def _by_document(answers: list[Row], exam: list[Row]) -> list[Row]:
+    """How many questions about each document are answered, worst first."""
+    source = {row["id"]: row.get("document", "") for row in exam}
+    asked: Counter[str] = Counter()
+    known: Counter[str] = Counter()
+    for row in answers:
+        document = source.get(row["id"], "")
+        asked[document] += 1
+        known[document] += bool(row["correct"])
+    rows = [
+        {"document": name, "asked": n, "known": known[name], "share": known[name] / n}
+        for name, n in asked.items()
+        if name
+    ]
+    return sorted(rows, key=lambda row: (row["share"], row["document"]))
+
+
+def _counts(documents: list[Row]) -> Row:
+    of = Counter(row["status"] for row in documents)
+    words = sum(len(row.get("text", "").split()) for row in documents)
+    left_out = of["skipped"] + of["failed"]
+    return {
+        "read": plural(of["read"], "document"),
+        "words": f"{words:,} words",
+        "left_out": f"{plural(left_out, 'file')} left out" if left_out else "",
+    }
+
+
+def _stages(seconds: dict[str, float]) -> list[Row]:
+    longest = max(seconds.values(), default=0) or 1
+    return [
+        {"name": name, "time": duration(took), "width": f"{100 * took / longest:.1f}"}
+        for name, took in seconds.items()
+    ]
+
+
+def _checks(faithful: Row) -> list[tuple[str, str]]:
+    """The faithfulness check's numbers; whatever isn't a number is left out."""
+    return [
+        (CHECKS.get(key, key.replace("_", " ")), _shown(key, value))
+        for key, value in faithful.items()
+        if isinstance(value, int | float)
+    ]
+
+
+def _shown(key: str, value: float) -> str:
+    if key in SHARES:
+        return f"{100 * value:.1f} %"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.2g}"

@@ -1,0 +1,191 @@
+"""The report and the model card: everything shown, nothing fetched, nothing executed."""
+
+from __future__ import annotations
+
+import tomllib
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from localtune.report import templates_folder, write_report
+from localtune.report.charts import Recall, loss_curve, recall_bars
+from localtune.report.figures import duration, interval, percent, plural, size
+from localtune.workspace import write_json, write_jsonl
+
+ROOT = Path(__file__).parents[2]
+NASTY = "<script>alert('x')</script> & \"quotes\" {{ 7 * 7 }}"
+VOID = {"meta", "link", "br", "img", "hr", "input"}
+
+
+def scores(name: str = "handbook") -> dict[str, Any]:
+    """What the stage `scores` writes, for an exam of three questions."""
+    exam = [
+        {"id": "a", "question": "Who leads the tours?", "answers": ["Cuthbert Vane"]},
+        {"id": "b", "question": "What does $x cost?", "answers": ["5 pounds", "£5"]},
+        {"id": "c", "question": NASTY, "answers": [NASTY]},
+    ]
+    said = {"base": ["", "", "once"], "Q4_K_M": ["Cuthbert Vane leads.", "£5.", NASTY]}
+    right = {"base": [False, False, False], "Q4_K_M": [True, True, False]}
+    answers = {
+        which: [
+            {**row, "document": "tours.md", "said": text, "correct": correct}
+            for row, text, correct in zip(exam, said[which], right[which], strict=True)
+        ]
+        for which in said
+    }
+    return {
+        "name": name,
+        "base": "tiny",
+        "exam": {
+            "questions": 3,
+            "base": 0.0,
+            "tuned": {"Q4_K_M": 2 / 3, "Q8_0": 1.0},
+            "intervals": {"base": [0.0, 0.56], "Q4_K_M": [0.21, 0.94], "Q8_0": [0.44, 1.0]},
+        },
+        "faithful": {"prompts": 16, "tokens": 1200, "kl": 0.00012, "top1": 0.998, "ended": 1.0},
+        "bytes": {"Q4_K_M": 5_300_000, "Q8_0": 7_900_000},
+        "answers": answers | {"Q8_0": answers["Q4_K_M"]},
+        "seconds": {"corpus": 0.21, "train": 241.0, "grade base": 12.4},
+    }
+
+
+DOCUMENTS = [
+    {"path": "tours.md", "format": "md", "status": "read", "reason": "", "title": "Tours & more",
+     "chars": 5120, "text": "four words of text"},
+    {"path": NASTY, "format": "", "status": "skipped", "reason": "hidden", "title": "", "chars": 0},
+]  # fmt: skip
+
+
+def written(tmp_path: Path, losses: list[float], **changed: Any) -> tuple[str, str]:
+    """Write report and card from files as the stages leave them; return both texts."""
+    result = scores() | changed
+    write_json(tmp_path / "scores.json", result)
+    rows = [
+        {"step": 10 * i + 10, "loss": loss, "learning_rate": 1e-3, "epoch": i / 10}
+        for i, loss in enumerate(losses)
+    ]
+    write_jsonl(tmp_path / "metrics.jsonl", rows)
+    write_jsonl(tmp_path / "documents.jsonl", DOCUMENTS)
+    write_jsonl(tmp_path / "exam.jsonl", result["answers"]["base"])
+    names = ("scores.json", "metrics.jsonl", "documents.jsonl", "exam.jsonl")
+    out = (tmp_path / "report.html", tmp_path / "README.md")
+    write_report(*(tmp_path / name for name in names), *out)
+    return out[0].read_text(encoding="utf-8"), out[1].read_text(encoding="utf-8")
+
+
+class Page(HTMLParser):
+    """Reads a page: its tags and attributes, its text, and whether every element is closed."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.words = ""
+        self.feed(source)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Page:
+    return Page(written(tmp_path, [3.0, 2.0, 1.0, 0.5])[0])
+
+
+def test_the_report_is_whole_and_fetches_nothing(page: Page) -> None:
+    assert page.open == []
+    names = {name for name, _ in page.tags}
+    assert not names & {"script", "link", "img", "iframe", "object", "embed", "form"}
+    for _, attributes in page.tags:
+        assert not {"src", "href", "srcset", "onload", "onclick"} & set(attributes)
+    style = (templates_folder() / "report.css").read_text()
+    assert "url(" not in style and "@import" not in style
+    assert "prefers-color-scheme: dark" in style
+
+
+def test_the_report_shows_what_was_measured(page: Page) -> None:
+    for said in (
+        "0 % → 67 %", "21–94 %", "Q8_0", "5.3 MB", "Cuthbert Vane leads.", "5 pounds | £5",
+        "handbook-Q4_K_M.gguf", "4 min 14 s", "ollama create handbook -f Modelfile",
+        'localtune ask . "Who leads the tours?"', "tours.md", "Tours & more", "hidden",
+        "1 document", "4 words", "1 file left out", "Loss on the answers over 40 steps",
+        "99.8 %", "0.00012", "The 2 right ones", "1 of 3",
+    ):  # fmt: skip
+        assert said in page.words, said
+    assert [name for name, _ in page.tags].count("svg") == 2
+
+
+def test_texts_of_documents_stay_text(page: Page) -> None:
+    assert page.words.count(NASTY) >= 3
+
+
+def test_charts_are_valid_svg() -> None:
+    bars = [Recall("a < b", 0.0, (0.0, 0.1), False), Recall("Q4_K_M", 1.0, (0.9, 1.0), True)]
+    drawn = [recall_bars(bars), loss_curve([(1, 3.0), (2, float("nan")), (3, 1.0)])]
+    drawn.append(loss_curve([(step, 1e-4 * step) for step in range(5000)]))
+    for svg in drawn:
+        root = ElementTree.fromstring(svg)
+        width, height = map(float, root.attrib["viewBox"].split()[2:])
+        assert root.find("title") is not None and "nan" not in svg
+        for text in root.iter("text"):
+            assert 0 <= float(text.attrib["x"]) <= width
+            assert 0 <= float(text.attrib["y"]) <= height
+    assert len(drawn[-1]) < 40_000
+
+
+@pytest.mark.parametrize("losses", [[], [2.0], [float("inf")] * 3])
+def test_a_curve_needs_two_points(tmp_path: Path, losses: list[float]) -> None:
+    report, card = written(tmp_path, losses)
+    assert "too few were logged" in report and "handbook" in card
+
+
+def test_a_perfect_exam_has_no_table_of_wrong_answers(tmp_path: Path) -> None:
+    answers = scores()["answers"]
+    perfect = {which: [row | {"correct": True} for row in rows] for which, rows in answers.items()}
+    report, _ = written(tmp_path, [], answers=perfect)
+    assert "None of 3" in report
+
+
+def test_the_card_holds_the_numbers_and_no_words_of_the_documents(tmp_path: Path) -> None:
+    _, card = written(tmp_path, [3.0, 1.0])
+    assert "| Q4_K_M | 67 % | 21–94 % | 5.3 MB |" in card
+    assert "| base, untuned | 0 % | 0–56 % | – |" in card
+    assert not any(word in card for word in ("tours", "Cuthbert", "alert"))
+    assert "\n\n\n" not in card and "{" not in card
+
+
+def test_the_same_scores_give_the_same_bytes(tmp_path: Path) -> None:
+    assert written(tmp_path, [3.0, 1.0]) == written(tmp_path, [3.0, 1.0])
+
+
+def test_figures() -> None:
+    assert [duration(s) for s in (0.21, 8, 59.6, 245, 7800)] == [
+        "0.2 s", "8 s", "1 min 00 s", "4 min 05 s", "2 h 10 min",
+    ]  # fmt: skip
+    assert [size(n) for n in (12_000, 9_400_000, 1_200_000_000)] == ["12 kB", "9.4 MB", "1.2 GB"]
+    assert (percent(0.934), interval([0.88, 0.961])) == ("93 %", "88–96 %")
+    assert (plural(1, "file"), plural(1024, "file")) == ("1 file", "1,024 files")
+
+
+def test_the_wheel_holds_the_templates() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    targets = project["tool"]["hatch"]["build"]["targets"]
+    assert targets["wheel"]["force-include"] == {"templates": "localtune/templates"}
+    assert "templates" in targets["sdist"]["include"]
+    assert {"report.html", "report.css", "model-card.md"} <= {
+        path.name for path in templates_folder().iterdir()
+    }
