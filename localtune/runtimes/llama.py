@@ -22,11 +22,13 @@ import numpy.typing as npt
 
 from localtune.errors import RuntimeFileError
 from localtune.progress import Progress, Silent
+from localtune.runtimes.alphabet import Alphabet, alphabet_of
 from localtune.runtimes.chat import Message, render
 from localtune.workspace import atomic_path
 
 ERROR = 3  # ggml_log_level
 SMALL = 100_000_000  # parameters
+NO_MEMORY = "Close other programs and try again; it may lack memory."
 _complaints: deque[str] = deque(maxlen=20)
 
 
@@ -64,10 +66,9 @@ class Header:
 def read_header(gguf: Path) -> Header:
     """Read a GGUF's header without loading its weights. Raises RuntimeFileError."""
     model = _load(gguf, vocabulary_only=True)
-    try:
-        return _header(model)
-    finally:
-        llama_cpp.llama_model_free(model)
+    header = _header(model)
+    llama_cpp.llama_model_free(model)
+    return header
 
 
 class Model:
@@ -85,6 +86,7 @@ class Model:
         self._context = _new_context(model, self.context, threads or _threads(model))
         self._vocabulary = llama_cpp.llama_model_get_vocab(model)
         self._size = llama_cpp.llama_vocab_n_tokens(self._vocabulary)
+        self._alphabet = _alphabet(self._vocabulary)
         self._batch = llama_cpp.llama_batch_init(self.context, 0, 1)
         weakref.finalize(self, _free, model, self._context, self._batch)
 
@@ -96,15 +98,15 @@ class Model:
         ids = self.token_ids(self.render(messages))
         said = list(self._answer_ids(ids, max_tokens))
         ended = len(said) < min(max_tokens, self.context - len(ids))
-        text = b"".join(map(self._piece, said)).decode("utf-8", "replace").strip()
-        return Answer(text, len(said), ended)
+        text = b"".join(_piece(self._vocabulary, token) for token in said)
+        return Answer(text.decode("utf-8", "replace").strip(), len(said), ended)
 
     def stream(self, messages: list[Message], max_tokens: int = 64) -> Iterator[str]:
         """Yield the same answer as `ask`, piece by piece while it is made."""
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         begun = False
         for token in self._answer_ids(self.token_ids(self.render(messages)), max_tokens):
-            piece = decoder.decode(self._piece(token))
+            piece = decoder.decode(_piece(self._vocabulary, token))
             piece = piece if begun else piece.lstrip()
             if piece:
                 begun = True
@@ -112,12 +114,12 @@ class Model:
 
     def render(self, messages: list[Message]) -> str:
         """Return the prompt as text, up to where the answer begins."""
-        header = self.header
-        return render(header.template, messages, header.bos, header.eos)
+        return render(self.header.template, messages, self.header.bos, self.header.eos)
 
     def token_ids(self, text: str) -> list[int]:
         """Tokenise a prompt as llama.cpp's server does: special tokens count, BOS comes once."""
-        ids = self._tokenize(text.encode("utf-8"))
+        known = self._alphabet.keep(text) if self._alphabet else text
+        ids = _tokenize(self._vocabulary, known.encode("utf-8"))
         bos = llama_cpp.llama_vocab_bos(self._vocabulary)
         return [bos, *ids] if self.header.adds_bos and ids[:1] != [bos] else ids
 
@@ -137,16 +139,12 @@ class Model:
         for _ in range(min(max_tokens, self.context - len(ids))):
             self._decode(fed, past)
             past += len(fed)
-            token = int(self._last_logits().argmax())
+            logits = llama_cpp.llama_get_logits_ith(self._context, -1)
+            token = int(np.ctypeslib.as_array(logits, (self._size,)).argmax())
             if llama_cpp.llama_vocab_is_eog(self._vocabulary, token):
                 return
             yield token
             fed = [token]
-
-    def _last_logits(self) -> npt.NDArray[np.float32]:
-        return np.ctypeslib.as_array(
-            llama_cpp.llama_get_logits_ith(self._context, -1), (self._size,)
-        )
 
     def _decode(self, ids: list[int], past: int, every: bool = False) -> None:
         batch, last = self._batch, len(ids) - 1
@@ -156,7 +154,7 @@ class Model:
             batch.n_seq_id[i], batch.seq_id[i][0] = 1, 0
             batch.logits[i] = every or i == last
         if llama_cpp.llama_decode(self._context, batch):
-            raise _failed("llama.cpp could not run the model", "Close other programs; try again.")
+            raise _failed("llama.cpp could not run the model", NO_MEMORY)
 
     def _forget(self) -> None:
         llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self._context), False)
@@ -167,17 +165,6 @@ class Model:
                 f"The prompt is {len(ids)} tokens long; the context holds {self.context}.",
                 "Ask something shorter, or raise --context if the model was trained on more.",
             )
-
-    def _tokenize(self, text: bytes) -> list[int]:
-        room = len(text) + 2
-        tokens = (llama_cpp.llama_token * room)()
-        count = llama_cpp.llama_tokenize(
-            self._vocabulary, text, len(text), tokens, room, False, True
-        )
-        return list(tokens[:count])
-
-    def _piece(self, token: int) -> bytes:
-        return _piece(self._vocabulary, token, special=False)
 
 
 def quantize(master: Path, out: Path, level: str, progress: Progress = Silent()) -> None:
@@ -229,7 +216,7 @@ def _new_context(model: Any, tokens: int, threads: int) -> Any:
     context = llama_cpp.llama_init_from_model(model, settings)
     if not context:
         llama_cpp.llama_model_free(model)
-        raise _failed("llama.cpp could not make a context", "Close other programs; try again.")
+        raise _failed("llama.cpp could not make a context", NO_MEMORY)
     return context
 
 
@@ -269,7 +256,24 @@ def _special(model: Any, kind: str) -> str:
     return _piece(vocabulary, int(token), special=True).decode("utf-8") if token else ""
 
 
-def _piece(vocabulary: Any, token: int, special: bool) -> bytes:
+def _alphabet(vocabulary: Any) -> Alphabet | None:
+    """Return what a SentencePiece vocabulary can't do without; other kinds know every byte."""
+    if llama_cpp.llama_vocab_type(vocabulary) != llama_cpp.LLAMA_VOCAB_TYPE_SPM:
+        return None
+    ids = range(llama_cpp.llama_vocab_n_tokens(vocabulary))
+    pieces = [llama_cpp.llama_vocab_get_text(vocabulary, id_).decode("utf-8") for id_ in ids]
+    control = [p for i, p in enumerate(pieces) if llama_cpp.llama_vocab_is_control(vocabulary, i)]
+    return alphabet_of(pieces, control)
+
+
+def _tokenize(vocabulary: Any, text: bytes) -> list[int]:
+    room = len(text) + 2
+    tokens = (llama_cpp.llama_token * room)()
+    count = llama_cpp.llama_tokenize(vocabulary, text, len(text), tokens, room, False, True)
+    return list(tokens[:count])
+
+
+def _piece(vocabulary: Any, token: int, special: bool = False) -> bytes:
     size = 64
     while True:
         buffer = ctypes.create_string_buffer(size)

@@ -9,6 +9,7 @@ from conftest import KINDS, NASTY, TEXT, make_base, real_models
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
+from transformers import AutoTokenizer
 
 from localtune.errors import ExportError
 from localtune.export.master import export_master
@@ -65,16 +66,16 @@ def test_any_text_gives_the_same_ids(both: tuple[Tokenizer, Model], text: str) -
 
 @pytest.mark.parametrize("folder", real_models() or [None], ids=str)
 def test_real_models(folder: Path | None, tmp_path: Path) -> None:
+    """Here the judge is transformers' tokenizer, which trained the model."""
     if folder is None:
         pytest.skip("LOCALTUNE_MODELS names no folder of models in transformers' format")
     try:
         export_master(folder, None, tmp_path / "m.gguf", "m")
     except ExportError as error:
         pytest.skip(f"not exported: {error.message}")
-    tokenizer, model = (
-        Tokenizer.from_file(str(folder / "tokenizer.json")),
-        Model(tmp_path / "m.gguf"),
-    )
+    fast, model = AutoTokenizer.from_pretrained(folder), Model(tmp_path / "m.gguf")
     for text in (*NASTY, *TEXT):
-        if not difference(tokenizer, text):
-            assert model.token_ids(text) == wanted(tokenizer, text), repr(text)
+        ids = model.token_ids(text)
+        # Where not one character is known, transformers still puts a space.
+        if ids and not difference(fast.backend_tokenizer, text):
+            assert ids == fast(text, add_special_tokens=False).input_ids, text
