@@ -159,13 +159,15 @@ def extra_tensors(config: Config) -> dict[str, Array]:
     given = rope(config)
     if given["rope_type"] != "llama3":
         return {}
+    import torch  # its float32 powers, so that the last bit is the script's too
+
     width, theta = head_width(config), given["rope_theta"]
-    powers = np.arange(0, width, 2, dtype=np.float32) / np.float32(width)
-    factors = [_llama3_factor(float(1.0 / theta**power), given) for power in powers]
+    powers = torch.arange(0, width, 2, dtype=torch.float32) / width
+    factors = [_llama3_factor(frequency, given) for frequency in 1.0 / (theta**powers)]
     return {"rope_freqs.weight": np.array(factors, dtype=np.float32)}
 
 
-def _llama3_factor(frequency: float, given: dict[str, Any]) -> float:
+def _llama3_factor(frequency: Any, given: dict[str, Any]) -> Any:
     """Return by how much one frequency is slowed, as conversion/llama.py computes it."""
     low, high = given.get("low_freq_factor", 1.0), given.get("high_freq_factor", 4.0)
     factor, wavelength = given.get("factor", 8.0), 2 * math.pi / frequency
@@ -173,6 +175,6 @@ def _llama3_factor(frequency: float, given: dict[str, Any]) -> float:
     if wavelength < trained / high:
         return 1.0
     if wavelength > trained / low:
-        return float(factor)
+        return factor
     smooth = (trained / wavelength - low) / (high - low)
-    return float(1 / ((1 - smooth) / factor + smooth))
+    return 1 / ((1 - smooth) / factor + smooth)

@@ -167,6 +167,11 @@ def _tokens(stored: Json, size: int) -> list[str]:
 
 
 def _types(stored: Json, tokens: list[str]) -> list[int]:
+    """Return llama.cpp's type of every token; CONTROL ones are found in prompts as one token.
+
+    For SentencePiece-like tokenizers llama.cpp's script leaves out added special tokens that have
+    no role such as BOS, and a ChatML prompt would be split letter by letter.
+    """
     added = {entry["content"]: entry for entry in stored.get("added_tokens", [])}
     known, fallback = stored["model"]["vocab"], stored["model"].get("byte_fallback")
 
