@@ -107,10 +107,10 @@ class TrainConfig:
     """Lessons and base to an adapter. 0 means: computed from the lessons and the base."""
 
     rank: int = option(0, "Rank of the LoRA matrices; 0 chooses.")
-    alpha: float = option(32.0, "LoRA alpha.")
+    alpha: float = option(0.0, "LoRA alpha; 0 chooses.")
     learning_rate: float = option(0.0, "Highest learning rate; 0 chooses.")
     steps: int = option(0, "Optimiser steps; 0 chooses.")
-    batch_tokens: int = option(4096, "Tokens in one optimiser step.", "tokens")
+    batch_tokens: int = option(2048, "Tokens in one optimiser step.", "tokens")
     max_length: int = option(256, "Longest lesson; the rest is cut.", "tokens")
     seed: int = option(7, "Seed of the order of lessons and of LoRA.", flag="--train-seed")
     threads: int = option(0, "CPU threads; 0 means all cores.", lock=False)
@@ -118,12 +118,12 @@ class TrainConfig:
     def check(self) -> None:
         for flag, value in (
             ("--rank", self.rank),
+            ("--alpha", self.alpha),
             ("--steps", self.steps),
             ("--threads", self.threads),
             ("--learning-rate", self.learning_rate),
         ):
             _require(value >= 0, flag, value, "0 or more")
-        _require(self.alpha > 0, "--alpha", self.alpha, "above 0")
         _require(self.max_length >= 16, "--max-length", self.max_length, "16 or more")
         _require(
             self.batch_tokens >= self.max_length,

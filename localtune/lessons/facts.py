@@ -17,14 +17,15 @@ from markdown_it.token import Token
 
 _MARKDOWN = MarkdownIt("commonmark").enable("table")
 _SENTENCE_END = re.compile(
-    r"(?<!\b(?:Mr|Dr|Ms|St|No|vs|ca))(?<!\bMrs)(?<!\b(?:e\.g|i\.e|a\.m|p\.m))(?<!\betc)"
-    r"(?<!\bapprox)(?<=[.!?])[\"'”)]*\s+(?=[\"'“(]?[A-Z0-9ÄÖÜÉÀ])"
+    r"(?<!\b(?:Mr|Dr|Ms|St|vs|ca)\.)(?<!\bMrs\.)(?<!\b(?:e\.g|i\.e|a\.m|p\.m)\.)(?<!\betc\.)"
+    r"(?<!\bapprox\.)(?<=[.!?])[\"'”)]*\s+(?=[\"'“(]?[A-Z0-9ÄÖÜÉÀ])"
 )
 _QUESTION = re.compile(
     r"((?:Who|What|When|Where|Which|Why|How|Can|May|Do|Does|Is|Are|Must|Should|Will)\b[^.!?]*\?)"
     r"\s*(?:A[:.]\s*)?(.*)",
     re.S,
 )
+_REFERS = re.compile(r"(?:It|Its|They|Their|He|His|She|Her|This|That|These|Those|Both|Each)\b")
 _MAX_WORDS, _MAX_COLUMNS = 45, 6
 
 
@@ -33,7 +34,8 @@ class Fact:
     """One statement of a document.
 
     `topic` is what the statement is about where the structure says so (a table row's name, the
-    question of an FAQ entry, a defined term); `cells` holds a table row's (column, value) pairs.
+    question of an FAQ entry, a defined term, the sentence that an "It" refers to); `cells` holds a
+    table row's (column, value) pairs.
     """
 
     id: str
@@ -128,7 +130,7 @@ class _Walk:
         elif text and in_list:
             yield from _item(text, self.lead, self._here)
         elif text:
-            yield from (_Stated("sentence", s) for s in sentences(text))
+            yield from _prose(text)
             self.lead = ""
 
 
@@ -155,6 +157,14 @@ def _answer(question: str, text: str) -> Iterator[_Stated]:
     whole = len(text.split()) <= _MAX_WORDS
     yield _Stated("faq", text if whole else parts[0], question)
     yield from (_Stated("sentence", s) for s in parts[1:])
+
+
+def _prose(text: str) -> Iterator[_Stated]:
+    """The sentences of a paragraph; what refers back is about the sentence before it."""
+    before = ""
+    for sentence in sentences(text):
+        yield _Stated("sentence", sentence, before if _REFERS.match(sentence) else "")
+        before = sentence
 
 
 def _item(text: str, lead: str, here: tuple[str, ...]) -> Iterator[_Stated]:

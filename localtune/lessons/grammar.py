@@ -1,15 +1,13 @@
-"""Just enough English grammar to turn a plain statement into questions.
+"""Just enough English grammar to cut a plain statement into clauses: subject, verb, rest.
 
-The main clause of a statement is cut at its finite verb, found with closed lists (auxiliaries, and
-the verbs that handbooks use); a name, amount, time, number or place in it becomes the answer of a
-question. Takes and gives strings only. A statement that isn't plain gives nothing: no question is
+The finite verbs are found with closed lists: auxiliaries, and the verbs that handbooks use. Knows
+nothing of questions, facts or files. A statement that isn't plain gives nothing: no question is
 better than a broken one.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 AUXILIARIES = frozenset("is are was were must may can should will has have cannot".split())
@@ -61,47 +59,11 @@ _NOT_BEFORE_VERB = frozenset(
     """a an the this that these those to of in on at for and or by with its our their your every
     each no both all any""".split()
 )
-MONEY = r"(?:[£$€]\s?\d[\d,.]*\d|[£$€]\d)"
-COUNT = (
-    r"(?:(?<![\d:.,£$€])\d[\d,]*(?:\.\d+)?(?![\d:]|\.\d)|two|three|four|five|six|seven|eight|nine"
-    r"|ten|eleven|twelve|fourteen|fifteen|twenty|thirty|forty|fifty|sixty|ninety)"
-)
-CLOCK = r"(?:\d{1,2}[:.]\d\d(?: ?[ap]\.?m\.?)?|\d{1,2} ?[ap]\.?m\.?|noon|midnight)"
-MONTH = "(?:January|February|March|April|May|June|July|August|September|October|November|December)"
-_DAY = "(?:Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday)"
-DATE = rf"(?:\d{{1,2}} {MONTH}(?: \d{{4}})?|{MONTH} \d{{1,2}}(?:, \d{{4}})?|{_DAY}s?|{MONTH})"
-_WHEN = rf"(?:{CLOCK}|{DATE})"
-_TIME = re.compile(
-    rf"\b(at|from|until|by|before|after|on|in|every|between)\s+(?:the (?:last|first) )?({_WHEN})"
-    rf"(?: (?:to|and|until|on|at|or) {_WHEN})*(?: (?:morning|afternoon|evening|night)s?)?"
-    r"(?! (?:of|and|or|to)\b|\w)",
-)
-_AMOUNT = re.compile(rf"(?:^|\b(for|at|to|of|by) )(?:up to |about |at most |at least )?({MONEY})")
-_NUMBER = re.compile(
-    r"(?:^|\b(?<!up )(?<!after )(for|within|after|in|by|with|at|to|every|room for) )"
-    rf"(?:the |up to |about |at most |at least |no more than )?({COUNT})\s+"
-    r"((?:[a-z-]+ )?(?:[a-z-]+s|people|sheep|cattle|children|per cent))\b(?! ago)"
-    r"( of(?: the)?(?: (?!(?:a|an|the|at|in|on|for|to|and|or|before|after|each|every|per)\b)"
-    r"[a-z-]+){1,3})?",
-)
-_PLACE = re.compile(
-    r"(?:^|(?<=kept )|(?<=stored )|(?<=held )|(?<=found )|(?<=served )|(?<=parked ))"
-    r"((?:in|on|behind|beside|next to|opposite|above|below|under|inside|near|at) "
-    r"((?:(?:the|a|an) |[A-Z])[\w'-]*(?: (?!in |on |at |of |for |from |to |until )[\w'-]+){0,4})"
-    r"(?: of (?:the )?[\w'-]+(?: [A-Z0-9][\w'-]*)*)?)"
-)
-_NO_PLACE = re.compile(
-    rf"\b(?:same|day|week|month|year|morning|evening|afternoon|time|case|event|way|{MONTH}|{_DAY}s?"
-    r"|\d+(?:st|nd|rd|th)|first|last|basis|rate|end|company)\b"
-)
-_NAME = re.compile(r"^(?:(?:Dr|Mr|Mrs|Ms)\.? )?[A-Z][\w'-]+(?: [A-Z][\w'-]+){1,2}$")
-_BY = re.compile(r"\bby ([A-Z][\w'-]+(?: [A-Z][\w'-]+){1,2})(?! and| or)")
-_OBJECT = re.compile(r"^(?:(?:the|a|an) )((?!same |whole )[\w'-]+(?: [\w'-]+){1,3})$")
 _CLAUSE_END = re.compile(
     r"[,;:](?=\s)|\s[–—(]|\s(?=(?:because|so|which|who|whose|when|where|while|if|unless|but|although"
     r"|though|as|that|than|even|whatever|except|including|such)\b)"
 )
-_DANGLING = re.compile(
+DANGLING = re.compile(
     r"\b(?:at|of|for|to|by|from|within|and|or|with|in|on|before|after|only|up|then|a|an|the)\??$"
     r"|\b(?:and|or|about) (?:at|of|for|from|on|in|by|to)\b"
 )
@@ -123,26 +85,24 @@ class Clause:
         return " ".join(f"{self.asking} {self.subject} {self.base} {rest}".split())
 
 
-Asked = Iterator[tuple[str, tuple[str, ...]]]  # question, any of these answers
+def clauses_of(statement: str, common: frozenset[str]) -> list[Clause]:
+    """Cut a statement's main clause, and what "and" adds to its subject, at the finite verbs.
 
-
-def clause_of(statement: str, common: frozenset[str]) -> Clause | None:
-    """Cut a statement's main clause at its finite verb, or return None where it isn't plain.
-
-    A capital that only the beginning of the sentence gave is lowered: `common` holds the words
-    that the documents also write in lower case.
+    Gives nothing where the statement isn't plain. A capital that only the beginning of the
+    sentence gave is lowered: `common` holds the words that the documents also write in lower case.
     """
     words = _CLAUSE_END.split(statement.rstrip(".! "))[0].split()
     at = _finite_verb(words)
     if not at or words[0].lower() in _NO_SUBJECT or _VAGUE & {w.lower() for w in words}:
-        return None
-    if _DANGLING.search(words[-1]):
-        return None
-    subject, verb, rest = " ".join(words[:at]), words[at], _one_predicate(words[at + 1 :])
+        return []
+    if DANGLING.search(words[-1]):
+        return []
+    subject = " ".join(words[:at])
     article = words[0] in ("The", "A", "An", "Each", "Every", "No", "All", "Most")
     if article or (words[0].lower() in common and words[1].islower()):
         subject = subject[:1].lower() + subject[1:]
-    return Clause(subject, verb, rest, *_asking(verb, rest))
+    found = [(rest[0], " ".join(rest[1:])) for rest in _predicates(words[at:])]
+    return [Clause(subject, verb, rest, *_asking(verb, rest)) for verb, rest in found]
 
 
 def _asking(verb: str, rest: str) -> tuple[str, str]:
@@ -177,96 +137,23 @@ def _may_be_verb(words: list[str], i: int) -> bool:
     return asking == "does" or bool(_YEAR.search(" ".join(words)))
 
 
-def _one_predicate(rest: list[str]) -> str:
-    """The words behind the verb, up to an "and" that begins a second predicate."""
-    for i in range(1, len(rest) - 1):
-        if rest[i] in ("and", "or") and (rest[i + 1] in AUXILIARIES or rest[i + 1] in _VERBS):
-            return " ".join(rest[:i])
-    return " ".join(rest)
+def _predicates(words: list[str]) -> list[list[str]]:
+    """Cut [verb, …, "and", verb, …] at each "and" or "or" before a verb.
 
-
-def span_questions(clause: Clause, common: frozenset[str]) -> Asked:
-    """Ask for the names, amounts, times, numbers and places in a clause, else for its object.
-
-    Gives (question, short answers); any of the answers will do.
+    A second predicate counts where it is finite by itself: not the "return" of "sign and return".
     """
-    asks: list[Asked] = [_persons(clause, common), _amounts(clause), _times(clause)]
-    asks += [_numbers(clause), _places(clause)]
-    found = [asked for some in asks for asked in some] or list(_object(clause))
-    return ((question, answers) for question, answers in found if not _DANGLING.search(question))
+    cuts = [
+        i
+        for i in range(1, len(words) - 1)
+        if words[i] in ("and", "or") and (words[i + 1] in AUXILIARIES or words[i + 1] in _VERBS)
+    ]
+    parts = [words[a:b] for a, b in zip([0, *(i + 1 for i in cuts)], [*cuts, None], strict=True)]
+    after_and = [p for i, p in zip(cuts, parts[1:], strict=True) if words[i] == "and"]
+    return parts[:1] + [p for p in after_and if len(p) > 1 and _is_finite(p[0])]
 
 
-def is_name(text: str, common: frozenset[str]) -> bool:
-    """Whether a text looks like a person's name: capitals, and no word that is a common one."""
-    return bool(_NAME.match(text)) and not common & set(text.lower().split())
-
-
-def _persons(c: Clause, common: frozenset[str]) -> Asked:
-    if is_name(c.subject, common):
-        yield f"Who {c.verb} {c.rest}?", (c.subject,)
-    elif c.verb in ("is", "are") and is_name(c.rest, common):
-        yield f"Who {c.verb} {c.subject}?", (c.rest,)
-    elif (by := _BY.search(c.rest)) and is_name(by[1], common):
-        yield f"By whom {c.inverted(_without(c.rest, by))}?", (by[1],)
-
-
-def _amounts(c: Clause) -> Asked:
-    found = list(_AMOUNT.finditer(c.rest))
-    if len(found) == 1 and found[0][1] != "of":
-        asked = f"{found[0][1].capitalize()} how much" if found[0][1] else "How much"
-        yield f"{asked} {c.inverted(_without(c.rest, found[0]))}?", (found[0][2],)
-
-
-def _times(c: Clause) -> Asked:
-    if match := _TIME.search(c.rest):
-        asked = {"by": "By when", "until": "Until when"}.get(match[1], "When")
-        yield f"{asked} {c.inverted(_without(c.rest, match))}?", (match[2],)
-
-
-def _numbers(c: Clause) -> Asked:
-    """ "within five days of delivery" -> "Within how many days of delivery …?"; only one number."""
-    found = list(_NUMBER.finditer(c.rest))
-    if len(found) != 1 or re.search(r"\b(?:and|or) (?:up to )?\d", c.rest):
-        return
-    (match,) = found
-    before, number, thing, of = match.groups()
-    if thing.split()[0] in _NO_UNIT or (before == "in" and thing.split()[-1] not in _SPANS):
-        return
-    rest, answers = _without(c.rest, match), (f"{number} {thing}", number)
-    if before == "every":
-        yield f"How often {c.inverted(rest)}?", (match[0],)
-    elif before == "room for":
-        start, end = match.span()
-        rest = f"{c.rest[:start]}room {c.rest[end:]}".strip()
-        yield f"For how many {thing}{of or ''} {c.inverted(rest)}?", answers
-    else:
-        asked = f"{before.capitalize()} how many" if before else "How many"
-        yield f"{asked} {thing}{of or ''} {c.inverted(rest)}?", answers
-
-
-_SPANS = frozenset("minutes hours days weeks months years".split())
-_NO_UNIT = frozenset("hundred thousand million of in at for on the to by from and or".split())
-
-
-def _places(c: Clause) -> Asked:
-    match = _PLACE.search(c.rest)
-    copula = c.verb in ("is", "are") or c.base in ("lie", "stand", "hang", "sit", "meet")
-    if match and copula and not _NO_PLACE.search(match[1]):
-        yield f"Where {c.inverted(_without(c.rest, match))}?", (match[1], _bare(match[2]))
-
-
-def _object(c: Clause) -> Asked:
-    match = _OBJECT.match(c.rest)
-    if match and (c.base or c.verb in ("is", "are")):
-        yield f"What {c.inverted('')}?", (match[1],)
-
-
-def _without(rest: str, match: re.Match[str]) -> str:
-    return " ".join(f"{rest[: match.start()]} {rest[match.end() :]}".split())
-
-
-def _bare(phrase: str) -> str:
-    return re.sub(r"^(the|a|an) ", "", phrase)
+def _is_finite(verb: str) -> bool:
+    return verb in AUXILIARIES or _VERBS[verb][1] == "does"
 
 
 def is_verb(word: str) -> bool:

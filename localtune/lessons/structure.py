@@ -1,7 +1,7 @@
 """passages.jsonl + exam.jsonl -> lessons.jsonl, by rule (mode `structure`, no generator).
 
 Each fact is asked in many wordings and answered with its statement; passages are restated as text
-under their title. Many questions per fact in varied wording is what makes a fact extractable
+under their title. Many questions per fact in varied wording are what makes a fact extractable
 (Allen-Zhu and Li 2023, arXiv:2309.14316). No lesson comes near an exam question (similarity.py).
 """
 
@@ -16,15 +16,22 @@ from typing import Any
 from localtune.config import LessonsConfig
 from localtune.errors import InputError
 from localtune.lessons.facts import Fact, common_words, facts_of, sentences
+from localtune.lessons.keywords import Index
 from localtune.lessons.similarity import Exam, words
-from localtune.lessons.wording import direct_questions, loose_question, with_prefix
+from localtune.lessons.wording import (
+    direct_questions,
+    loose_question,
+    reworded,
+    with_prefix,
+    with_synonyms,
+)
 from localtune.progress import Progress, Silent
 from localtune.workspace import read_jsonl, write_jsonl
 
 Lesson = dict[str, Any]
-WORDINGS = 16  # questions per fact
-DIRECT = 6  # of them at most direct ones, as they are
-TRIES = 60  # draws of a loose question
+WORDINGS = 40  # questions per fact
+TRIES = 100  # draws to find them in: those near the exam or drawn before don't count
+GRAMMATICAL = 0.6  # share of draws that are whole questions, while there are any
 PIECE = 6  # sentences in one restated piece
 
 
@@ -44,10 +51,12 @@ def write_lessons(
             "Add documents with whole sentences.",
         )
     kept_back = Exam(row["question"] for row in read_jsonl(exam))
+    index = Index(facts)
     made: list[Lesson] = []
     with progress.bar("facts", len(facts)) as bar:
         for fact in facts:
-            made += _about(fact, common, kept_back, config.seed)
+            r = Random(f"{config.seed} {fact.id}")
+            made += _about(fact, _drawn(fact, common, index, r), kept_back)
             bar.advance()
     made += [lesson for row in rows for lesson in _restated(row, config.seed)]
     Random(config.seed).shuffle(made)
@@ -56,10 +65,10 @@ def write_lessons(
     return len(made)
 
 
-def _about(fact: Fact, common: frozenset[str], exam: Exam, seed: int) -> Iterator[Lesson]:
-    """Ask one fact in WORDINGS different ways: its direct questions first, then loose ones."""
+def _about(fact: Fact, drawn: Iterator[str], exam: Exam) -> Iterator[Lesson]:
+    """Ask one fact in WORDINGS different ways, none of them near the exam."""
     seen: set[str] = set()
-    for question in _drawn(fact, common, Random(f"{seed} {fact.id}")):
+    for question in drawn:
         key = " ".join(words(question))
         if key and key not in seen and not exam.is_near(question):
             seen.add(key)
@@ -68,13 +77,16 @@ def _about(fact: Fact, common: frozenset[str], exam: Exam, seed: int) -> Iterato
             return
 
 
-def _drawn(fact: Fact, common: frozenset[str], r: Random) -> Iterator[str]:
-    direct = [question.text for question in direct_questions(fact, common)]
-    direct = r.sample(direct, min(len(direct), DIRECT))
-    yield from direct
-    yield from (with_prefix(question, fact, r) for question in direct[: DIRECT // 2])
+def _drawn(fact: Fact, common: frozenset[str], index: Index, r: Random) -> Iterator[str]:
+    """Whole questions, each once, mixed with loose ones."""
+    whole = [question.text for question in direct_questions(fact, common)]
+    whole += reworded(fact, common)
+    r.shuffle(whole)
     for _ in range(TRIES):
-        yield with_prefix(loose_question(fact, r), fact, r)
+        use_whole = whole and r.random() < GRAMMATICAL
+        text = whole.pop() if use_whole else loose_question(fact, index, common, r)
+        text = with_synonyms(text, r) if r.random() < 0.5 else text
+        yield with_prefix(text, fact, r)
 
 
 def _chat(fact: Fact, question: str) -> Lesson:

@@ -1,26 +1,24 @@
-"""Questions about a fact, by rule: direct ones with a short answer, and looser ones in many forms.
+"""Questions about a fact in many wordings, by rule.
 
-A direct question is made out of the statement's own grammar (grammar.py) or a table's columns, and
-knows the words that answer it. The looser forms put keywords of the statement into frames, behind
-the question word that fits what the statement holds. Knows nothing of files.
+A direct question is made out of the statement's own grammar (spans.py) or a table's columns, and
+knows the words that answer it; `reworded` asks the same in other forms. A loose question puts
+keywords of the statement (keywords.py) behind the question word for something the statement holds.
+Knows nothing of files.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.resources import files
 from random import Random
 
 from localtune.lessons.facts import Fact
-from localtune.lessons.grammar import CLOCK, COUNT, DATE, MONEY, clause_of, is_verb, span_questions
+from localtune.lessons.grammar import clauses_of, is_verb
+from localtune.lessons.keywords import Index, keywords
+from localtune.lessons.spans import CLOCK, COUNT, DATE, MONEY, Asked, is_name, span_questions
 
-STOP = frozenset(
-    """a an and any are as at be been by can could did do does each every for from had has have he
-    her his how i if in into is it its may me might more most must my no not of on or our out over
-    per shall she should so such than that the their them then there these they this those to under
-    up upon us was we were what when where which while who whom will with would yes you your
-    """.split()
-)
 PREFIXES = (
     "Question:|Hello.|Please help.|Quick question:|A colleague asks:|About {t}:|At {o}:".split("|")
 )
@@ -29,25 +27,61 @@ FRAMES = """
 |What do the documents say about {k}?|What does {t} say about {k}?|Look up: {k}
 |Which rule covers {k}?|How is it with {k}?|I need to know: {k}
 """.replace("\n", "").split("|")
-ASKING = """
-{w} {k}?|{w} {k}?|{w} is {k}?|{w} are {k}?|{w} do I {k}?|{w} can I {k}?|{w} does {k}?
-""".replace("\n", "").split("|")
-CLOZES = """
-Complete: {c} …|Complete this statement: {c} …|Finish the sentence: {c} …|Go on: {c} …
-""".strip("\n").split("|")
+ASKING = "{w} {k}?|{w} {k}?|{w} {k}?|{w} is {k}?|{w} are {k}?|{w} do I {k}?|{w} does {k}?".split(
+    "|"
+)
+CLOZES = "Complete: {c} …|Complete this statement: {c} …|Finish the sentence: {c} …".split("|")
+# How any question can be asked: {W} and {w} its question words, {q} and {s} the rest of it in the
+# order of a question and of a statement.
+FORMS = (
+    "{W} {q}?|{W} {q}?|Tell me {w} {s}.|Do you know {w} {s}?|Can you tell me {w} {s}?|{S}: {w}?"
+    "|I would like to know {w} {s}.|Could you say {w} {s}?|{S} – {w}?|Please say {w} {s}."
+    "|I wonder {w} {s}.|{W}: {s}?|Does anybody know {w} {s}?|{W} exactly {q}?|Remind me {w} {s}."
+).split("|")
+# How what is asked for lets one ask: {n} the subject, {p} the predicate without the answer.
+FORMS_OF = {
+    "who": "Name the person who {p}.|Which person {p}?|What is the name of the person who {p}?"
+    "|Whose job is it: {p}?|Who is it that {p}?|Who is the one that {p}?",
+    "is who": "What is the name of {n}?|Name {n}.|Which person is {n}?|Who works as {n}?"
+    "|Who serves as {n}?|Who holds the post of {n}?|{N} is who?|Who do we have as {n}?",
+    "by": "Who is it that {s} by?|Which person {q} by?|Name the person by whom {s}.",
+    "money": "What does it cost: {s}?|What sum {q}?|What is the price for {n}?"
+    "|What is the charge: {s}?|How many pounds {q}?|What amount {q}?|Price of {n}?",
+    "time": "What time {q}?|At what time {q}?|On which day {q}?|On what date {q}?|From when {q}?"
+    "|What is the time when {s}?|Which day or time {q}?",
+    "number": "What number {q}?|What is the number: {s}?|How much {q}?|What figure holds: {s}?",
+    "span": "How long {q}?|What length of time {q}?|How much time {q}?|How soon {q}?",
+    "place": "In which place {q}?|Where can I find {n}?|Where do I look for {n}?|How do I find {n}?"
+    "|What is the location of {n}?|{N} is where?|Where do I go for {n}?|Where would {n} be?",
+    "object": "What exactly {q}?|Which thing {q}?|What is it that {s}?",
+}
+OF_COLUMN = (
+    "What {be} the {c} of {n}?|What {be} the {c} for {n}?|Which {c} does {n} have?"
+    "|Tell me the {c} of {n}."
+).split("|")
+UNDER_COLUMN = (
+    "{n}: what is given under “{c}”?|What does the table say for {n} under “{c}”?"
+).split("|")
+OTHER_COLUMN = (
+    "{n}, {c}?|{c} of {n}?|{n}: {c}?|And for {n}, the {c}?|Under “{c}”, what stands for {n}?"
+    "|{w} {be} it for {n}: {c}?|{w} {n} {c}?|I need the {c} for {n}.|What has {n} as {c}?"
+    "|In the row of {n}, what is the {c}?|With {n}, what about the {c}?|{w} {be} {n}’s {c}?"
+).split("|")
+OF_TERM = (
+    "What is stated for {n}?|What is {n}?|What holds for {n}?|What does it say under {n}?"
+).split("|")
 # What a statement holds -> the words that ask for it.
 ASKED_BY = (
-    (re.compile(MONEY), ("How much", "What price", "What")),
-    (re.compile(rf"\b(?:{CLOCK}|{DATE})\b"), ("When", "What time", "On which day")),
-    (re.compile(rf"\b{COUNT}\b", re.I), ("How many", "How long", "How much", "What number")),
-    (re.compile(r"(?<=\w )[A-Z]\w+ [A-Z]\w+\b"), ("Who", "Who", "Which")),
-    (re.compile(r"\b(?:in|on|behind|beside|opposite|near|at) the\b"), ("Where",)),
-    (re.compile(r"\bbecause\b|\bso that\b"), ("Why",)),
-    (re.compile(r""), ("What", "How", "Which")),
+    (re.compile(MONEY), ("How much", "What price", "What amount")),
+    (re.compile(rf"\b(?:{CLOCK})\b"), ("When", "What time", "At what time")),
+    (re.compile(rf"\b(?:{DATE})\b"), ("When", "On which day", "What date")),
+    (re.compile(rf"\b{COUNT} (?:minute|hour|day|week|month|year)s?\b"), ("How long", "When")),
+    (re.compile(rf"\b{COUNT}\b(?! ?[:–-]?\d)"), ("How many", "What number", "How much")),
+    (re.compile(r"(?:(?<=\w )|^)[A-Z]\w+ [A-Z]\w+\b"), ("Who", "Which person")),
+    (re.compile(r"\b(?:in|on|behind|beside|opposite|near|at) the [\w' ]{3,30}"), ("Where",)),
+    (re.compile(r"\b(?:because|so that|since)\b.*"), ("Why",)),
 )
-SHORT = re.compile(
-    rf"{MONEY}|\b{CLOCK}\b|\b\d[\d,.]*\d\b|\b\d+\b|(?<=[a-z,] )[A-Z][a-z]+ [A-Z][a-z]+\b"
-)
+NOTHING_HELD = ("What", "How", "Which", "What rule for")
 
 
 @dataclass(frozen=True)
@@ -58,108 +92,151 @@ class Question:
     answers: tuple[str, ...] = ()
 
 
-def direct_questions(fact: Fact, common: frozenset[str]) -> list[Question]:
-    """Return the questions that the fact's own words allow, each with its short answers.
+def asked_of(fact: Fact, common: frozenset[str]) -> list[Asked]:
+    """What the clauses of a fact's statement can be asked for.
 
     `common` holds the words that are no part of a name (facts.common_words).
     """
+    if fact.kind in ("row", "faq"):
+        return []
+    clauses = clauses_of(fact.statement, common)
+    return [asked for clause in clauses for asked in span_questions(clause, common)]
+
+
+def direct_questions(fact: Fact, common: frozenset[str]) -> list[Question]:
+    """Return the questions that the fact's own words allow, each with its short answers."""
     if fact.kind == "row":
         return [
-            q
+            Question(form.format(**parts), (value,))
             for column, value in fact.cells
-            for q in _about_cell(fact.topic, column, value, common)
+            for parts in [_cell(fact.topic, column, value, common)]
+            for form in _column_forms(column)
         ]
     if fact.kind == "faq":
         return [Question(fact.topic)]
-    if fact.kind == "item" and (named := re.match(r"([^:]{2,60}): (.{1,60})$", fact.statement)):
-        return _about_term(named[1], named[2].rstrip("."))
-    clause = clause_of(fact.statement, common)
-    return [Question(*asked) for asked in span_questions(clause, common)] if clause else []
+    if term := _term(fact):
+        return [Question(form.format(n=term[0]), (term[1],)) for form in OF_TERM]
+    return [Question(asked.question, asked.answers) for asked in asked_of(fact, common)]
 
 
-def loose_question(fact: Fact, r: Random) -> str:
+def reworded(fact: Fact, common: frozenset[str]) -> list[str]:
+    """Return every other form in which the direct questions of a fact can be asked."""
+    if fact.kind == "row":
+        cells = [_cell(fact.topic, column, value, common) for column, value in fact.cells]
+        forms = (*OTHER_COLUMN, *OF_COLUMN, *UNDER_COLUMN)
+        return [form.format(**parts) for parts in cells for form in forms]
+    asked = asked_of(fact, common)
+    return [text for one in asked for text in _forms(one)]
+
+
+def _forms(asked: Asked) -> Iterator[str]:
+    """All forms of one question; the special ones only where their parts make sense."""
+    sort = asked.sort
+    if sort == "who":
+        sort = "by" if asked.wh == "By whom" else "is who" if asked.subject else "who"
+    if sort == "number" and re.search(r"(?:minute|hour|day|week|month|year)s?\b", asked.wh):
+        sort = "span"
+    said, wh = asked.stated, asked.wh[:1].lower() + asked.wh[1:]
+    subject, predicate = asked.subject, f"{asked.verb} {asked.rest}".strip()
+    parts = {"W": asked.wh, "w": wh, "q": asked.inverted, "s": said, "S": _upper(said)}
+    parts |= {"n": subject, "N": _upper(subject), "p": predicate}
+    yield from (form.format(**parts) for form in (*FORMS, *FORMS_OF[sort].split("|")))
+
+
+def loose_question(fact: Fact, index: Index, common: frozenset[str], r: Random) -> str:
     """Draw a form that needs no grammar: keywords in a frame, or a beginning to go on with."""
     words = fact.statement.split()
     how = r.random()
-    if how < 0.12 and len(words) > 5:
+    if how < 0.1 and len(words) > 5:
         cut = r.randint(3, max(3, len(words) * 2 // 3))
         return r.choice(CLOZES).format(c=" ".join(words[:cut]))
+    ask, source = _hole(_source(fact, r), common, r)
     frame = r.choice(ASKING if how < 0.6 else FRAMES)
-    return frame.format(k=keywords(fact, r), t=fact.title, w=question_word(fact, r))
+    return frame.format(k=keywords(source, fact, index, r), t=fact.title, w=ask)
 
 
-def question_word(fact: Fact, r: Random) -> str:
-    """Draw a word that asks for something the statement holds."""
-    fitting = [words for pattern, words in ASKED_BY if pattern.search(fact.statement)]
-    return r.choice(r.choice(fitting))
+def _hole(text: str, common: frozenset[str], r: Random) -> tuple[str, str]:
+    """Draw something that the text holds; give the word that asks for it, and the text without."""
+    found = [
+        (match, ask)
+        for pattern, ask in ASKED_BY
+        for match in pattern.finditer(text)
+        if "Who" not in ask or is_name(match[0], common)
+    ]
+    if not found or r.random() < 0.15:
+        return r.choice(NOTHING_HELD), text
+    match, ask = r.choice(found)
+    return r.choice(ask), f"{text[: match.start()]} {text[match.end() :]}"
+
+
+def _source(fact: Fact, r: Random) -> str:
+    """Where the keywords come from: a table row's name and a column, an FAQ's question, …"""
+    if fact.kind == "row" and r.random() < 0.75:
+        column, _ = r.choice(fact.cells)
+        return r.choice([f"{column} {fact.topic}", f"{fact.topic} {column}"])
+    if fact.kind == "faq" and r.random() < 0.7:
+        return fact.topic
+    if fact.kind == "sentence" and r.random() < 0.7:
+        return f"{fact.topic} {fact.statement}"
+    return fact.statement
 
 
 def with_prefix(text: str, fact: Fact, r: Random) -> str:
     """Now and then begin as people do, or drop capitals and the mark."""
-    if r.random() < 0.55:
+    if r.random() < 0.4:
         topic = fact.headings[-1] if fact.headings else fact.title
         text = f"{r.choice(PREFIXES).format(t=topic, o=fact.title)} {text}"
     return text.lower().rstrip("?.") if r.random() < 0.12 else text
 
 
-def keywords(fact: Fact, r: Random) -> str:
-    """Draw some words of the statement and its topic: a run of them, or 2-6 content words.
-
-    Mostly without what a question would ask for: amounts, times, numbers, names.
-    """
-    source = _source(fact, r)
-    if r.random() < 0.7:
-        source = SHORT.sub(" ", source)
-    if r.random() < 0.35 and len(run := source.split()) > 3:
-        begin = r.randrange(len(run) - 2)
-        return " ".join(run[begin : begin + r.randint(3, 7)]).strip(" .,;:?!–")
-    words = _content(source) or _content(fact.statement) or fact.statement.split()
-    if r.random() < 0.25 and fact.headings:
-        words = _content(fact.headings[-1])[:2] + words
-    take = sorted(r.sample(range(len(words)), min(len(words), r.randint(2, 6))))
-    if r.random() < 0.25:
-        r.shuffle(take)
-    return " ".join(words[i] for i in take)
+def _read_synonyms() -> dict[str, list[str]]:
+    lines = files("localtune.lessons").joinpath("synonyms.txt").read_text("utf-8").splitlines()
+    groups = [line.split(", ") for line in lines if not line.startswith("#")]
+    found: dict[str, list[str]] = {}
+    for first, *others in groups:
+        found.setdefault(first, []).extend(others)
+    return found
 
 
-def _source(fact: Fact, r: Random) -> str:
-    """Where the keywords come from: a table row's name and a column, an FAQ's question, …"""
-    if fact.kind == "row" and r.random() < 0.7:
-        column, _ = r.choice(fact.cells)
-        return r.choice([f"{column} {fact.topic}", f"{fact.topic} {column}"])
-    if fact.kind == "faq":
-        return fact.topic if r.random() < 0.6 else fact.statement
-    return f"{fact.topic} {fact.statement}"
+SYNONYMS = _read_synonyms()
 
 
-def _content(text: str) -> list[str]:
-    words = dict.fromkeys(word.strip(".,;:()\"'“”?!–") for word in text.split())
-    return [word for word in words if word and word.lower() not in STOP]
+def with_synonyms(text: str, r: Random) -> str:
+    """Say some words otherwise (synonyms.txt), each with a chance of a third."""
+
+    def other(match: re.Match[str]) -> str:
+        word = match[0]
+        some = SYNONYMS.get(word.lower(), ())
+        if not some or (word[0].isupper() and match.start()) or r.random() > 1 / 3:
+            return word
+        return _upper(r.choice(some)) if word[0].isupper() else r.choice(some)
+
+    return re.sub(r"[A-Za-z]+", other, text)
 
 
-def _about_cell(name: str, column: str, value: str, common: frozenset[str]) -> list[Question]:
+def _cell(name: str, column: str, value: str, common: frozenset[str]) -> dict[str, str]:
+    """The parts of a question about a table's cell."""
     what = column[:1].lower() + column[1:] if column.split()[0].lower() in common else column
+    asks = [ask[0] for pattern, ask in ASKED_BY if pattern.search(value)]
     name = "the" + name[3:] if name.startswith("The ") else name
-    noun = re.fullmatch(r"[\w'-]+(?: [\w'-]+){0,2}(?<! by)(?<! for)(?<! at)(?<! to)(?<! in)", what)
-    forms = (*NOUN_COLUMN, *ANY_COLUMN) if noun and not is_verb(what.split()[0]) else ANY_COLUMN
     be = "are" if re.search(r"[^s]s$", what) else "is"
-    return [Question(form.format(be=be, c=what, n=name), (value,)) for form in forms]
+    return {"be": be, "c": what, "n": name, "w": asks[0] if asks else "What"}
 
 
-NOUN_COLUMN = (
-    "What {be} the {c} of {n}?",
-    "What {be} the {c} for {n}?",
-    "Which {c} does {n} have?",
-    "Tell me the {c} of {n}.",
-)
-ANY_COLUMN = ("{n}: what is given under “{c}”?", "What does the table say for {n} under “{c}”?")
-
-
-def _about_term(term: str, value: str) -> list[Question]:
-    forms = (
-        "What is stated for {n}?",
-        "What is {n}?",
-        "What holds for {n}?",
-        "What does it say under {n}?",
+def _column_forms(column: str) -> list[str]:
+    """The forms that fit a column's name: "the price of …" wants a noun."""
+    noun = re.fullmatch(
+        r"[\w'-]+(?: [\w'-]+){0,2}(?<! by)(?<! for)(?<! at)(?<! to)(?<! in)", column
     )
-    return [Question(form.format(n=term), (value,)) for form in forms]
+    usual = noun and not is_verb(column.split()[0].lower())
+    return [*OF_COLUMN, *UNDER_COLUMN] if usual else UNDER_COLUMN
+
+
+def _term(fact: Fact) -> tuple[str, str] | None:
+    """Term and value of a list item like "Shoes: soft soles only"."""
+    named = re.match(r"([^:]{2,60}): (.{1,60})$", fact.statement) if fact.kind == "item" else None
+    return (named[1], named[2].rstrip(".")) if named else None
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -56,8 +56,8 @@ def check_base(folder: Path) -> None:
     """Raise BaseModelError unless the folder holds a configuration, a tokenizer and safetensors."""
     what = {
         "config.json": "config.json",
-        "tokenizer*": "a tokenizer",
-        "*.safetensors": "weights as safetensors",
+        "tokenizer*": "tokenizer",
+        "*.safetensors": "safetensors",
     }
     missing = [said for pattern, said in what.items() if not list(folder.glob(pattern))]
     if missing:

@@ -8,6 +8,7 @@ from localtune.config import TrainConfig
 
 RANKS = ((20_000, 32), (100_000, 64), (1_000_000, 128))  # lessons of fewer tokens -> rank
 SMALL = 512  # hidden size under which the measured recipe of the built-in base holds
+PASSES, STEPS = 1.35, 500  # over the lessons, which ask each fact in many wordings; at least
 
 
 @dataclass(frozen=True)
@@ -27,18 +28,18 @@ def recipe(
     """Choose what the configuration leaves at 0.
 
     Rank by the tokens of the lessons; learning rate 5e-4 (2000/hidden)^P sqrt(batch/128), at most
-    5e-4, P by family. A base under 512 wide learns with ten times that (docs/decisions/), over
-    more passes. At least 300 steps.
+    5e-4, P by family. A base under 512 wide wants ten times that, and twice the alpha
+    (docs/decisions/0004-lessons.md).
     """
     rows = max(1, config.batch_tokens // config.max_length)
+    small = hidden < SMALL
     rank = next((r for limit, r in RANKS if lesson_tokens < limit), 256)
     power = {"qwen2": 0.0775, "qwen3": 0.0775, "llama": 0.781}.get(model_type, 0.5)
     large = min(5e-4, 5e-4 * (2000 / hidden) ** power * (rows / 128) ** 0.5)
-    passes = 6 if hidden < SMALL else 3
     return Recipe(
-        rank=config.rank or (64 if hidden < SMALL else rank),
-        alpha=config.alpha if hidden >= SMALL else 2 * config.alpha,
-        learning_rate=config.learning_rate or (4e-3 if hidden < SMALL else large),
-        steps=config.steps or max(300, passes * packed_rows // rows),
+        rank=config.rank or (32 if small else rank),
+        alpha=config.alpha or (64.0 if small else 32.0),
+        learning_rate=config.learning_rate or (4e-3 if small else large),
+        steps=config.steps or max(STEPS, round(PASSES * packed_rows / rows)),
         rows=rows,
     )

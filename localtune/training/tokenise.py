@@ -30,8 +30,8 @@ def tokenise(lesson: dict[str, Any], tokenizer: Any, max_length: int) -> Tokens:
     cut to `max_length` tokens.
     """
     if "text" in lesson:
-        ids = tokenizer(lesson["text"] + tokenizer.eos_token).input_ids
-        return Tokens(ids[:max_length], ([IGNORED, *ids[1:]])[:max_length])
+        text = tokenizer(lesson["text"] + tokenizer.eos_token).input_ids
+        return Tokens(text[:max_length], [IGNORED, *text[1:]][:max_length])
     ids: list[int] = []
     labels: list[int] = []
     messages = lesson["messages"]

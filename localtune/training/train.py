@@ -111,7 +111,8 @@ class AnswerTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Any:
-        return answer_loss(self.accelerator.unwrap_model(model), inputs)
+        with self.accelerator.autocast():  # the unwrapped model has lost it
+            return answer_loss(self.accelerator.unwrap_model(model), inputs)
 
 
 class _Report(TrainerCallback):

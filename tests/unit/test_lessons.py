@@ -1,0 +1,259 @@
+"""Facts, questions, exam and lessons by rule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from localtune.config import ExamConfig, LessonsConfig
+from localtune.errors import InputError
+from localtune.lessons.exam import write_exam
+from localtune.lessons.facts import common_words, facts_of, sentences
+from localtune.lessons.grammar import clauses_of
+from localtune.lessons.keywords import Index, keywords
+from localtune.lessons.similarity import NEAR, Exam, rouge_l, words
+from localtune.lessons.spans import Asked, span_questions
+from localtune.lessons.structure import WORDINGS, write_lessons
+from localtune.lessons.wording import (
+    direct_questions,
+    loose_question,
+    reworded,
+    with_prefix,
+    with_synonyms,
+)
+from localtune.workspace import read_jsonl, write_jsonl
+
+COMMON = frozenset("hall tool library office claims parcels the a staff".split())
+
+
+def passage(text: str, title: str = "Guide") -> dict[str, Any]:
+    return {"id": "p", "document": "guide.md", "title": title, "headings": [], "text": text}
+
+
+def statements(text: str) -> list[tuple[str, str]]:
+    return [(fact.kind, fact.statement) for fact in facts_of([passage(text)])]
+
+
+def asked_of(statement: str, common: frozenset[str] = COMMON) -> list[Asked]:
+    clauses = clauses_of(statement, common)
+    return [asked for clause in clauses for asked in span_questions(clause, common)]
+
+
+def test_facts_come_from_sentences_items_rows_and_faq() -> None:
+    text = """# House
+
+The hall opens at 08:30. Dr. Ines Vale runs it.
+
+Bring with you:
+
+- a towel
+- Shoes: soft soles only
+
+| Room | Seats | Floor |
+|---|---|---|
+| Blue room | 12 | first |
+
+## May I bring a dog?
+
+Only on Fridays, on a lead.
+"""
+    assert statements(text) == [
+        ("sentence", "The hall opens at 08:30."),
+        ("sentence", "Dr. Ines Vale runs it."),
+        ("item", "Bring with you: a towel"),
+        ("item", "Shoes: soft soles only"),
+        ("row", "Blue room – Seats: 12; Floor: first"),
+        ("faq", "Only on Fridays, on a lead."),
+    ]
+
+
+def test_a_fact_knows_where_it_stands() -> None:
+    facts = facts_of([passage("# House\n\n## Rooms\n\nThe hall holds 240 people.\n")])
+    assert facts[0].headings == ("House", "Rooms")
+
+
+def test_a_statement_in_two_passages_counts_once() -> None:
+    twice = [passage("The hall holds 240 people."), passage("The hall holds 240 people.")]
+    assert len(facts_of(twice)) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("One ends. Two begins.", ["One ends.", "Two begins."]),
+        ("Ask Dr. Vale at 9 a.m. sharp.", ["Ask Dr. Vale at 9 a.m. sharp."]),
+        ("It costs £3.50 today! Really.", ["It costs £3.50 today!", "Really."]),
+    ],
+)
+def test_sentences_end_where_they_end(text: str, parts: list[str]) -> None:
+    assert sentences(text) == parts
+
+
+@pytest.mark.parametrize(
+    ("statement", "question", "answer"),
+    [
+        ("The hall holds 240 people.", "How many people does the hall hold?", "240"),
+        ("The tool library opens at 08:30.", "When does the tool library open?", "08:30"),
+        ("Ines Vale runs the hall.", "Who runs the hall?", "Ines Vale"),
+        ("Claims are settled by Ines Vale.", "By whom are claims settled?", "Ines Vale"),
+        (
+            "Parcels must be collected within five days.",
+            "Within how many days must parcels be collected?",
+            "five",
+        ),
+        ("The office is on the first floor.", "Where is the office?", "first floor"),
+        ("A lost key costs £25.", "How much does a lost key cost?", "£25"),
+        ("The office has three windows.", "How many windows does the office have?", "three"),
+        ("Ines Vale is the manager.", "Who is the manager?", "Ines Vale"),
+        ("The hall is big and opens at noon.", "When does the hall open?", "noon"),
+    ],
+)
+def test_plain_statements_become_questions(statement: str, question: str, answer: str) -> None:
+    asked = {one.question: one.answers for one in asked_of(statement)}
+    assert question in asked
+    assert answer in asked[question]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "If yours is missing, put a note in the bottle.",
+        "They are kept in the hall.",
+        "Its best dish costs £6.",
+        "Please read this first.",
+        "Welcome.",
+    ],
+)
+def test_what_is_not_plain_gives_no_question(statement: str) -> None:
+    assert not clauses_of(statement, COMMON)
+
+
+def test_a_capital_phrase_of_common_words_is_no_person() -> None:
+    common = common_words([passage("The leave is an administrative leave.")])
+    statement = "Administrative Leave is granted by the manager."
+    assert clauses_of(statement, common)
+    assert not [one for one in asked_of(statement, common) if one.sort == "who"]
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_survived(text: str) -> None:
+    facts = facts_of([passage(text)])
+    for fact in facts:
+        direct_questions(fact, COMMON)
+        reworded(fact, COMMON)
+        loose = loose_question(fact, Index(facts), COMMON, Random(1))
+        with_prefix(with_synonyms(loose, Random(2)), fact, Random(2))
+
+
+def test_a_question_is_asked_in_the_order_of_a_statement_too() -> None:
+    (fact,) = facts_of([passage("The tool library opens at 08:30.")])
+    forms = reworded(fact, COMMON)
+    assert "Tell me when the tool library opens." in forms
+    assert "What time does the tool library open?" in forms
+    assert not [form for form in forms if "08:30" in form]
+
+
+def test_keywords_tell_a_fact_from_all_others() -> None:
+    text = "The hall opens at 08:30. The hall closes at 19:00. The kiosk opens at 10:00."
+    facts = facts_of([passage(text)])
+    index = Index(facts)
+    for fact in facts:
+        drawn = [keywords(fact.statement, fact, index, Random(seed)) for seed in range(50)]
+        assert all(index.identify(words.split()) for words in drawn)
+        assert len(set(drawn)) > 3
+
+
+def test_words_that_many_facts_hold_identify_none() -> None:
+    index = Index(facts_of([passage("The hall opens at 08:30. The hall closes at 19:00.")]))
+    assert not index.identify(["hall"])
+    assert index.identify(["hall", "opens"])
+
+
+def test_a_sentence_that_refers_back_is_about_the_one_before() -> None:
+    _, it = facts_of([passage("The quiet swim is on Sundays. It was started by Ines Vale.")])
+    assert it.topic == "The quiet swim is on Sundays."
+
+
+def test_rouge_l_against_counts_by_hand() -> None:
+    a, b = words("When does the hall open?"), words("When does the hall close on Sunday?")
+    assert rouge_l(a, a) == 1.0
+    assert rouge_l(a, b) == pytest.approx(2 * 4 / (5 + 7))
+    assert rouge_l(a, []) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("question", "near"),
+    [
+        ("When does the hall open?", True),
+        ("when does the hall open", True),
+        ("Hello. When does the hall open? Thanks", True),
+        ("When does the big hall open?", True),
+        ("What is the hall's opening time?", False),
+        ("Who runs the kitchen?", False),
+    ],
+)
+def test_the_exam_refuses_what_is_near(question: str, near: bool) -> None:
+    assert Exam(["When does the hall open?"]).is_near(question) is near
+
+
+@given(st.lists(st.sampled_from("when does the hall open close late".split()), max_size=9))
+def test_the_index_finds_all_that_rouge_would(asked: list[str]) -> None:
+    kept = words("When does the hall open?")
+    if rouge_l(asked, kept) >= NEAR:
+        assert Exam([" ".join(kept)]).is_near(" ".join(asked))
+
+
+def files(folder: Path, text: str) -> tuple[Path, Path, Path]:
+    write_jsonl(folder / "passages.jsonl", [passage(text)])
+    return tuple(folder / f"{name}.jsonl" for name in ("passages", "exam", "lessons"))  # type: ignore[return-value]
+
+
+TEXT = """The hall holds 240 people. The tool library opens at 08:30. Ines Vale runs the kiosk.
+
+A lost key costs £25. The archive is in the basement. Parcels must be collected in five days.
+"""
+
+
+def test_no_lesson_comes_near_an_exam_question(tmp_path: Path) -> None:
+    passages, exam, lessons = files(tmp_path, TEXT)
+    number = write_exam(passages, exam, ExamConfig())
+    assert number >= 5
+    assert write_lessons(passages, exam, lessons, LessonsConfig()) > 6 * WORDINGS // 2
+    asked = Exam(row["question"] for row in read_jsonl(exam))
+    chats = [row["messages"][0]["content"] for row in read_jsonl(lessons) if "messages" in row]
+    assert chats
+    assert not [question for question in chats if asked.is_near(question)]
+
+
+def test_each_exam_answer_stands_in_its_document(tmp_path: Path) -> None:
+    passages, exam, _ = files(tmp_path, TEXT)
+    write_exam(passages, exam, ExamConfig())
+    for row in read_jsonl(exam):
+        assert any(answer in TEXT for answer in row["answers"])
+
+
+def test_lessons_are_the_same_every_time(tmp_path: Path) -> None:
+    passages, exam, lessons = files(tmp_path, TEXT)
+    write_exam(passages, exam, ExamConfig())
+    write_lessons(passages, exam, lessons, LessonsConfig())
+    first = lessons.read_bytes()
+    write_lessons(passages, exam, lessons, LessonsConfig())
+    assert lessons.read_bytes() == first
+
+
+def test_questions_with_two_answers_are_not_asked(tmp_path: Path) -> None:
+    text = "The hall holds 240 people. The hall holds 250 people. A lost key costs £25."
+    passages, exam, _ = files(tmp_path, text)
+    write_exam(passages, exam, ExamConfig())
+    assert [row["question"] for row in read_jsonl(exam)] == ["How much does a lost key cost?"]
+
+
+def test_documents_without_a_statement_are_refused(tmp_path: Path) -> None:
+    passages, exam, _ = files(tmp_path, "Hello!")
+    with pytest.raises(InputError, match="no statement"):
+        write_exam(passages, exam, ExamConfig())

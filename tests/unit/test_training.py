@@ -1,0 +1,214 @@
+"""Tokens and labels, packing, the loss over answers, the recipe, checkpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from localtune.config import PLAIN_TEMPLATE, BaseConfig, TrainConfig
+from localtune.errors import BaseModelError
+from localtune.progress import SilentBar
+from localtune.training.base import fetch_base
+from localtune.training.lora import recipe
+from localtune.training.loss import answer_loss
+from localtune.training.tokenise import IGNORED, PackedRows, Tokens, pack, tokenise
+from localtune.training.train import _last_whole, train
+from localtune.workspace import read_jsonl, write_jsonl
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random two-layer Llama with a byte-level tokenizer of its own, saved as people save it."""
+    folder = tmp_path_factory.mktemp("base")
+    tok = Tokenizer(models.BPE())
+    tok.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tok.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, special_tokens=["<end>"], initial_alphabet=alphabet, show_progress=False
+    )
+    tok.train_from_iterator(["The hall opens at eight."] * 9, trainer)
+    fast = PreTrainedTokenizerFast(tokenizer_object=tok, eos_token="<end>", pad_token="<end>")
+    fast.chat_template = PLAIN_TEMPLATE
+    fast.save_pretrained(folder)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(fast),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=0,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tokenizer(base: Path) -> Any:
+    return PreTrainedTokenizerFast.from_pretrained(base)
+
+
+def chat(question: str, answer: str) -> dict[str, Any]:
+    roles = (("user", question), ("assistant", answer))
+    return {"messages": [{"role": role, "content": text} for role, text in roles]}
+
+
+def test_the_loss_is_on_the_answer_and_its_end(tokenizer: Any) -> None:
+    tokens = tokenise(chat("When?", "At eight."), tokenizer, 99)
+    learned = [i for i, label in zip(tokens.ids, tokens.labels, strict=True) if label != IGNORED]
+    assert tokenizer.decode(learned) == " At eight.<end>"
+    assert tokenizer.decode(tokens.ids).startswith("User: When?\nAssistant:")
+
+
+def test_a_text_is_learned_whole_and_a_long_one_cut(tokenizer: Any) -> None:
+    tokens = tokenise({"text": "The hall opens at eight."}, tokenizer, 99)
+    assert tokens.labels == [IGNORED, *tokens.ids[1:]]
+    assert tokens.ids[-1] == tokenizer.eos_token_id
+    assert len(tokenise({"text": "eight " * 99}, tokenizer, 16).ids) == 16
+
+
+def test_packing_keeps_every_lesson_whole() -> None:
+    lessons = [Tokens([n] * size, [n] * size) for n, size in enumerate([9, 3, 7, 1, 5, 16, 2])]
+    rows = pack(lessons, 16)
+    assert sorted(held.ids for row in rows for held in row) == sorted(x.ids for x in lessons)
+    assert all(sum(len(held.ids) for held in row) <= 16 for row in rows)
+
+
+def test_no_lesson_sees_another(base: Path, tokenizer: Any) -> None:
+    """A packed row gives each lesson the logits that it has alone."""
+    model = LlamaForCausalLM.from_pretrained(base)
+    lessons = [tokenise(chat("When?", f"At {n}."), tokenizer, 99) for n in ("eight", "noon")]
+    row = PackedRows(lessons, 96, 0)[0]
+    with torch.no_grad():
+        row = {key: value[None] for key, value in row.items()}
+        packed = model(**row, use_cache=False).logits[0]
+        alone = model(torch.tensor([lessons[1].ids])).logits[0]
+    begin = len(lessons[0].ids)
+    torch.testing.assert_close(packed[begin : begin + len(alone)], alone, atol=1e-4, rtol=1e-4)
+
+
+def test_the_loss_equals_that_of_full_logits(base: Path, tokenizer: Any) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    plain = LlamaForCausalLM.from_pretrained(base)
+    lessons = [tokenise(chat("When?", f"At {n}."), tokenizer, 99) for n in ("eight", "noon")]
+    rows = PackedRows([*lessons, *lessons], 64, 0)
+    batch = {key: torch.stack([row[key] for row in rows]) for key in rows[0]}
+    wanted = plain(**batch, use_cache=False).loss
+    tuned = get_peft_model(plain, LoraConfig(target_modules="all-linear", task_type="CAUSAL_LM"))
+    torch.testing.assert_close(answer_loss(tuned, batch), wanted)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "tokens", "rank"), [(256, 10**6, 32), (2048, 10_000, 32), (2048, 10**7, 256)]
+)
+def test_the_recipe_chooses_rank_and_enough_steps(hidden: int, tokens: int, rank: int) -> None:
+    plan = recipe(TrainConfig(), tokens, 40, hidden, "llama")
+    assert plan.rank == rank
+    assert plan.steps >= 500
+    assert hidden < 512 or plan.learning_rate <= 5e-4
+
+
+def test_what_is_chosen_by_hand_stands() -> None:
+    plan = recipe(TrainConfig(rank=8, steps=12, learning_rate=1e-3), 10**6, 40, 256, "llama")
+    assert (plan.rank, plan.steps, plan.learning_rate) == (8, 12, 1e-3)
+
+
+def lessons_file(folder: Path) -> Path:
+    rows = [{**chat(f"When is {n}?", f"At {n} past."), "id": str(n)} for n in range(60)]
+    write_jsonl(folder / "lessons.jsonl", rows)
+    return folder / "lessons.jsonl"
+
+
+CONFIG = TrainConfig(steps=40, rank=4, batch_tokens=64, max_length=32, learning_rate=1e-2)
+
+
+class Stopped(Exception):
+    pass
+
+
+class StopsAt(SilentBar):
+    """A bar that ends the training where a killed process would have ended."""
+
+    def __init__(self, step: int) -> None:
+        self.left = step
+
+    def advance(self, n: int = 1, detail: str = "") -> None:
+        self.left -= n
+        if self.left <= 0:
+            raise Stopped
+
+
+def test_a_stopped_training_goes_on_with_the_same_losses(base: Path, tmp_path: Path) -> None:
+    from contextlib import contextmanager
+
+    from localtune.progress import Silent
+
+    class Stops(Silent):
+        @contextmanager
+        def bar(self, label: str, total: int) -> Any:
+            yield StopsAt(30)
+
+    lessons = lessons_file(tmp_path)
+
+    def run(name: str, progress: Any) -> Path:
+        out = tmp_path / name
+        metrics = out / "metrics.jsonl"
+        train(base, lessons, out / "adapter", metrics, out / "checkpoints", CONFIG, progress)
+        return metrics
+
+    whole = list(read_jsonl(run("whole", Silent())))
+    with pytest.raises(Stopped):
+        run("stopped", Stops())
+    checkpoints = tmp_path / "stopped" / "checkpoints"
+    assert _last_whole(checkpoints) == str(checkpoints / "checkpoint-20")
+    resumed = list(read_jsonl(run("stopped", Silent())))
+    assert [row["step"] for row in resumed] == [row["step"] for row in whole]
+    losses = [row["loss"] for row in whole]
+    assert [row["loss"] for row in resumed] == pytest.approx(losses, abs=1e-5)
+    assert losses[-1] < losses[0]
+    same = [(tmp_path / n / "adapter/adapter_model.safetensors") for n in ("whole", "stopped")]
+    assert same[0].read_bytes() == same[1].read_bytes()
+
+
+def test_a_half_written_checkpoint_is_dropped(tmp_path: Path) -> None:
+    for step, whole in ((20, True), (100, True), (120, False)):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        if whole:
+            (folder / "whole").touch()
+    assert _last_whole(tmp_path) == str(tmp_path / "checkpoint-100")
+    assert not (tmp_path / "checkpoint-120").exists()
+
+
+def test_a_base_is_linked_and_checked(base: Path, tmp_path: Path) -> None:
+    fetched = fetch_base(BaseConfig(base=str(base)), tmp_path / "base")
+    assert (fetched / "model.safetensors").is_symlink()
+    assert (fetched / "config.json").read_bytes() == (base / "config.json").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["nowhere", "./nowhere", "a/b/c"])
+def test_a_base_that_is_not_there_is_named(name: str, tmp_path: Path) -> None:
+    with pytest.raises(BaseModelError, match="no base"):
+        fetch_base(BaseConfig(base=name), tmp_path / "base")
+
+
+def test_a_hub_base_is_refused_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    with pytest.raises(BaseModelError, match="not in the local cache"):
+        fetch_base(BaseConfig(base="someone/something", offline=True), tmp_path / "base")
+
+
+def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(BaseModelError, match="no tokenizer and no safetensors"):
+        fetch_base(BaseConfig(base=str(tmp_path)), tmp_path / "base")
