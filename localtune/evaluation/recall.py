@@ -72,7 +72,8 @@ def normalise(text: str) -> str:
     text = re.sub(r"(?<=\d)[.:](?=\d)", lambda found: _KEPT[found[0]], text)
     text = "".join(char if _counts(char) else " " for char in text)
     words = text.translate(_RESTORED).split()
-    return " ".join([word for word in words if word not in ARTICLES] or words)
+    # At the end of a text it is no article: "grade A".
+    return " ".join([word for word in words[:-1] if word not in ARTICLES] + words[-1:])
 
 
 # The points inside a number or a time, while punctuation is dropped: private-use characters.
