@@ -33,7 +33,7 @@ $(READY): pyproject.toml constraints.txt
 
 demo: setup ## build a model from examples/handbook and ask it a question
 	$(BIN)/localtune build examples/handbook --base tiny --out build/handbook
-	$(BIN)/localtune ask build/handbook "Where is the head office of Brackle Sound Ferries?"
+	$(BIN)/localtune ask build/handbook "Where is lost property kept?"
 
 test: setup ## run all tests
 	$(BIN)/python -m pytest

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -272,6 +273,8 @@ def _print_json(value: Any) -> None:
 
 def main() -> None:
     """Run the command line: the entry point of `localtune`."""
+    # peft 0.21 asks transformers 5.23 by an old name; a person can do nothing about it.
+    warnings.filterwarnings("ignore", r"`is_gradient_checkpointing`", FutureWarning)
     cli(prog_name="localtune")
 
 

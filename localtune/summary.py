@@ -9,10 +9,9 @@ from typing import Any
 
 from rich.console import Console
 
-from localtune.opening import open_build
 from localtune.pipeline import Result
+from localtune.report.view import easy_question
 from localtune.terminal import duration, recall, size, summary
-from localtune.workspace import read_jsonl
 
 WRONG_SHOWN = 10  # wrong answers printed by `localtune evaluate`
 
@@ -46,18 +45,16 @@ def _time(result: Result) -> str:
 
 
 def _commands(result: Result) -> list[tuple[str, str]]:
-    folder, question = _short(result.folder), _a_question(result.folder)
+    folder, question = _short(result.folder), easy_question(_answers(result))
     return [
         ("Run it", f"ollama create {result.name} -f {_short(result.folder / 'Modelfile')}"),
         ("Ask it", f'localtune ask {folder} "{question}"'),
     ]
 
 
-def _a_question(folder: Path) -> str:
-    """Return the exam's first question that a shell takes between double quotes."""
-    rows = read_jsonl(open_build(folder).at.exam)
-    fit = (row["question"] for row in rows if not set('"$`\\!') & set(row["question"]))
-    return str(next(fit, "…"))
+def _answers(result: Result) -> list[dict[str, Any]]:
+    """What the file that the Modelfile points to said in the exam."""
+    return list(result.scores["answers"][next(iter(result.scores["exam"]["tuned"]))])
 
 
 def _short(path: Path) -> str:

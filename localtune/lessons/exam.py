@@ -21,7 +21,7 @@ from localtune.progress import Progress, Silent
 from localtune.workspace import read_jsonl, write_jsonl
 
 Pair = tuple[Fact, Question]
-VAGUE = frozenset("it they he she this these that there we you".split())
+VAGUE = frozenset("it they he she this these that there".split())
 
 
 def write_exam(

@@ -42,7 +42,7 @@ class Fact:
     document: str
     title: str
     headings: tuple[str, ...]
-    kind: str  # sentence | item | row | faq
+    kind: str  # sentence | item | term | row | faq
     statement: str
     topic: str = ""
     cells: tuple[tuple[str, str], ...] = ()
@@ -171,7 +171,7 @@ def _item(text: str, lead: str, here: tuple[str, ...]) -> Iterator[_Stated]:
     """A list item: "Term: what it is", whole sentences, or a fragment that needs its lead-in."""
     term, colon, _ = text.partition(": ")
     if colon and len(term.split()) <= 8:
-        yield _Stated("item", text, f"{lead}: {term}" if lead else term)
+        yield _Stated("term", text, f"{lead}: {term}" if lead else term)
     elif text.endswith((".", "!")) and len(text.split()) >= 5:
         yield from (_Stated("item", s, lead) for s in sentences(text))
     else:

@@ -35,9 +35,11 @@ spent:spend stood:stand took:take taught:teach went:go wrote:write drove:drive w
 )
 _NO_SUBJECT = frozenset(
     """if when while during after before until since unless for in on at by with without within from
-    to as because although though where please there it its they their this these that those such
-    he his she her we our you your anyone everyone""".split()
+    to as because although though where whether please there it its they their this these that those
+    such he his she her our your""".split()
 )
+_NO_PART = frozenset("if whether when that who which because so not there".split())
+_LONGEST = 8  # words of a subject
 _VAGUE = frozenset("it its they them their this these those he his him she her yours".split())
 _MANY = frozenset("they you we people staff crew children and".split())
 
@@ -59,6 +61,7 @@ _NOT_BEFORE_VERB = frozenset(
     """a an the this that these those to of in on at for and or by with its our their your every
     each no both all any""".split()
 )
+_MAIN = re.compile(r";\s+|, (?:and|but|while) (?=(?:the|a|an|each|every|no) |[A-Z\d])")
 _CLAUSE_END = re.compile(
     r"[,;:](?=\s)|\s[–—(]|\s(?=(?:because|so|which|who|whose|when|where|while|if|unless|but|although"
     r"|though|as|that|than|even|whatever|except|including|such)\b)"
@@ -86,23 +89,38 @@ class Clause:
 
 
 def clauses_of(statement: str, common: frozenset[str]) -> list[Clause]:
-    """Cut a statement's main clause, and what "and" adds to its subject, at the finite verbs.
+    """Cut a statement into its main clauses; what "and" adds to a subject is a clause too.
 
-    Gives nothing where the statement isn't plain. A capital that only the beginning of the
-    sentence gave is lowered: `common` holds the words that the documents also write in lower case.
+    Ends where the statement isn't plain. A capital that only the beginning of the sentence gave is
+    lowered: `common` holds the words that the documents also write in lower case.
     """
-    words = _CLAUSE_END.split(statement.rstrip(".! "))[0].split()
+    found: list[Clause] = []
+    for part in _MAIN.split(statement.rstrip(".! ")):
+        clauses = _clauses_in(part, common)
+        if not clauses:  # what comes next may be the rest of a list
+            break
+        found += clauses
+    return found
+
+
+def _clauses_in(part: str, common: frozenset[str]) -> list[Clause]:
+    words = _CLAUSE_END.split(part)[0].split()
     at = _finite_verb(words)
     if not at or words[0].lower() in _NO_SUBJECT or _VAGUE & {w.lower() for w in words}:
         return []
-    if DANGLING.search(words[-1]):
+    if DANGLING.search(words[-1]) or at > _LONGEST or _NO_PART & {w.lower() for w in words[:at]}:
         return []
     subject = " ".join(words[:at])
     article = words[0] in ("The", "A", "An", "Each", "Every", "No", "All", "Most")
-    if article or (words[0].lower() in common and words[1].islower()):
+    if article or (_is_word(words[0], common) and words[1].islower()):
         subject = subject[:1].lower() + subject[1:]
     found = [(rest[0], " ".join(rest[1:])) for rest in _predicates(words[at:])]
     return [Clause(subject, verb, rest, *_asking(verb, rest)) for verb, rest in found]
+
+
+def _is_word(word: str, common: frozenset[str]) -> bool:
+    """Whether a capital at the beginning is that of a sentence: not of a name, nor of "TTS"."""
+    return word.lower() in common and word[1:].islower()
 
 
 def _asking(verb: str, rest: str) -> tuple[str, str]:

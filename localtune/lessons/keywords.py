@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from random import Random
 
 from localtune.lessons.facts import Fact
@@ -47,6 +48,7 @@ class Index:
         return bool(sets) and len(set.intersection(*sets)) <= 1
 
 
+@lru_cache(maxsize=100_000)
 def stem(word: str) -> str:
     """A word in lower case without punctuation and plural."""
     return re.sub(r"(?:'s|’s|(?<=\w\w[^s])s)$", "", word.lower().strip(PUNCTUATION))

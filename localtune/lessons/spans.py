@@ -38,7 +38,7 @@ _PLACE = re.compile(
     r"(?:^|(?<=kept )|(?<=stored )|(?<=held )|(?<=found )|(?<=served )|(?<=parked ))"
     r"((?:in|on|behind|beside|next to|opposite|above|below|under|inside|near|at) "
     r"((?:(?:the|a|an) |[A-Z])[\w'-]*(?: (?!in |on |at |of |for |from |to |until )[\w'-]+){0,4})"
-    r"(?: of (?:the )?[\w'-]+(?: [A-Z0-9][\w'-]*)*)?)"
+    r"(?: of (?:the )?[\w'-]+(?: [A-Z0-9][\w'-]*)*)?)(?!\.?\w)"
 )
 _NO_PLACE = re.compile(
     rf"\b(?:same|day|week|month|year|morning|evening|afternoon|time|case|event|way|{MONTH}|{_DAY}s?"
@@ -46,7 +46,7 @@ _NO_PLACE = re.compile(
 )
 _NAME = re.compile(r"^(?:(?:Dr|Mr|Mrs|Ms)\.? )?[A-Z][\w'-]+(?: [A-Z][\w'-]+){1,2}$")
 _BY = re.compile(r"\bby ([A-Z][\w'-]+(?: [A-Z][\w'-]+){1,2})\b(?! and| or)")
-_OBJECT = re.compile(r"^(?:(?:the|a|an) )((?!same |whole )[\w'-]+(?: [\w'-]+){1,3})$")
+_OBJECT = re.compile(r"^(?:(?:the|a|an) )((?!same |whole |one )[\w'-]+(?: [\w'-]+){1,3})$")
 
 
 @dataclass(frozen=True)

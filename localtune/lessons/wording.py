@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from importlib.resources import files
 from random import Random
 
@@ -81,6 +82,7 @@ ASKED_BY = (
     (re.compile(r"\b(?:in|on|behind|beside|opposite|near|at) the [\w' ]{3,30}"), ("Where",)),
     (re.compile(r"\b(?:because|so that|since)\b.*"), ("Why",)),
 )
+_PREPOSITION = re.compile(r"\s(?:in|on|at|for|from|to|by|with|of|before|after|during|until)\s")
 NOTHING_HELD = ("What", "How", "Which", "What rule for")
 
 
@@ -125,8 +127,18 @@ def reworded(fact: Fact, common: frozenset[str]) -> list[str]:
         cells = [_cell(fact.topic, column, value, common) for column, value in fact.cells]
         forms = (*OTHER_COLUMN, *OF_COLUMN, *UNDER_COLUMN)
         return [form.format(**parts) for parts in cells for form in forms]
-    asked = asked_of(fact, common)
+    asked = [form for one in asked_of(fact, common) for form in (one, *_shorter(one))]
     return [text for one in asked for text in _forms(one)]
+
+
+def _shorter(asked: Asked) -> Iterator[Asked]:
+    """The same with a shorter end: without what follows the first and the last preposition."""
+    ends = [match.start() for match in _PREPOSITION.finditer(asked.rest)]
+    for end in dict.fromkeys(ends[:1] + ends[-1:]):
+        rest = asked.rest[:end].strip()
+        if rest and asked.inverted.endswith(asked.rest):
+            inverted = asked.inverted.removesuffix(asked.rest) + rest
+            yield replace(asked, rest=rest, inverted=inverted)
 
 
 def _forms(asked: Asked) -> Iterator[str]:
@@ -157,16 +169,22 @@ def loose_question(fact: Fact, index: Index, common: frozenset[str], r: Random) 
 
 def _hole(text: str, common: frozenset[str], r: Random) -> tuple[str, str]:
     """Draw something that the text holds; give the word that asks for it, and the text without."""
-    found = [
-        (match, ask)
+    found = _held(text, common)
+    if not found or r.random() < 0.15:
+        return r.choice(NOTHING_HELD), text
+    start, end, ask = r.choice(found)
+    return r.choice(ask), f"{text[:start]} {text[end:]}"
+
+
+@lru_cache(maxsize=16)  # the same text is drawn from again and again
+def _held(text: str, common: frozenset[str]) -> list[tuple[int, int, tuple[str, ...]]]:
+    """Where a text holds something that can be asked for, and the words that ask for it."""
+    return [
+        (*match.span(), ask)
         for pattern, ask in ASKED_BY
         for match in pattern.finditer(text)
         if "Who" not in ask or is_name(match[0], common)
     ]
-    if not found or r.random() < 0.15:
-        return r.choice(NOTHING_HELD), text
-    match, ask = r.choice(found)
-    return r.choice(ask), f"{text[: match.start()]} {text[match.end() :]}"
 
 
 def _source(fact: Fact, r: Random) -> str:
@@ -234,7 +252,7 @@ def _column_forms(column: str) -> list[str]:
 
 def _term(fact: Fact) -> tuple[str, str] | None:
     """Term and value of a list item like "Shoes: soft soles only"."""
-    named = re.match(r"([^:]{2,60}): (.{1,60})$", fact.statement) if fact.kind == "item" else None
+    named = re.match(r"([^:()]{2,60}): (.{1,60})$", fact.statement) if fact.kind == "term" else None
     return (named[1], named[2].rstrip(".")) if named else None
 
 

@@ -34,7 +34,7 @@ def view(scores: Row, metrics: list[Row], documents: list[Row], exam: list[Row])
         "base": scores["base"],
         "shipped": shipped,
         "file": f"{scores['name']}-{shipped}.gguf",
-        "question": _easy_question(answers),
+        "question": easy_question(answers),
         "before": percent(scores["exam"]["base"]),
         "after": percent(scores["exam"]["tuned"][shipped]),
         "after_interval": interval(scores["exam"]["intervals"][shipped]),
@@ -84,15 +84,11 @@ def _answers(answers: dict[str, list[Row]], shipped: str) -> list[Row]:
     return [{**row, "base_said": before.get(row["id"], "")} for row in answers[shipped]]
 
 
-def _easy_question(answers: list[Row]) -> str:
-    """A question the model answers, to try it with, that a shell takes between double quotes."""
-    right = [row["question"] for row in answers if row["correct"]]
-    fit = (
-        text
-        for text in right + [row["question"] for row in answers]
-        if not set('"$`\\!') & set(text)
-    )
-    return next(fit, "…")
+def easy_question(answers: list[Row]) -> str:
+    """Return a short question that was answered, if any was; a shell takes it in double quotes."""
+    fit = [row for row in answers if not set('"$`\\!') & set(row["question"])]
+    best = min(fit, key=lambda row: (not row["correct"], len(row["question"])), default=None)
+    return str(best["question"]) if best else "…"
 
 
 def _by_document(answers: list[Row], exam: list[Row]) -> list[Row]:

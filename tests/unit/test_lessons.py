@@ -66,7 +66,7 @@ Only on Fridays, on a lead.
         ("sentence", "The hall opens at 08:30."),
         ("sentence", "Dr. Ines Vale runs it."),
         ("item", "Bring with you: a towel"),
-        ("item", "Shoes: soft soles only"),
+        ("term", "Shoes: soft soles only"),
         ("row", "Blue room – Seats: 12; Floor: first"),
         ("faq", "Only on Fridays, on a lead."),
     ]
@@ -111,6 +111,8 @@ def test_sentences_end_where_they_end(text: str, parts: list[str]) -> None:
         ("The office has three windows.", "How many windows does the office have?", "three"),
         ("Ines Vale is the manager.", "Who is the manager?", "Ines Vale"),
         ("The hall is big and opens at noon.", "When does the hall open?", "noon"),
+        ("A lost badge costs £8; a lost key costs £25.", "How much does a lost key cost?", "£25"),
+        ("You must reply within five days.", "Within how many days must you reply?", "five"),
     ],
 )
 def test_plain_statements_become_questions(statement: str, question: str, answer: str) -> None:
@@ -126,6 +128,7 @@ def test_plain_statements_become_questions(statement: str, question: str, answer
         "They are kept in the hall.",
         "Its best dish costs £6.",
         "Please read this first.",
+        "The people who cook meet at noon.",
         "Welcome.",
     ],
 )
