@@ -111,7 +111,7 @@ def _clauses_in(part: str, common: frozenset[str]) -> list[Clause]:
     if DANGLING.search(words[-1]) or at > _LONGEST or _NO_PART & {w.lower() for w in words[:at]}:
         return []
     subject = " ".join(words[:at])
-    article = words[0] in ("The", "A", "An", "Each", "Every", "No", "All", "Most")
+    article = words[0] in ("The", "A", "An", "Each", "Every", "No", "All", "Most", "You", "We")
     if article or (_is_word(words[0], common) and words[1].islower()):
         subject = subject[:1].lower() + subject[1:]
     found = [(rest[0], " ".join(rest[1:])) for rest in _predicates(words[at:])]
