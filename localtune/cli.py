@@ -191,7 +191,8 @@ def quantize(build: Path, level: str) -> None:
     """Make another level from the master in BUILD; the Modelfile then points to it."""
     from localtune.opening import open_build
     from localtune.pipeline import requantize
-    from localtune.terminal import progress_for_stderr, size
+    from localtune.report.figures import size
+    from localtune.terminal import progress_for_stderr
 
     gguf = requantize(open_build(build), level, progress_for_stderr())
     click.echo(f"{gguf} ({size(gguf.stat().st_size)})")
@@ -259,7 +260,7 @@ def doctor(as_json: bool) -> None:
 def clean(build: Path) -> None:
     """Remove the work files of BUILD; the model, the Modelfile and the report stay."""
     from localtune.opening import open_build
-    from localtune.terminal import size
+    from localtune.report.figures import size
 
     at = open_build(build).at
     with at.hold():

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localtune.config import BaseConfig
+from localtune.report.figures import size
 from localtune.stage import library_version
-from localtune.terminal import size
 
 ROOM_NEEDED = 2_000_000_000  # bytes: a small base, its master and two levels
 NEEDED = {

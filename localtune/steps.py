@@ -69,6 +69,7 @@ def export(build: Build, progress: Progress) -> None:
 
     at = build.at
     export_master(at.base, at.adapter, at.master, at.name, progress=progress)
+    _note_size(at.master, progress)
 
 
 def verify(build: Build, progress: Progress) -> None:
@@ -78,13 +79,25 @@ def verify(build: Build, progress: Progress) -> None:
     at, grading = build.at, build.config.grade
     questions = [row["question"] for row in read_jsonl(at.exam)]
     model = Model(at.master, context=grading.context)
-    write_json(at.faithful, check(at.base, at.adapter, model, questions, progress=progress))
+    found = check(at.base, at.adapter, model, questions, progress=progress)
+    write_json(at.faithful, found)
+    progress.note(
+        f"llama.cpp and PyTorch choose the same word {found['top1']:.1%} of the time "
+        f"(KL {found['kl']:.0e} nats)"
+    )
 
 
 def quantize(level: str, build: Build, progress: Progress) -> None:
     from localtune.runtimes.llama import quantize
 
     quantize(build.at.master, build.at.level_gguf(level), level, progress=progress)
+    _note_size(build.at.level_gguf(level), progress)
+
+
+def _note_size(file: Path, progress: Progress) -> None:
+    from localtune.report.figures import size
+
+    progress.note(f"{file.name}, {size(file.stat().st_size)}")
 
 
 def modelfile(build: Build, progress: Progress) -> None:
@@ -122,6 +135,8 @@ def grade_gguf(gguf: Path, exam: Path, config: GradeConfig, progress: Progress) 
         return model.ask(messages, max_tokens=config.max_answer_tokens).text
 
     score = grade(read_exam(exam), ask, progress=progress)
+    right = sum(row["correct"] for row in score.rows)
+    progress.note(f"{right} of {len(score.rows)} questions answered")
     return {"recall": score.recall, "interval": [score.lo, score.hi], "answers": score.rows}
 
 

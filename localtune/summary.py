@@ -10,8 +10,9 @@ from typing import Any
 from rich.console import Console
 
 from localtune.pipeline import Result
+from localtune.report.figures import duration, size
 from localtune.report.view import easy_question
-from localtune.terminal import duration, recall, size, summary
+from localtune.terminal import recall, summary
 
 WRONG_SHOWN = 10  # wrong answers printed by `localtune evaluate`
 

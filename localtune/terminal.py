@@ -22,6 +22,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from localtune.progress import Bar, Progress
+from localtune.report.figures import duration, interval, percent
 
 EVERY = 10.0  # seconds between two lines of a bar where there is no terminal
 
@@ -121,27 +122,9 @@ class _PlainBar(Bar):
         self._line(f"  {self._label} {self._done}/{self._total}, {duration(left)} left{tail}")
 
 
-def duration(seconds: float) -> str:
-    """Write seconds as a person would: 8 s, 4 min 05 s, 2 h 10 min."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
-
-
-def size(n: int) -> str:
-    """Write bytes as a person would: 12 kB, 9.4 MB, 1.2 GB."""
-    if n < 1e6:
-        return f"{n / 1e3:.0f} kB"
-    return f"{n / 1e9:.1f} GB" if n >= 1e9 else f"{n / 1e6:.1f} MB"
-
-
-def recall(value: float, interval: list[float]) -> str:
-    """Write a recall with its interval: 93 % (88-96 %)."""
-    lo, hi = (round(100 * bound) for bound in interval)
-    return f"{100 * value:.0f} % ({lo}-{hi} %)"
+def recall(value: float, bounds: list[float]) -> str:
+    """Write a recall with its interval: 93 % (88–96 %)."""
+    return f"{percent(value)} ({interval(bounds)})"
 
 
 def summary(title: str, rows: list[tuple[str, str]], commands: list[tuple[str, str]]) -> Panel:

@@ -67,6 +67,7 @@ def train(
     model = get_peft_model(model, _adapter(plan))
     with progress.bar("train", plan.steps) as bar:
         history = _run(model, data, plan, checkpoints, config, bar)
+    progress.note(f"loss {history[-1]['loss']:.2f} nats a token" if history else "no step was made")
     _save(model, tokenizer, adapter)
     write_jsonl(metrics, history)
     remove(checkpoints)
