@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,7 @@ from localtune.errors import BuildInUseError, DiskFullError, InputError
 
 PARTIAL = ".partial"  # the ending of every temporary name
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_CUT_SHORT = re.compile(r"^\d+ requested and \d+ written$")  # numpy's, without a number
 
 
 class Workspace:
@@ -60,8 +62,7 @@ class Workspace:
         """Keep other processes out of this folder; raise BuildInUseError where one is in it."""
         from filelock import FileLock, Timeout
 
-        with no_room_is_an_error(self.folder):
-            self.work.mkdir(parents=True, exist_ok=True)
+        self._make()
         holder = FileLock(str(self.work / ".in-use"), timeout=0)
         try:
             holder.acquire()
@@ -77,6 +78,16 @@ class Workspace:
         finally:
             self._owner_file.unlink(missing_ok=True)
             holder.release()
+
+    def _make(self) -> None:
+        try:
+            with no_room_is_an_error(self.folder):
+                self.work.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"The build folder {self.folder} can't be made: {error.strerror}.",
+                "Choose another folder with --out.",
+            ) from error
 
     @property
     def _owner_file(self) -> Path:
@@ -127,9 +138,10 @@ def no_room_is_an_error(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _NO_ROOM:
+        if error.errno in _NO_ROOM or _CUT_SHORT.search(str(error)):
+            why = os.strerror(error.errno) if error.errno else str(error)
             raise DiskFullError(
-                f"There is no room left to write {target} ({os.strerror(error.errno)}).",
+                f"There is no room left to write {target} ({why}).",
                 "Free some space, then run the same command again: it goes on where it stopped.",
             ) from error
         if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
@@ -138,6 +150,15 @@ def no_room_is_an_error(target: Path) -> Iterator[None]:
                 "Make it accessible, or choose another folder with --out.",
             ) from error
         raise
+
+
+def try_to_write(folder: Path) -> None:
+    """Raise the OSError that a library made an error of its own, where the disk is full."""
+    probe = folder / f".probe{PARTIAL}"
+    try:
+        probe.write_bytes(bytes(1 << 20))
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from localtune.errors import RuntimeFileError
 from localtune.progress import Progress, Silent
 from localtune.runtimes.alphabet import Alphabet, alphabet_of
 from localtune.runtimes.chat import Message, render
-from localtune.workspace import atomic_path
+from localtune.workspace import atomic_path, try_to_write
 
 ERROR = 3  # ggml_log_level
 SMALL = 100_000_000  # parameters
@@ -181,14 +181,8 @@ def quantize(master: Path, out: Path, level: str, progress: Progress = Silent())
             os.fsencode(master), os.fsencode(temporary), ctypes.byref(settings)
         )
         if failed:
-            _try_to_write(temporary)
+            try_to_write(out.parent)
             raise _failed(f"llama.cpp could not quantize {master.name} to {level}")
-
-
-def _try_to_write(path: Path) -> None:
-    """Raise the OSError that llama.cpp kept to itself, where the disk is full."""
-    with path.open("ab") as file:
-        file.write(bytes(1 << 20))
 
 
 def _load(gguf: Path, vocabulary_only: bool = False) -> Any:

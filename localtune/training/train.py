@@ -6,11 +6,14 @@ transformers' Trainer with a PEFT LoRA adapter. Goes on from the last whole chec
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors import SafetensorError
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -28,7 +31,7 @@ from localtune.progress import Bar, Progress, Silent
 from localtune.training.lora import Recipe, recipe
 from localtune.training.loss import answer_loss
 from localtune.training.tokenise import PLAIN_TEMPLATE, PackedRows, tokenise
-from localtune.workspace import atomic_path, read_jsonl, remove, write_jsonl
+from localtune.workspace import atomic_path, read_jsonl, remove, try_to_write, write_jsonl
 
 WHOLE = "whole"  # the file that marks a checkpoint as written to its end
 
@@ -65,10 +68,11 @@ def train(
         f"learning rate {plan.learning_rate:g}, {plan.steps} steps"
     )
     model = get_peft_model(model, _adapter(plan))
-    with progress.bar("train", plan.steps) as bar:
+    with progress.bar("train", plan.steps) as bar, _full_disk_is_an_os_error(checkpoints):
         history = _run(model, data, plan, checkpoints, config, bar)
     progress.note(f"loss {history[-1]['loss']:.2f} nats a token" if history else "no step was made")
-    _save(model, tokenizer, adapter)
+    with _full_disk_is_an_os_error(adapter.parent):
+        _save(model, tokenizer, adapter)
     write_jsonl(metrics, history)
     remove(checkpoints)
     return plan
@@ -206,7 +210,21 @@ def _cpu_has_bf16() -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
+@contextmanager
+def _full_disk_is_an_os_error(folder: Path) -> Iterator[None]:
+    """safetensors and torch.save make errors of their own out of a full disk."""
+    try:
+        yield
+    except (SafetensorError, RuntimeError):
+        try_to_write(folder)
+        raise
+
+
 def _save(model: PeftModel, tokenizer: Any, adapter: Path) -> None:
+    """Write the adapter, the same bytes wherever the build folder lies and whatever the run."""
+    kept = model.peft_config["default"]
+    kept.base_model_name_or_path = "../base"
+    kept.target_modules = sorted(kept.target_modules)
     with atomic_path(adapter) as temporary:
-        model.save_pretrained(temporary)
+        model.save_pretrained(temporary, save_embedding_layers=False)
         tokenizer.save_pretrained(temporary)
