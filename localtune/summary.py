@@ -14,6 +14,7 @@ from localtune.report.figures import duration, size
 from localtune.report.view import easy_question
 from localtune.terminal import recall, summary
 
+LOW = 0.5  # recall under which a person should know what to do
 WRONG_SHOWN = 10  # wrong answers printed by `localtune evaluate`
 
 
@@ -32,6 +33,8 @@ def show(result: Result) -> None:
         ("Report", _short(result.folder / "report.html")),
         ("Time", _time(result)),
     ]
+    if exam["tuned"][levels[0]] < LOW:
+        rows.append(("Note", "It knows little yet: try a larger --base, or more --steps."))
     title = f"{result.name} is ready" if result.ran else f"{result.name}: nothing to do"
     Console(highlight=False, soft_wrap=False).print(summary(title, rows, _commands(result)))
 

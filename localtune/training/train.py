@@ -6,6 +6,7 @@ transformers' Trainer with a PEFT LoRA adapter. Goes on from the last whole chec
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -215,7 +216,9 @@ def _full_disk_is_an_os_error(folder: Path) -> Iterator[None]:
     """safetensors and torch.save make errors of their own out of a full disk."""
     try:
         yield
-    except (SafetensorError, RuntimeError):
+    except (SafetensorError, RuntimeError) as error:
+        if number := re.search(r"\(os error (\d+)\)", str(error)):
+            raise OSError(int(number[1]), str(error)) from error
         try_to_write(folder)
         raise
 
