@@ -47,6 +47,13 @@ class Fact:
     topic: str = ""
     cells: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def answer(self) -> str:
+        """The statement, behind the sentence that it refers to where both are short enough."""
+        whole = f"{self.topic} {self.statement}"
+        refers = self.kind == "sentence" and self.topic and len(whole.split()) <= _MAX_WORDS
+        return whole if refers else self.statement
+
 
 @dataclass(frozen=True)
 class _Stated:
@@ -163,8 +170,9 @@ def _prose(text: str) -> Iterator[_Stated]:
     """The sentences of a paragraph; what refers back is about the sentence before it."""
     before = ""
     for sentence in sentences(text):
-        yield _Stated("sentence", sentence, before if _REFERS.match(sentence) else "")
-        before = sentence
+        refers = bool(_REFERS.match(sentence))
+        yield _Stated("sentence", sentence, before if refers else "")
+        before = before if refers else sentence
 
 
 def _item(text: str, lead: str, here: tuple[str, ...]) -> Iterator[_Stated]:

@@ -90,7 +90,7 @@ def _drawn(fact: Fact, common: frozenset[str], index: Index, r: Random) -> Itera
 
 
 def _chat(fact: Fact, question: str) -> Lesson:
-    answer = {"role": "assistant", "content": fact.statement}
+    answer = {"role": "assistant", "content": fact.answer}
     return {
         "id": _id(fact.id, question),
         "kind": fact.kind,

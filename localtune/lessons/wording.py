@@ -9,68 +9,23 @@ Knows nothing of files.
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
 from random import Random
+from typing import Any
 
 from localtune.lessons.facts import Fact
 from localtune.lessons.grammar import clauses_of, is_verb
 from localtune.lessons.keywords import Index, keywords
 from localtune.lessons.spans import CLOCK, COUNT, DATE, MONEY, Asked, is_name, span_questions
 
-PREFIXES = (
-    "Question:|Hello.|Please help.|Quick question:|A colleague asks:|About {t}:|At {o}:".split("|")
+FORMS: dict[str, Any] = tomllib.loads(
+    files("localtune.lessons").joinpath("forms.toml").read_text("utf-8")
 )
-FRAMES = """
-{k}|{k}?|What about {k}?|Tell me about {k}.|What is known about {k}?|{k}, please|Information on {k}
-|What do the documents say about {k}?|What does {t} say about {k}?|Look up: {k}
-|Which rule covers {k}?|How is it with {k}?|I need to know: {k}
-""".replace("\n", "").split("|")
-ASKING = "{w} {k}?|{w} {k}?|{w} {k}?|{w} is {k}?|{w} are {k}?|{w} do I {k}?|{w} does {k}?".split(
-    "|"
-)
-CLOZES = "Complete: {c} …|Complete this statement: {c} …|Finish the sentence: {c} …".split("|")
-# How any question can be asked: {W} and {w} its question words, {q} and {s} the rest of it in the
-# order of a question and of a statement.
-FORMS = (
-    "{W} {q}?|{W} {q}?|Tell me {w} {s}.|Do you know {w} {s}?|Can you tell me {w} {s}?|{S}: {w}?"
-    "|I would like to know {w} {s}.|Could you say {w} {s}?|{S} – {w}?|Please say {w} {s}."
-    "|I wonder {w} {s}.|{W}: {s}?|Does anybody know {w} {s}?|{W} exactly {q}?|Remind me {w} {s}."
-).split("|")
-# How what is asked for lets one ask: {n} the subject, {p} the predicate without the answer.
-FORMS_OF = {
-    "who": "Name the person who {p}.|Which person {p}?|What is the name of the person who {p}?"
-    "|Whose job is it: {p}?|Who is it that {p}?|Who is the one that {p}?",
-    "is who": "What is the name of {n}?|Name {n}.|Which person is {n}?|Who works as {n}?"
-    "|Who serves as {n}?|Who holds the post of {n}?|{N} is who?|Who do we have as {n}?",
-    "by": "Who is it that {s} by?|Which person {q} by?|Name the person by whom {s}.",
-    "money": "What does it cost: {s}?|What sum {q}?|What is the price for {n}?"
-    "|What is the charge: {s}?|How many pounds {q}?|What amount {q}?|Price of {n}?",
-    "time": "What time {q}?|At what time {q}?|On which day {q}?|On what date {q}?|From when {q}?"
-    "|What is the time when {s}?|Which day or time {q}?",
-    "number": "What number {q}?|What is the number: {s}?|How much {q}?|What figure holds: {s}?",
-    "span": "How long {q}?|What length of time {q}?|How much time {q}?|How soon {q}?",
-    "place": "In which place {q}?|Where can I find {n}?|Where do I look for {n}?|How do I find {n}?"
-    "|What is the location of {n}?|{N} is where?|Where do I go for {n}?|Where would {n} be?",
-    "object": "What exactly {q}?|Which thing {q}?|What is it that {s}?",
-}
-OF_COLUMN = (
-    "What {be} the {c} of {n}?|What {be} the {c} for {n}?|Which {c} does {n} have?"
-    "|Tell me the {c} of {n}."
-).split("|")
-UNDER_COLUMN = (
-    "{n}: what is given under “{c}”?|What does the table say for {n} under “{c}”?"
-).split("|")
-OTHER_COLUMN = (
-    "{n}, {c}?|{c} of {n}?|{n}: {c}?|And for {n}, the {c}?|Under “{c}”, what stands for {n}?"
-    "|{w} {be} it for {n}: {c}?|{w} {n} {c}?|I need the {c} for {n}.|What has {n} as {c}?"
-    "|In the row of {n}, what is the {c}?|With {n}, what about the {c}?|{w} {be} {n}’s {c}?"
-).split("|")
-OF_TERM = (
-    "What is stated for {n}?|What is {n}?|What holds for {n}?|What does it say under {n}?"
-).split("|")
+CELLS = FORMS["cells"]
 # What a statement holds -> the words that ask for it.
 ASKED_BY = (
     (re.compile(MONEY), ("How much", "What price", "What amount")),
@@ -117,7 +72,7 @@ def direct_questions(fact: Fact, common: frozenset[str]) -> list[Question]:
     if fact.kind == "faq":
         return [Question(fact.topic)]
     if term := _term(fact):
-        return [Question(form.format(n=term[0]), (term[1],)) for form in OF_TERM]
+        return [Question(form.format(n=term[0]), (term[1],)) for form in FORMS["terms"]["of"]]
     return [Question(asked.question, asked.answers) for asked in asked_of(fact, common)]
 
 
@@ -125,8 +80,9 @@ def reworded(fact: Fact, common: frozenset[str]) -> list[str]:
     """Return every other form in which the direct questions of a fact can be asked."""
     if fact.kind == "row":
         cells = [_cell(fact.topic, column, value, common) for column, value in fact.cells]
-        forms = (*OTHER_COLUMN, *OF_COLUMN, *UNDER_COLUMN)
-        return [form.format(**parts) for parts in cells for form in forms]
+        forms = (*CELLS["other"], *CELLS["of_noun"], *CELLS["of_any"])
+        made = [form.format(**parts) for parts in cells for form in forms]
+        return made + list(_named_columns(cells))
     asked = [form for one in asked_of(fact, common) for form in (one, *_shorter(one))]
     return [text for one in asked for text in _forms(one)]
 
@@ -152,7 +108,7 @@ def _forms(asked: Asked) -> Iterator[str]:
     subject, predicate = asked.subject, f"{asked.verb} {asked.rest}".strip()
     parts = {"W": asked.wh, "w": wh, "q": asked.inverted, "s": said, "S": _upper(said)}
     parts |= {"n": subject, "N": _upper(subject), "p": predicate}
-    yield from (form.format(**parts) for form in (*FORMS, *FORMS_OF[sort].split("|")))
+    yield from (form.format(**parts) for form in (*FORMS["any"], *FORMS["by_sort"][sort]))
 
 
 def loose_question(fact: Fact, index: Index, common: frozenset[str], r: Random) -> str:
@@ -161,9 +117,9 @@ def loose_question(fact: Fact, index: Index, common: frozenset[str], r: Random) 
     how = r.random()
     if how < 0.1 and len(words) > 5:
         cut = r.randint(3, max(3, len(words) * 2 // 3))
-        return r.choice(CLOZES).format(c=" ".join(words[:cut]))
+        return str(r.choice(FORMS["clozes"])).format(c=" ".join(words[:cut]))
     ask, source = _hole(_source(fact, r), common, r)
-    frame = r.choice(ASKING if how < 0.6 else FRAMES)
+    frame = str(r.choice(FORMS["asking" if how < 0.6 else "frames"]))
     return frame.format(k=keywords(source, fact, index, r), t=fact.title, w=ask)
 
 
@@ -203,7 +159,7 @@ def with_prefix(text: str, fact: Fact, r: Random) -> str:
     """Now and then begin as people do, or drop capitals and the mark."""
     if r.random() < 0.4:
         topic = fact.headings[-1] if fact.headings else fact.title
-        text = f"{r.choice(PREFIXES).format(t=topic, o=fact.title)} {text}"
+        text = f"{r.choice(FORMS['prefixes']).format(t=topic, o=fact.title)} {text}"
     return text.lower().rstrip("?.") if r.random() < 0.12 else text
 
 
@@ -238,7 +194,19 @@ def _cell(name: str, column: str, value: str, common: frozenset[str]) -> dict[st
     asks = [ask[0] for pattern, ask in ASKED_BY if pattern.search(value)]
     name = "the" + name[3:] if name.startswith("The ") else name
     be = "are" if re.search(r"[^s]s$", what) else "is"
-    return {"be": be, "c": what, "n": name, "w": asks[0] if asks else "What"}
+    return {"be": be, "c": what, "n": name, "v": value, "w": asks[0] if asks else "What"}
+
+
+def _named_columns(cells: list[dict[str, str]]) -> Iterator[str]:
+    """The forms that need no column's name: it asks by itself, or only one cell holds money."""
+    for parts in cells:
+        named = (
+            forms for name, forms in CELLS["named"].items() if name in parts["c"].lower().split()
+        )
+        yield from (form.format(**parts) for forms in named for form in forms)
+    priced = [parts for parts in cells if re.search(MONEY, parts["v"])]
+    if len(priced) == 1:
+        yield from (form.format(**priced[0]) for form in CELLS["money"])
 
 
 def _column_forms(column: str) -> list[str]:
@@ -247,7 +215,7 @@ def _column_forms(column: str) -> list[str]:
         r"[\w'-]+(?: [\w'-]+){0,2}(?<! by)(?<! for)(?<! at)(?<! to)(?<! in)", column
     )
     usual = noun and not is_verb(column.split()[0].lower())
-    return [*OF_COLUMN, *UNDER_COLUMN] if usual else UNDER_COLUMN
+    return [*CELLS["of_noun"], *CELLS["of_any"]] if usual else CELLS["of_any"]
 
 
 def _term(fact: Fact) -> tuple[str, str] | None:

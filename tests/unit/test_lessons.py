@@ -182,6 +182,23 @@ def test_a_sentence_that_refers_back_is_about_the_one_before() -> None:
     assert it.topic == "The quiet swim is on Sundays."
 
 
+def test_a_table_is_asked_as_people_do() -> None:
+    table = "| Pool | Length | Fee |\n|---|---|---|\n| Main pool | 25 metres | £5.40 |\n"
+    (fact,) = facts_of([passage(table)])
+    forms = reworded(fact, COMMON)
+    assert {"How long is Main pool?", "How much does Main pool cost?"} <= set(forms)
+
+
+def test_an_answer_stands_by_itself() -> None:
+    text = "The quiet swim is on Sundays. It was started by Ines Vale. She swims too."
+    answers = [fact.answer for fact in facts_of([passage(text)])]
+    assert answers == [
+        "The quiet swim is on Sundays.",
+        "The quiet swim is on Sundays. It was started by Ines Vale.",
+        "The quiet swim is on Sundays. She swims too.",
+    ]
+
+
 def test_rouge_l_against_counts_by_hand() -> None:
     a, b = words("When does the hall open?"), words("When does the hall close on Sunday?")
     assert rouge_l(a, a) == 1.0

@@ -8,6 +8,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -74,18 +75,20 @@ def test_no_room_is_a_message(tmp_path: Path, code: int) -> None:
         raise OSError(code, os.strerror(code))
 
 
-@pytest.fixture
+@contextmanager
 def small_files() -> Iterator[None]:
     """Let no file of this process grow beyond 4096 bytes: a full disk without a disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:  # before the test ends: pytest's own output may go to a large file
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_full_disk_leaves_the_old_file_and_no_litter(tmp_path: Path, small_files: None) -> None:
+def test_a_full_disk_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
     write_json(tmp_path / "value.json", [1])
-    with pytest.raises(DiskFullError):
+    with pytest.raises(DiskFullError), small_files():
         write_json(tmp_path / "value.json", list(range(10_000)))
     assert read_json(tmp_path / "value.json") == [1]
     assert [path.name for path in tmp_path.iterdir()] == ["value.json"]
