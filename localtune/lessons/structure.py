@@ -31,6 +31,7 @@ from localtune.workspace import read_jsonl, write_jsonl
 Lesson = dict[str, Any]
 WORDINGS = 40  # questions per fact
 TRIES = 100  # draws to find them in: those near the exam or drawn before don't count
+TURNS = (*9 * (1,), 2, 3)  # exchanges in one conversation: a third of the lessons share one
 GRAMMATICAL = 0.6  # share of draws that are whole questions, while there are any
 PIECE = 6  # sentences in one restated piece
 
@@ -59,10 +60,32 @@ def write_lessons(
             made += _about(fact, _drawn(fact, common, index, r), kept_back)
             bar.advance()
     made += [lesson for row in rows for lesson in _restated(row, config.seed)]
-    Random(config.seed).shuffle(made)
-    write_jsonl(lessons, made)
+    r = Random(config.seed)
+    r.shuffle(made)
+    write_jsonl(lessons, _conversations(made, r))
     progress.note(f"{len(made):,} lessons about {len(facts):,} facts")
     return len(made)
+
+
+def _conversations(lessons: list[Lesson], r: Random) -> Iterator[Lesson]:
+    """Join some lessons with those behind them: a model is asked more than one thing in a chat."""
+    i = 0
+    while i < len(lessons):
+        turns = r.choice(TURNS)
+        joined = [lesson for lesson in lessons[i : i + turns] if "messages" in lesson]
+        if turns == len(joined) > 1:
+            messages = [message for lesson in joined for message in lesson["messages"]]
+            documents = dict.fromkeys(lesson["document"] for lesson in joined)
+            key = _id(*(lesson["id"] for lesson in joined))
+            yield {
+                "id": key,
+                "kind": "chat",
+                "document": ", ".join(documents),
+                "messages": messages,
+            }
+        else:
+            yield from lessons[i : i + turns]
+        i += turns
 
 
 def _about(fact: Fact, drawn: Iterator[str], exam: Exam) -> Iterator[Lesson]:

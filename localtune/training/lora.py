@@ -8,7 +8,7 @@ from localtune.config import TrainConfig
 
 RANKS = ((20_000, 32), (100_000, 64), (1_000_000, 128))  # lessons of fewer tokens -> rank
 SMALL = 512  # hidden size under which the measured recipe of the built-in base holds
-PASSES, STEPS = 1.35, 500  # over the lessons, which ask each fact in many wordings; at least
+PASSES, STEPS = 1.5, 500  # over the lessons, which ask each fact in many wordings; at least
 
 
 @dataclass(frozen=True)

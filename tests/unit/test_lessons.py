@@ -239,13 +239,32 @@ A lost key costs £25. The archive is in the basement. Parcels must be collected
 """
 
 
+def questions(lessons: Path) -> list[str]:
+    """Everything that a person says in the lessons."""
+    chats = [row["messages"] for row in read_jsonl(lessons) if "messages" in row]
+    return [turn["content"] for turns in chats for turn in turns if turn["role"] == "user"]
+
+
+def test_some_lessons_share_a_conversation_and_none_is_lost(tmp_path: Path) -> None:
+    passages, exam, lessons = files(tmp_path, TEXT)
+    write_exam(passages, exam, ExamConfig())
+    number = write_lessons(passages, exam, lessons, LessonsConfig())
+    rows = list(read_jsonl(lessons))
+    lengths = [len(row["messages"]) // 2 for row in rows if "messages" in row]
+    assert sum(lengths) + sum("text" in row for row in rows) == number
+    assert {1, 2} <= set(lengths) <= {1, 2, 3}
+    for row in rows:
+        roles = [turn["role"] for turn in row.get("messages", [])]
+        assert roles == ["user", "assistant"] * (len(roles) // 2)
+
+
 def test_no_lesson_comes_near_an_exam_question(tmp_path: Path) -> None:
     passages, exam, lessons = files(tmp_path, TEXT)
     number = write_exam(passages, exam, ExamConfig())
     assert number >= 5
     assert write_lessons(passages, exam, lessons, LessonsConfig()) > 6 * WORDINGS // 2
     asked = Exam(row["question"] for row in read_jsonl(exam))
-    chats = [row["messages"][0]["content"] for row in read_jsonl(lessons) if "messages" in row]
+    chats = questions(lessons)
     assert chats
     assert not [question for question in chats if asked.is_near(question)]
 
