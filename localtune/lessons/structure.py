@@ -45,20 +45,14 @@ def write_lessons(
 ) -> int:
     """Write the lessons in a seeded order and return their number."""
     rows = list(read_jsonl(passages))
-    facts, common = facts_of(rows), common_words(rows)
+    facts = facts_of(rows)
     if not facts:
         raise InputError(
             "The documents hold nothing a lesson could be made from.",
             "Add documents with whole sentences.",
         )
     kept_back = Exam(row["question"] for row in read_jsonl(exam))
-    index = Index(facts)
-    made: list[Lesson] = []
-    with progress.bar("facts", len(facts)) as bar:
-        for fact in facts:
-            r = Random(f"{config.seed} {fact.id}")
-            made += _about(fact, _drawn(fact, common, index, r), kept_back)
-            bar.advance()
+    made = _about_all(facts, common_words(rows), kept_back, config.seed, progress)
     made += [lesson for row in rows for lesson in _restated(row, config.seed)]
     r = Random(config.seed)
     r.shuffle(made)
@@ -67,25 +61,36 @@ def write_lessons(
     return len(made)
 
 
+def _about_all(
+    facts: list[Fact], common: frozenset[str], kept_back: Exam, seed: int, progress: Progress
+) -> list[Lesson]:
+    index, made = Index(facts), list[Lesson]()
+    with progress.bar("facts", len(facts)) as bar:
+        for fact in facts:
+            drawn = _drawn(fact, common, index, Random(f"{seed} {fact.id}"))
+            made += _about(fact, drawn, kept_back)
+            bar.advance()
+    return made
+
+
 def _conversations(lessons: list[Lesson], r: Random) -> Iterator[Lesson]:
     """Join some lessons with those behind them: a model is asked more than one thing in a chat."""
     i = 0
     while i < len(lessons):
-        turns = r.choice(TURNS)
-        joined = [lesson for lesson in lessons[i : i + turns] if "messages" in lesson]
-        if turns == len(joined) > 1:
-            messages = [message for lesson in joined for message in lesson["messages"]]
-            documents = dict.fromkeys(lesson["document"] for lesson in joined)
-            key = _id(*(lesson["id"] for lesson in joined))
-            yield {
-                "id": key,
-                "kind": "chat",
-                "document": ", ".join(documents),
-                "messages": messages,
-            }
-        else:
-            yield from lessons[i : i + turns]
-        i += turns
+        taken = lessons[i : i + r.choice(TURNS)]
+        yield from [_joined(taken)] if all("messages" in lesson for lesson in taken) else taken
+        i += len(taken)
+
+
+def _joined(lessons: list[Lesson]) -> Lesson:
+    if len(lessons) == 1:
+        return lessons[0]
+    return {
+        "id": _id(*(lesson["id"] for lesson in lessons)),
+        "kind": "chat",
+        "document": ", ".join(dict.fromkeys(lesson["document"] for lesson in lessons)),
+        "messages": [message for lesson in lessons for message in lesson["messages"]],
+    }
 
 
 def _about(fact: Fact, drawn: Iterator[str], exam: Exam) -> Iterator[Lesson]:
