@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -29,8 +30,9 @@ from localtune.progress import Progress, Silent
 from localtune.workspace import read_jsonl, write_jsonl
 
 Lesson = dict[str, Any]
-WORDINGS = 40  # questions per fact
-TRIES = 100  # draws to find them in: those near the exam or drawn before don't count
+WORDINGS = (40, 100)  # questions per fact: at least, and at most where there are few facts
+LESSONS = 17_000  # that small collections come to: new wordings teach more than more passes
+TRIES = 3  # draws for each: those near the exam or drawn before don't count
 TURNS = (*9 * (1,), 2, 3)  # exchanges in one conversation: a third of the lessons share one
 GRAMMATICAL = 0.6  # share of draws that are whole questions, while there are any
 PIECE = 6  # sentences in one restated piece
@@ -65,10 +67,11 @@ def _about_all(
     facts: list[Fact], common: frozenset[str], kept_back: Exam, seed: int, progress: Progress
 ) -> list[Lesson]:
     index, made = Index(facts), list[Lesson]()
+    wordings = min(max(LESSONS // len(facts), WORDINGS[0]), WORDINGS[1])
     with progress.bar("facts", len(facts)) as bar:
         for fact in facts:
             drawn = _drawn(fact, common, index, Random(f"{seed} {fact.id}"))
-            made += _about(fact, drawn, kept_back)
+            made += _about(fact, islice(drawn, TRIES * wordings), kept_back, wordings)
             bar.advance()
     return made
 
@@ -93,24 +96,24 @@ def _joined(lessons: list[Lesson]) -> Lesson:
     }
 
 
-def _about(fact: Fact, drawn: Iterator[str], exam: Exam) -> Iterator[Lesson]:
-    """Ask one fact in WORDINGS different ways, none of them near the exam."""
+def _about(fact: Fact, drawn: Iterator[str], exam: Exam, wordings: int) -> Iterator[Lesson]:
+    """Ask one fact in so many different ways, none of them near the exam."""
     seen: set[str] = set()
     for question in drawn:
         key = " ".join(words(question))
         if key and key not in seen and not exam.is_near(question):
             seen.add(key)
             yield _chat(fact, question)
-        if len(seen) == WORDINGS:
+        if len(seen) == wordings:
             return
 
 
 def _drawn(fact: Fact, common: frozenset[str], index: Index, r: Random) -> Iterator[str]:
-    """Whole questions, each once, mixed with loose ones."""
+    """Whole questions, each once, mixed with loose ones, without an end."""
     whole = [question.text for question in direct_questions(fact, common)]
     whole += reworded(fact, common)
     r.shuffle(whole)
-    for _ in range(TRIES):
+    while True:
         use_whole = whole and r.random() < GRAMMATICAL
         text = whole.pop() if use_whole else loose_question(fact, index, common, r)
         text = with_synonyms(text, r) if r.random() < 0.5 else text

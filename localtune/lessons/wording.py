@@ -211,10 +211,9 @@ def _named_columns(cells: list[dict[str, str]]) -> Iterator[str]:
 
 def _column_forms(column: str) -> list[str]:
     """The forms that fit a column's name: "the price of …" wants a noun."""
-    noun = re.fullmatch(
-        r"[\w'-]+(?: [\w'-]+){0,2}(?<! by)(?<! for)(?<! at)(?<! to)(?<! in)", column
-    )
-    usual = noun and not is_verb(column.split()[0].lower())
+    noun = re.fullmatch(r"[\w'-]+(?: [\w'-]+){0,2}", column)
+    open_end = column.endswith((" by", " for", " at", " to", " in"))
+    usual = noun and not open_end and not is_verb(column.split()[0].lower())
     return [*CELLS["of_noun"], *CELLS["of_any"]] if usual else CELLS["of_any"]
 
 

@@ -262,7 +262,7 @@ def test_no_lesson_comes_near_an_exam_question(tmp_path: Path) -> None:
     passages, exam, lessons = files(tmp_path, TEXT)
     number = write_exam(passages, exam, ExamConfig())
     assert number >= 5
-    assert write_lessons(passages, exam, lessons, LessonsConfig()) > 6 * WORDINGS // 2
+    assert write_lessons(passages, exam, lessons, LessonsConfig()) > 6 * WORDINGS[0]
     asked = Exam(row["question"] for row in read_jsonl(exam))
     chats = questions(lessons)
     assert chats
