@@ -6,7 +6,6 @@ what comes near its questions.
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from pathlib import Path
 from random import Random
@@ -14,7 +13,7 @@ from typing import Any
 
 from localtune.config import ExamConfig
 from localtune.errors import InputError
-from localtune.lessons.facts import Fact, common_words, facts_of
+from localtune.lessons.facts import Fact, common_words, facts_of, id_of
 from localtune.lessons.similarity import words
 from localtune.lessons.wording import Question, direct_questions
 from localtune.progress import Progress, Silent
@@ -78,9 +77,8 @@ def _spread(asked: list[Pair], number: int, r: Random) -> list[Pair]:
 
 
 def _row(fact: Fact, question: Question) -> dict[str, Any]:
-    key = hashlib.sha256(f"{fact.id}\n{question.text}".encode()).hexdigest()[:12]
     return {
-        "id": key,
+        "id": id_of(fact.id, question.text),
         "question": question.text,
         "answers": list(question.answers),
         "document": fact.document,

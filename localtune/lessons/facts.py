@@ -72,13 +72,14 @@ def facts_of(passages: Iterable[dict[str, Any]]) -> list[Fact]:
         document, title = passage["document"], passage["title"]
         for headings, stated in _Walk(passage.get("headings", [])).through(passage["text"]):
             if 3 <= len(stated.statement.split()) <= _MAX_WORDS:
-                key = _id(document, stated.topic, stated.statement)
+                key = id_of(document, stated.topic, stated.statement)
                 parts = (stated.kind, stated.statement, stated.topic, stated.cells)
                 facts.setdefault(key, Fact(key, document, title, headings, *parts))
     return list(facts.values())
 
 
-def _id(*parts: str) -> str:
+def id_of(*parts: str) -> str:
+    """Return 12 hexadecimal digits that stand for these texts."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 

@@ -7,7 +7,6 @@ under their title. Many questions per fact in varied wording are what makes a fa
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 
 from localtune.config import LessonsConfig
 from localtune.errors import InputError
-from localtune.lessons.facts import Fact, common_words, facts_of, sentences
+from localtune.lessons.facts import Fact, common_words, facts_of, id_of, sentences
 from localtune.lessons.keywords import Index
 from localtune.lessons.similarity import Exam, words
 from localtune.lessons.wording import (
@@ -89,7 +88,7 @@ def _joined(lessons: list[Lesson]) -> Lesson:
     if len(lessons) == 1:
         return lessons[0]
     return {
-        "id": _id(*(lesson["id"] for lesson in lessons)),
+        "id": id_of(*(lesson["id"] for lesson in lessons)),
         "kind": "chat",
         "document": ", ".join(dict.fromkeys(lesson["document"] for lesson in lessons)),
         "messages": [message for lesson in lessons for message in lesson["messages"]],
@@ -123,7 +122,7 @@ def _drawn(fact: Fact, common: frozenset[str], index: Index, r: Random) -> Itera
 def _chat(fact: Fact, question: str) -> Lesson:
     answer = {"role": "assistant", "content": fact.answer}
     return {
-        "id": _id(fact.id, question),
+        "id": id_of(fact.id, question),
         "kind": fact.kind,
         "document": fact.document,
         "messages": [{"role": "user", "content": question}, answer],
@@ -138,13 +137,9 @@ def _restated(passage: dict[str, Any], seed: int) -> Iterator[Lesson]:
     for turn, order in enumerate((lines, permuted)):
         for i in range(0, len(order), PIECE):
             text = f"{path}\n\n" + "\n".join(order[i : i + PIECE])
-            key = _id(passage["id"], f"{turn} {i}")
+            key = id_of(passage["id"], f"{turn} {i}")
             yield {"id": key, "kind": "text", "document": passage["document"], "text": text}
 
 
 def _lines(block: str) -> list[str]:
     return block.splitlines() if "|" in block else sentences(block)
-
-
-def _id(*parts: str) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
