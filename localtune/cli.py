@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import warnings
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,9 @@ import click
 import rich_click
 
 import localtune
-from localtune.errors import LocaltuneError
-from localtune.options import groups, stage_options
+from localtune.command import Commands, command_of
+from localtune.options import groups, section_options, stage_options
 
-STOPPED = "Stopped. Nothing is lost: run the same command again and it goes on where it stopped."
 TITLES = {
     "corpus": "Documents",
     "exam": "Exam",
@@ -40,30 +39,6 @@ rich_click.rich_click.OPTION_GROUPS = {
 }
 
 
-class Commands(rich_click.RichGroup):
-    """The one place where an error becomes a message and an exit code."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except LocaltuneError as error:
-            _show_error(error, debug=bool(ctx.ensure_object(dict).get("debug")))
-            ctx.exit(1)
-        except KeyboardInterrupt:
-            click.echo(f"\n{STOPPED}", err=True)
-            ctx.exit(130)
-
-
-def _show_error(error: LocaltuneError, debug: bool) -> None:
-    if debug:
-        import traceback
-
-        traceback.print_exception(error)
-    click.echo(f"{click.style('Error:', fg='red', bold=True)} {error.message}", err=True)
-    if error.hint:
-        click.echo(f"{click.style('Hint:', bold=True)} {error.hint}", err=True)
-
-
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(localtune.__version__, prog_name="localtune")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
@@ -73,27 +48,7 @@ def cli(ctx: click.Context, debug: bool) -> None:
     ctx.obj = {"debug": debug}
 
 
-def _set_debug(ctx: click.Context, _: click.Parameter, value: bool) -> None:
-    if value:
-        ctx.ensure_object(dict)["debug"] = True
-
-
-def _command(name: str) -> Callable[[Callable[..., None]], click.Command]:
-    """Declare a command that also takes --debug behind its name."""
-
-    def declare(function: Callable[..., None]) -> click.Command:
-        debug = click.option(
-            "--debug",
-            is_flag=True,
-            expose_value=False,
-            callback=_set_debug,
-            help="Show the traceback of an error.",
-        )
-        return cli.command(name, cls=rich_click.RichCommand)(debug(function))
-
-    return declare
-
-
+command = partial(command_of, cli)
 folder = click.argument("build", type=click.Path(path_type=Path))
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 which_level = click.option(
@@ -104,7 +59,7 @@ which_level = click.option(
 )
 
 
-@_command("build")
+@command("build")
 @click.argument("docs", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Build folder. [default: ./NAME]")
 @click.option("--name", default="", help="The model's name. [default: the name of DOCS]")
@@ -135,7 +90,48 @@ def _show_result(result: Any) -> None:
     show(result)
 
 
-@_command("status")
+@command("corpus")
+@click.argument("docs", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Write the JSONL files here.")
+@click.option("--show", type=click.Choice(["removed"]), help="Print what was left out, and why.")
+@click.option("--config", "file", type=click.Path(path_type=Path), help="A localtune.toml.")
+@as_json
+@section_options("corpus")
+def corpus(
+    docs: Path,
+    out: Path | None,
+    show: str | None,
+    file: Path | None,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Read the documents in DOCS as a build would; say what became of each. Builds nothing.
+
+    --out writes documents.jsonl, passages.jsonl (the text that would be learned from), chats.jsonl
+    and removed.jsonl.
+    """
+    from localtune.configfile import load, sections_of_options
+    from localtune.opening import read_documents
+    from localtune.terminal import progress_for_stderr
+
+    config = load(file, sections_of_options(given)).corpus
+    documents, removed = read_documents(docs, out, config, progress_for_stderr())
+    if as_json:
+        _print_json(removed if show else [_without_text(row) for row in documents])
+        return
+    from localtune.listing import show_documents, show_removed
+
+    if show:
+        show_removed(removed)
+    else:
+        show_documents(documents)
+
+
+def _without_text(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key != "text"}
+
+
+@command("status")
 @folder
 @as_json
 def status(build: Path, as_json: bool) -> None:
@@ -152,7 +148,7 @@ def status(build: Path, as_json: bool) -> None:
         click.echo(f"{standing.stage:<18}{standing.state:<7}{why}".rstrip())
 
 
-@_command("ask")
+@command("ask")
 @folder
 @click.argument("question")
 @which_level
@@ -168,7 +164,7 @@ def ask(build: Path, question: str, level: str, as_json: bool) -> None:
         click.echo(text)
 
 
-@_command("chat")
+@command("chat")
 @folder
 @which_level
 def chat(build: Path, level: str) -> None:
@@ -184,7 +180,7 @@ def _read_line() -> str:
     return sys.stdin.readline()
 
 
-@_command("quantize")
+@command("quantize")
 @folder
 @click.option("--to", "level", required=True, metavar="LEVEL", help="Such as Q5_K_M.")
 def quantize(build: Path, level: str) -> None:
@@ -198,7 +194,7 @@ def quantize(build: Path, level: str) -> None:
     click.echo(f"{gguf} ({size(gguf.stat().st_size)})")
 
 
-@_command("evaluate")
+@command("evaluate")
 @folder
 @click.option(
     "--exam",
@@ -225,7 +221,7 @@ def evaluate(build: Path, exam: Path | None, level: str, as_json: bool) -> None:
         show_grade(graded)
 
 
-@_command("serve")
+@command("serve")
 @folder
 @which_level
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
@@ -237,7 +233,7 @@ def serve(build: Path, level: str, host: str, port: int) -> None:
     serve_build(build, level, host, port)
 
 
-@_command("doctor")
+@command("doctor")
 @as_json
 def doctor(as_json: bool) -> None:
     """Say what this machine has and lacks, with the fix."""
@@ -255,7 +251,7 @@ def doctor(as_json: bool) -> None:
         sys.exit(1)
 
 
-@_command("clean")
+@command("clean")
 @folder
 def clean(build: Path) -> None:
     """Remove the work files of BUILD; the model, the Modelfile and the report stay."""

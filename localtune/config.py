@@ -44,8 +44,16 @@ class CorpusConfig:
 
     passage_tokens: int = option(1024, "Longest passage that documents are cut into.", "tokens")
     max_file_mb: int = option(50, "Larger files are listed and not read.", "MB")
+    file_seconds: int = option(
+        60, "Time for one file; one that takes longer is listed as failed.", "s", lock=False
+    )
+    keep_private: bool = option(False, "Learn private data and secrets too.")
+    allow: tuple[str, ...] = option(
+        (), "Names, addresses, numbers or @domains that are public, so that they stay."
+    )
 
     def check(self) -> None:
+        _require(self.file_seconds >= 1, "--file-seconds", self.file_seconds, "1 or more")
         _require(
             64 <= self.passage_tokens <= 8192,
             "--passage-tokens",

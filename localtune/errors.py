@@ -16,6 +16,10 @@ class InputError(LocaltuneError):
     """The documents, or another file a person gave, can't be used."""
 
 
+class UnreadableError(LocaltuneError):
+    """One file can't be read; `message` is the reason that is listed for it."""
+
+
 class ConfigError(LocaltuneError):
     """An option, or a key of localtune.toml, has a value that can't be used."""
 

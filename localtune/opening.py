@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+import tempfile
 import unicodedata
 from pathlib import Path
+from typing import Any
 
-from localtune.config import BuildConfig
+from localtune.config import BuildConfig, CorpusConfig
 from localtune.configfile import from_dict
 from localtune.errors import ConfigError, InputError
+from localtune.progress import Progress
 from localtune.steps import Build
-from localtune.workspace import Workspace, read_json
+from localtune.workspace import Workspace, no_room_is_an_error, read_json, read_jsonl
+
+Row = dict[str, Any]
 
 
 def start(docs: Path, out: Path | None, config: BuildConfig) -> Build:
@@ -18,15 +23,40 @@ def start(docs: Path, out: Path | None, config: BuildConfig) -> Build:
 
     Raises InputError, ConfigError.
     """
-    if not docs.is_dir():
-        what = "is a file, not a folder" if docs.exists() else "isn't there"
-        raise InputError(f"{docs} {what}.", "Give the folder that your documents lie in.")
-    docs = docs.resolve()
+    docs = check_documents(docs)
     name = check_name(config.name) if config.name else slug(docs.name)
     folder = out.expanduser().absolute() if out else default_folder(docs, name)
     check_apart(docs, folder, name)
     check_ours(folder)
     return Build(docs, config, Workspace(folder, name))
+
+
+def read_documents(
+    docs: Path, out: Path | None, config: CorpusConfig, progress: Progress
+) -> tuple[list[Row], list[Row]]:
+    """Read documents without a build; return the rows of documents.jsonl and removed.jsonl.
+
+    With `out` the files stay there. Raises InputError.
+    """
+    from localtune.corpus import Artefacts, read_corpus
+
+    docs = check_documents(docs)
+    if out:
+        out = out.expanduser().absolute()
+        check_apart(docs, out, out.name)
+        out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as temporary, no_room_is_an_error(out or Path(temporary)):
+        files = Artefacts.below(out or Path(temporary))
+        read_corpus(docs, files, config, progress)
+        return list(read_jsonl(files.documents)), list(read_jsonl(files.removed))
+
+
+def check_documents(docs: Path) -> Path:
+    """Return the folder of documents; raise InputError where it is none."""
+    if not docs.is_dir():
+        what = "is a file, not a folder" if docs.exists() else "isn't there"
+        raise InputError(f"{docs} {what}.", "Give the folder that your documents lie in.")
+    return docs.resolve()
 
 
 def slug(text: str) -> str:

@@ -8,16 +8,27 @@ from typing import Any, TypeVar, get_type_hints
 
 import click
 
-from localtune.config import flags, section_type
+from localtune.config import flags, section_type, sections
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def stage_options(command: Command) -> Command:
     """Add an option for every field of every stage; one that isn't given is passed as None."""
-    for flag, (section, spec) in reversed(flags().items()):
-        command = _option(flag, section, spec)(command)
+    for section in reversed(sections()):
+        command = section_options(section)(command)
     return command
+
+
+def section_options(section: str) -> Callable[[Command], Command]:
+    """Add an option for every field of one stage."""
+
+    def add(command: Command) -> Command:
+        for flag, (owner, spec) in reversed(flags().items()):
+            command = _option(flag, owner, spec)(command) if owner == section else command
+        return command
+
+    return add
 
 
 def _option(flag: str, section: str, spec: dataclasses.Field[Any]) -> Callable[[Command], Command]:
@@ -42,7 +53,7 @@ def _metavar(kind: Any, spec: dataclasses.Field[Any]) -> str:
 
 def _shown(spec: dataclasses.Field[Any]) -> str:
     default = spec.default
-    return ",".join(default) if isinstance(default, tuple) else str(default) or "none"
+    return (",".join(default) if isinstance(default, tuple) else str(default)) or "none"
 
 
 def groups() -> dict[str, list[str]]:

@@ -23,7 +23,10 @@ from localtune.steps import Build
 from localtune.workspace import no_room_is_an_error, read_json, write_json
 
 # The libraries whose version can change an artefact.
-READERS = ("trafilatura", "markdown-it-py", "ftfy")
+READERS = (
+    "trafilatura", "markdown-it-py", "ftfy", "xberg", "pygments", "py3langid", "rensa",
+    "phonenumbers", "rapidocr",
+)  # fmt: skip
 TRAINERS = ("torch", "transformers", "peft", "accelerate", "tokenizers")
 GGUF = ("gguf",)
 LLAMA = ("llama-cpp-python",)
@@ -45,6 +48,7 @@ def stages(build: Build) -> list[Stage]:
     """Return the stages of a build in the order they run."""
     at, config, levels = build.at, build.config, build.config.quantize.levels
     base = config.base.folder()
+    private = {"keep_private": config.corpus.keep_private, "allow": list(config.corpus.allow)}
 
     def stage(
         name: str,
@@ -62,10 +66,11 @@ def stages(build: Build) -> list[Stage]:
 
     # fmt: off
     return [
-        stage("corpus", config.corpus, [build.docs], [at.documents, at.passages], READERS,
-              steps.corpus),
+        stage("corpus", config.corpus, [build.docs],
+              [at.documents, at.passages, at.chats, at.removed], READERS, steps.corpus, version=2),
         stage("exam", config.exam, [at.passages], [at.exam], (), steps.exam),
-        stage("lessons", config.lessons, [at.passages, at.exam], [at.lessons], (), steps.lessons),
+        stage("lessons", {**locked_values(config.lessons), **private},
+              [at.passages, at.exam, at.chats], [at.lessons], (), steps.lessons, version=2),
         stage("base", config.base, [base] if base else [], [at.base], (), steps.base),
         stage("train", config.train, [at.base, at.lessons], [at.adapter, at.metrics], TRAINERS,
               steps.train, scratch=at.checkpoints),

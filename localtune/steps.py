@@ -24,10 +24,11 @@ class Build:
 
 
 def corpus(build: Build, progress: Progress) -> None:
-    from localtune.corpus import read_corpus
+    from localtune.corpus import Artefacts, read_corpus
 
     at = build.at
-    read_corpus(build.docs, at.documents, at.passages, build.config.corpus, progress=progress)
+    out = Artefacts(at.documents, at.passages, at.chats, at.removed, at.readings)
+    read_corpus(build.docs, out, build.config.corpus, progress=progress)
 
 
 def exam(build: Build, progress: Progress) -> None:
@@ -39,8 +40,16 @@ def exam(build: Build, progress: Progress) -> None:
 def lessons(build: Build, progress: Progress) -> None:
     from localtune.lessons.structure import write_lessons
 
-    at = build.at
-    write_lessons(at.passages, at.exam, at.lessons, build.config.lessons, progress=progress)
+    at, reading = build.at, build.config.corpus
+    write_lessons(
+        at.passages,
+        at.exam,
+        at.lessons,
+        build.config.lessons,
+        chats=at.chats,
+        allow=None if reading.keep_private else reading.allow,
+        progress=progress,
+    )
 
 
 def base(build: Build, progress: Progress) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from itertools import pairwise
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -16,6 +17,27 @@ _DECLARED = re.compile(
     rb"""<(?:meta|\?xml)[^>]{0,200}?(?:charset|encoding)\s*=\s*["']?([\w.:-]+)""", re.I
 )
 _NOT_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+# First bytes of kana and of the common ideographs or syllables, by the standards' own levels.
+_COMMON = {
+    "cp932": {0x81, 0x82, 0x83, *range(0x88, 0x98)},
+    "euc_kr": {0xA1, *range(0xB0, 0xC9)},  # before those whose common range holds its own
+    "gb18030": {0xA1, 0xA3, *range(0xB0, 0xD8)},
+    "euc_jp": {0xA1, 0xA4, 0xA5, *range(0xB0, 0xD0)},
+    "big5": {0xA1, *range(0xA4, 0xC7)},
+}
+_PAIRS = {
+    "cp932": re.compile(rb"[\x81-\x9f\xe0-\xfc][\x40-\x7e\x80-\xfc]"),
+    "big5": re.compile(rb"[\x81-\xfe][\x40-\x7e\xa1-\xfe]"),
+    **dict.fromkeys(("euc_jp", "gb18030", "euc_kr"), re.compile(rb"[\xa1-\xfe]{2}")),
+}
+# Alphabets other than Latin: the letters that a text in such an encoding must nearly all have.
+_ALPHABETS = {
+    "cp1255": re.compile("[א-ת]"),
+    "cp1251": re.compile("[а-яёіїєґў]", re.I),
+    "koi8_r": re.compile("[а-яё]", re.I),
+    "iso8859_7": re.compile("[α-ωάέήίόύώϊϋΐΰ]", re.I),
+    "cp1256": re.compile("[ء-ي]"),
+}
 _DETECTABLE = 200  # bytes beyond ASCII; with fewer, detectors are more often wrong than right
 
 
@@ -56,11 +78,54 @@ def _candidates(data: bytes, declares: bool) -> list[str]:
     found = _DECLARED.search(data[:4096]) if declares else None
     declared = [found[1].decode("ascii", "replace")] if found else []
     detected: list[str] = []
-    if not _is_utf8(data) and sum(byte > 127 for byte in data[:100_000]) >= _DETECTABLE:
+    if _is_utf8(data):
+        return ["utf-8"]
+    known = _east_asian(data[:100_000]) or _alphabet(data[:100_000])
+    if known:
+        return [*declared, known]
+    if sum(byte > 127 for byte in data[:100_000]) >= _DETECTABLE:
         from trafilatura.utils import detect_encoding  # slow to import, seldom needed
 
         detected = detect_encoding(data)
-    return ["utf-8", *declared, *detected]
+    return [*declared, *detected]
+
+
+def _east_asian(data: bytes) -> str:
+    """Tell a legacy East Asian encoding by its most common characters, "" where it is none.
+
+    Detectors need more text than a small table has. In such text two-byte characters stand beside
+    each other, and nearly all are of the level that each standard keeps for the common ones.
+    """
+    best, chosen = 0.8, ""
+    for encoding, common in _COMMON.items():
+        pairs = list(_PAIRS[encoding].finditer(data))
+        beside = sum(a.end() == b.start() for a, b in pairwise(pairs))
+        share = sum(found[0][0] in common for found in pairs) / max(len(pairs), 1)
+        if len(pairs) > 2 and beside >= 0.5 * (len(pairs) - 1) and share > best:
+            try:
+                data.decode(encoding)
+            except UnicodeDecodeError:
+                continue
+            best, chosen = share, encoding
+    return chosen
+
+
+def _alphabet(data: bytes) -> str:
+    """Tell a one-byte encoding of another alphabet than Latin, "" where most letters are Latin.
+
+    In a wrong one letters are of no such alphabet, or capitals stand within words.
+    """
+    high, latin = sum(byte > 127 for byte in data), len(re.findall(rb"[A-Za-z]", data))
+    if high < 8 or high < 2 * latin:
+        return ""
+    best, chosen = 0.8, ""
+    for encoding, letters in _ALPHABETS.items():
+        text = data.decode(encoding, "replace")
+        wrong = sum(a.islower() and b.isupper() for a, b in pairwise(text))
+        share = (len(letters.findall(text)) - 3 * wrong) / high
+        if share > best:
+            best, chosen = share, encoding
+    return chosen
 
 
 def _is_utf8(data: bytes) -> bool:

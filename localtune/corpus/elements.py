@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from localtune.errors import UnreadableError
+
 _DROPPED = {"script", "style", "noscript", "template", "svg", "head", "nav", "footer", "iframe"}
 _BLOCKS = {
     "address", "article", "aside", "blockquote", "dd", "details", "div", "dl", "dt", "figcaption",
@@ -38,15 +40,22 @@ def title_of(source: str) -> str:
 
 
 def parse(source: str) -> Any | None:
-    """Parse a page or a fragment; None where nothing is there to parse."""
+    """Parse a page or a fragment; None where nothing is there to parse.
+
+    Raises UnreadableError where it is nested so deeply that the parser leaves out what it says.
+    """
     from lxml import etree, html  # type: ignore[import-untyped]
 
     # lxml takes no declared encoding in text that is decoded already.
     source = re.sub(r"^\s*<\?xml[^>]*>", "", source)
+    parser = html.HTMLParser(huge_tree=True)  # 2,048 levels, not 256
     try:
-        return html.document_fromstring(source)
+        root = html.document_fromstring(source, parser)
     except (etree.LxmlError, ValueError, AssertionError):
-        return None
+        root = None
+    if any("Excessive depth" in entry.message for entry in parser.error_log):
+        raise UnreadableError("nested too deeply")
+    return root
 
 
 def _inline(node: Any) -> str:

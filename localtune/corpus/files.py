@@ -1,6 +1,7 @@
 """The files of a folder of documents, in a fixed order, each with why it is left out if it is.
 
-Takes a folder, gives `Found` entries. Reads no file; knows nothing of formats but their endings.
+Takes a folder, gives `Found` entries. Opens no file but .localtuneignore; knows nothing of formats
+but their endings.
 """
 
 from __future__ import annotations
@@ -9,60 +10,91 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 from localtune.errors import InputError
 
-FORMATS = {
-    ".md": "md",
-    ".markdown": "md",
-    ".txt": "txt",
-    ".text": "txt",
-    ".html": "html",
-    ".htm": "html",
+IGNORE = ".localtuneignore"  # gitignore syntax, in any folder, as git reads its own
+_ENDINGS = {
+    "md": "md markdown mdown mkd mdx",
+    "txt": "txt text log",
+    "rst": "rst",
+    "html": "html htm xhtml",
+    "pdf": "pdf",
+    "docx": "docx",
+    "odt": "odt",
+    "rtf": "rtf",
+    "pptx": "pptx",
+    "xlsx": "xlsx xlsm",
+    "xls": "xls",
+    "csv": "csv tsv",
+    "epub": "epub",
+    "ipynb": "ipynb",
+    "eml": "eml",
+    "mbox": "mbox",
+    "msg": "msg",
+    "json": "json",
+    "jsonl": "jsonl ndjson",
+    "config": "yaml yml toml ini cfg",
+    "code": "py pyi js mjs jsx ts tsx java kt scala c h cc cpp cxx hpp cs go rs rb php pl lua r jl"
+    " swift m sh bash ps1 sql",
+    "zip": "zip",
 }
+FORMATS = {f".{ending}": kind for kind, listed in _ENDINGS.items() for ending in listed.split()}
+# What programs write, not people. The second set only where a project lies beside it.
+_MADE = {"node_modules", "bower_components", "__pycache__", "site-packages", "__MACOSX"}
+_MADE_IN_PROJECTS = {"build", "dist", "target", "out", "venv", "env", "coverage"}
+_PROJECTS = (
+    "package.json", "pyproject.toml", "setup.py", "Cargo.toml", "pom.xml", "build.gradle",
+    "build.gradle.kts", "CMakeLists.txt", "go.mod", "Makefile",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Found:
-    """A file or folder. `status` is "" where it may be read, else "skipped" or "failed"."""
+    """A file or folder. `status` is "" where it may be read, else "skipped" or "failed".
+
+    `members` leads into archives: ("b.zip", "c.md") is c.md in b.zip in the archive `path`.
+    """
 
     path: Path
-    name: str  # relative to the documents, with "/", always valid Unicode
+    name: str  # relative to the documents, with "/", always valid Unicode on one line
     format: str = ""
     status: str = ""
     reason: str = ""
+    members: tuple[str, ...] = ()
 
 
 def find_files(docs: Path, max_bytes: int) -> Iterator[Found]:
     """Yield every file below `docs`, sorted by name; a folder that is left out is one entry.
 
-    Raises InputError where `docs` isn't a folder that can be listed.
+    Left out are hidden entries, what .localtuneignore names, what programs write (node_modules,
+    build outputs), links that lead out, and endings that aren't read. Raises InputError where
+    `docs` isn't a folder that can be listed.
     """
+    _ignored_in.cache_clear()
     if not docs.is_dir():
         what = "is a file, not a folder" if docs.exists() else "isn't there"
         raise InputError(f"{docs} {what}.", "Give the folder that your documents lie in.")
     try:
-        paths = sorted(docs.iterdir())
+        waiting = sorted(docs.resolve().iterdir(), reverse=True)
     except OSError as error:
         raise InputError(
             f"{docs} can't be opened: {error.strerror}.", "Make the folder readable."
         ) from error
-    yield from _below(paths, docs.resolve(), max_bytes)
-
-
-def _below(paths: list[Path], root: Path, max_bytes: int) -> Iterator[Found]:
-    for path in paths:
+    root = docs.resolve()
+    while waiting:  # no recursion: folders may lie deeper than Python's stack
+        path = waiting.pop()
         found = _look(path, root, max_bytes)
         if found is not None:
             yield found
             continue
         try:
-            inside = sorted(path.iterdir())
+            waiting += sorted(path.iterdir(), reverse=True)
         except OSError as error:
             yield _left_out(path, root, "failed", error.strerror or "can't be opened")
-        else:
-            yield from _below(inside, root, max_bytes)
 
 
 def _look(path: Path, root: Path, max_bytes: int) -> Found | None:
@@ -76,26 +108,82 @@ def _look(path: Path, root: Path, max_bytes: int) -> Found | None:
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
         reason = getattr(error, "strerror", None) or "a loop of links"
         return _left_out(path, root, "failed", reason)
-    if stat.S_ISDIR(status.st_mode):
-        # Following links to folders could go round in circles, and would only give duplicates.
-        linked = _left_out(path, root, "skipped", "a link to a folder")
-        return linked if path.is_symlink() else None
-    return _judge_file(path, root, status, max_bytes)
+    folder = stat.S_ISDIR(status.st_mode)
+    if _is_ignored(path, root, folder):
+        return _left_out(path, root, "skipped", f"named in {IGNORE}")
+    return _judge_folder(path, root) if folder else _judge_file(path, root, status, max_bytes)
+
+
+def _judge_folder(path: Path, root: Path) -> Found | None:
+    # Following links to folders could go round in circles, and would only give duplicates.
+    if path.is_symlink():
+        return _left_out(path, root, "skipped", "a link to a folder")
+    if path.name in _MADE or path.name.endswith(".egg-info"):
+        return _left_out(path, root, "skipped", "written by a program")
+    if path.name in _MADE_IN_PROJECTS and any((path.parent / name).exists() for name in _PROJECTS):
+        return _left_out(path, root, "skipped", "the output of a build")
+    return None
+
+
+def _is_ignored(path: Path, root: Path, folder: bool) -> bool:
+    """Ask every .localtuneignore from the root down to the path; the last one that decides wins."""
+    decided = False
+    inside = len(path.relative_to(root).parts)
+    for parent in reversed(path.parents[:inside]):
+        patterns = _ignored_in(parent)
+        if patterns is not None:
+            name = path.relative_to(parent).as_posix() + ("/" if folder else "")
+            found = patterns.check_file(name).include
+            decided = decided if found is None else found
+    return decided
+
+
+@cache
+def _ignored_in(folder: Path) -> Any:
+    """Return the patterns of a folder's own .localtuneignore, None where it has none."""
+    from pathspec import GitIgnoreSpec
+
+    file = folder / IGNORE
+    try:
+        # A pipe of that name would never end.
+        lines = file.read_text("utf-8", "replace").splitlines() if file.is_file() else []
+    except OSError:
+        return None
+    return GitIgnoreSpec.from_lines(lines) if lines else None
 
 
 def _judge_file(path: Path, root: Path, status: os.stat_result, max_bytes: int) -> Found:
-    kind = FORMATS.get(path.suffix.lower(), "")
     if not stat.S_ISREG(status.st_mode):
         return _left_out(path, root, "skipped", "not a regular file")
-    if not kind:
-        ending = f"the ending {_text(path.suffix)}" if path.suffix else "a name without ending"
-        return _left_out(path, root, "skipped", f"{ending} is not one that is read")
-    if status.st_size == 0:
-        return _left_out(path, root, "skipped", "empty")
-    if status.st_size > max_bytes:
-        reason = f"larger than --max-file-mb ({max_bytes // 1_000_000})"
+    reason = _unreadable(path.suffix, status.st_size, max_bytes)
+    if reason:
         return _left_out(path, root, "skipped", reason)
-    return Found(path, _name(path, root), kind)
+    return Found(path, _name(path, root), FORMATS[path.suffix.lower()])
+
+
+def _unreadable(suffix: str, size: int, max_bytes: int) -> str:
+    """Say why a file of this ending and size isn't read, "" where it is."""
+    if suffix.lower() not in FORMATS:
+        ending = f"the ending {_text(suffix)}" if suffix else "a name without ending"
+        return f"{ending} is not one that is read"
+    if size == 0:
+        return "empty"
+    return f"larger than --max-file-mb ({max_bytes // 1_000_000})" if size > max_bytes else ""
+
+
+def judge_member(archive: Found, member: str, size: int, max_bytes: int) -> Found:
+    """Judge a file in an archive by the rules for files in folders; `size` is unpacked."""
+    parts = PurePosixPath(member.replace("\\", "/")).parts
+    name = f"{archive.name}/{_text('/'.join(part for part in parts if part not in ('/', '..')))}"
+    suffix = PurePosixPath(member).suffix
+    reason = _unreadable(suffix, size, max_bytes)
+    if any(part.startswith(".") and part != ".." for part in parts):
+        reason = "hidden"
+    elif any(part in _MADE for part in parts[:-1]):
+        reason = "written by a program"
+    kind = FORMATS.get(suffix.lower(), "")
+    status = "skipped" if reason else ""
+    return Found(archive.path, name, kind, status, reason, (*archive.members, member))
 
 
 def _left_out(path: Path, root: Path, status: str, reason: str) -> Found:
@@ -104,10 +192,10 @@ def _left_out(path: Path, root: Path, status: str, reason: str) -> Found:
 
 
 def _name(path: Path, root: Path) -> str:
-    # The parent is resolved, the last part isn't: a link is listed under its own name.
-    return _text((path.parent.resolve() / path.name).relative_to(root).as_posix())
+    return _text(path.relative_to(root).as_posix())
 
 
 def _text(name: str) -> str:
-    """Return a file name as valid Unicode; bytes that are none become U+FFFD."""
-    return os.fsencode(name).decode("utf-8", "replace")
+    """Return a file name as valid Unicode on one line; bytes that are none become U+FFFD."""
+    valid = os.fsencode(name).decode("utf-8", "replace")
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in valid)

@@ -37,7 +37,7 @@ _ATTRIBUTE = r"(?:\s[^<>]*|/)?"
 _TAG = re.compile(
     rf"{_CODE_SPAN}|<(?P<heading>h[1-6])\b{_ATTRIBUTE}>|(?P<heading_end></h[1-6]\s*>)"
     rf"|(?P<item><li\b{_ATTRIBUTE}>)|(?P<item_end></li\s*>)"
-    rf"|(?P<block>[ \t]{{0,40}}</?(?:{_BLOCK_TAGS}){_ATTRIBUTE}>[ \t]{{0,40}})"
+    rf"|(?P<block></?(?:{_BLOCK_TAGS}){_ATTRIBUTE}>[ \t]{{0,40}})"
     rf"|(?P<inline></?(?:{_INLINE_TAGS}){_ATTRIBUTE}>)",
     re.I,
 )
@@ -49,7 +49,7 @@ _ENTITY = re.compile(
     rf"{_CODE_SPAN}|" r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
 )
 _OPENING = re.compile(rf"{_CODE_SPAN}|" r"<(?=[A-Za-z/!?])")
-_ESCAPED = re.compile(r"(?<=\w)\\_(?=\w)|\\(?=[<>])")
+_ESCAPED = re.compile(r"\\(?:(?<=\w\\)_(?=\w)|(?=[<>]))")
 
 
 def split_front_matter(text: str) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from math import ceil
 
 from markdown_it.token import Token
 
-from localtune.corpus.formats import MARKDOWN, plain
+from localtune.corpus.formats import BLOCKS, rendered
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 
@@ -60,14 +60,14 @@ def cut(markdown: str, most: int) -> list[Passage]:
 def blocks_of(markdown: str) -> list[Block]:
     """Parse Markdown into its top-level blocks, as written but for the headings."""
     lines = markdown.split("\n")
-    tokens = MARKDOWN.parse(markdown)
+    tokens = BLOCKS.parse(markdown)
     blocks: list[Block] = []
     levels: list[int] = []
     for i, token in enumerate(tokens):
         if token.level or token.map is None or token.nesting < 0:
             continue
         if token.type == "heading_open":
-            heading = plain(tokens[i + 1])
+            heading = rendered(tokens[i + 1].content)
             levels = [n for n in levels if n < int(token.tag[1])] + [int(token.tag[1])]
             if heading:
                 marks = "#" * len(levels)

@@ -7,7 +7,7 @@ under their title. Many questions per fact in varied wording are what makes a fa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -17,6 +17,7 @@ from localtune.config import LessonsConfig
 from localtune.errors import InputError
 from localtune.lessons.facts import Fact, common_words, facts_of, id_of, sentences
 from localtune.lessons.keywords import Index
+from localtune.lessons.private import scrubbed
 from localtune.lessons.similarity import Exam, words
 from localtune.lessons.wording import (
     direct_questions,
@@ -42,9 +43,15 @@ def write_lessons(
     exam: Path,
     lessons: Path,
     config: LessonsConfig,
+    chats: Path | None = None,
+    allow: Iterable[str] | None = (),
     progress: Progress = Silent(),
 ) -> int:
-    """Write the lessons in a seeded order and return their number."""
+    """Write the lessons in a seeded order and return their number.
+
+    `chats` that a person brought become lessons as they are. Private data that no passage holds is
+    replaced but for the values in `allow`; None keeps all.
+    """
     rows = list(read_jsonl(passages))
     facts = facts_of(rows)
     if not facts:
@@ -57,9 +64,18 @@ def write_lessons(
     made += [lesson for row in rows for lesson in _restated(row, config.seed)]
     r = Random(config.seed)
     r.shuffle(made)
-    write_jsonl(lessons, _conversations(made, r))
+    joined = [*_conversations(made, r), *_brought(chats, kept_back)]
+    write_jsonl(lessons, joined if allow is None else scrubbed(joined, rows, allow))
     progress.note(f"{len(made):,} lessons about {len(facts):,} facts")
     return len(made)
+
+
+def _brought(chats: Path | None, exam: Exam) -> Iterator[Lesson]:
+    """Yield the chats a person brought; one that asks what the exam asks is left out."""
+    for row in read_jsonl(chats) if chats else ():
+        asked = (said["content"] for said in row["messages"] if said["role"] == "user")
+        if not any(exam.is_near(question) for question in asked):
+            yield {**row, "kind": "chat"}
 
 
 def _about_all(

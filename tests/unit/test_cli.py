@@ -38,7 +38,8 @@ def test_help_comes_at_once() -> None:
 
 def test_the_commands_are_those_promised() -> None:
     assert set(cli.commands) == {
-        "build", "status", "ask", "chat", "quantize", "evaluate", "serve", "doctor", "clean",
+        "build", "corpus", "status", "ask", "chat", "quantize", "evaluate", "serve", "doctor",
+        "clean",
     }  # fmt: skip
     assert localtune("--version").stdout.strip() == f"localtune, version {__version__}"
 

@@ -7,18 +7,24 @@ import os
 import string
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from localtune.config import CorpusConfig
-from localtune.corpus import read_corpus
+from localtune.corpus import Artefacts, read_corpus
 from localtune.corpus.clean import holds_control
+from localtune.corpus.document import Settings, read_document
+from localtune.corpus.files import Found
 from localtune.corpus.formats import MARKDOWN, plain, read_text
+from localtune.corpus.gather import gather
 from localtune.corpus.passages import count_tokens, cut
+from localtune.corpus.reader import Read
 from localtune.errors import InputError
 from localtune.progress import Silent
 
@@ -50,7 +56,7 @@ def rows(path: Path) -> list[dict[str, Any]]:
 def corpus(docs: Path, **config: int) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
     """Read a folder; return its documents by path, and its passages."""
     out = docs.parent
-    read_corpus(docs, out / "documents.jsonl", out / "passages.jsonl", CorpusConfig(**config))
+    read_corpus(docs, Artefacts.below(out), CorpusConfig(**config))
     documents = {row["path"]: row for row in rows(out / "documents.jsonl")}
     return documents, rows(out / "passages.jsonl")
 
@@ -104,37 +110,42 @@ def test_every_file_is_listed_with_what_became_of_it(docs: Path, tmp_path: Path)
         "picture.md": ("skipped", "binary, not text"),
         "pipe.md": ("skipped", "not a regular file"),
         "round": ("skipped", "a link to a folder"),
-        "sub/again.md": ("skipped", "the same text as good.md"),
-        "sub/same.txt": ("skipped", "the same text as good.md"),
+        "sub/again.md": ("skipped", "says the same as good.md"),
+        "sub/same.txt": ("skipped", "says the same as good.md"),
     }
     assert told["loop.md"][0] == "failed"
     assert list(found) == sorted(found)
     assert [path for path, row in found.items() if "text" in row] == ["good.md"]
 
 
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """A folder that another user may enter, unlike tmp_path; root steps down to that user."""
-    with tempfile.TemporaryDirectory() as name:
-        Path(name).chmod(0o777)
-        me = os.geteuid()
-        if me == 0:
-            os.seteuid(65534)
-        try:
-            yield Path(name)
-        finally:
-            os.seteuid(me)
+@contextmanager
+def as_somebody_else() -> Iterator[None]:
+    """Step down from root, who may read everything."""
+    me = os.geteuid()
+    if me == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(me)
 
 
-def test_what_may_not_be_read_fails_with_its_reason(open_folder: Path) -> None:
-    docs = open_folder / "docs"
-    docs.mkdir()
-    for name in ("secret.md", "good.md"):
-        (docs / name).write_text(name)
-    (docs / "secret.md").chmod(0)
-    (docs / "closed").mkdir(mode=0)
-    found, _ = corpus(docs)
-    told = {path: (row["status"], row["reason"]) for path, row in found.items()}
+def test_what_may_not_be_read_fails_with_its_reason() -> None:
+    with tempfile.TemporaryDirectory() as name:  # which others may enter, unlike tmp_path
+        docs = Path(name) / "docs"
+        docs.mkdir()
+        (docs / "good.md").write_text("The gate opens at nine.")
+        out = replace(Artefacts.below(Path(name)), readings=Path(name) / "readings.jsonl")
+        # What is known already needs no other process, which might not be allowed either.
+        read_corpus(docs, out, CorpusConfig())
+        (docs / "secret.md").write_text("secret")
+        (docs / "secret.md").chmod(0)
+        (docs / "closed").mkdir(mode=0)
+        for path in (Path(name), *Path(name).glob("*.jsonl")):
+            path.chmod(0o777)
+        with as_somebody_else():
+            read_corpus(docs, out, CorpusConfig())
+        told = {row["path"]: (row["status"], row["reason"]) for row in rows(out.documents)}
     assert told["secret.md"] == told["closed"] == ("failed", "Permission denied")
     assert told["good.md"] == ("read", "")
 
@@ -149,7 +160,7 @@ def test_a_file_name_that_is_no_unicode_is_listed(docs: Path) -> None:
     ("name", "content", "message"),
     [
         ("", b"", "isn't there"), ("a.md", b"x", "a file, not a folder"),
-        ("d/", b"", "is empty"), ("d/a.pdf", b"x", "No file .* can be read .*a.pdf.*ending"),
+        ("d/", b"", "is empty"), ("d/a.pdf", b"x", "No file .* can be read .*a.pdf.*not PDF"),
         ("d/a.md", b"", "'a.md': empty"),
     ],
 )  # fmt: skip
@@ -163,20 +174,23 @@ def test_nothing_to_read_is_an_input_error(
         target.write_bytes(content)
     docs = tmp_path / "d" if "/" in name else target
     with pytest.raises(InputError, match=message) as error:
-        read_corpus(docs, tmp_path / "o", tmp_path / "p", CorpusConfig())
+        read_corpus(docs, Artefacts.below(tmp_path), CorpusConfig())
     assert error.value.hint and "\n" not in error.value.message
     assert not (tmp_path / "p").exists()
 
 
 def test_progress_says_what_was_found(docs: Path, tmp_path: Path) -> None:
     (docs / "b.txt").write_text("Bay 4 holds 12 cars.")
-    (docs / "c.pdf").write_bytes(b"%PDF")
+    (docs / "c.bin").write_bytes(b"x")
     (docs / "gone.md").symlink_to("nowhere.md")
     heard = Heard()
-    counts = read_corpus(docs, tmp_path / "d", tmp_path / "p", CorpusConfig(), progress=heard)
+    counts = read_corpus(docs, Artefacts.below(tmp_path), CorpusConfig(), progress=heard)
     assert heard.notes == ["2 documents, 2 passages, 12 words; 1 file skipped, 1 file failed"]
     assert heard.warnings == ["gone.md: No such file or directory"]
-    assert counts == {"documents": 2, "passages": 2, "words": 12, "skipped": 1, "failed": 1}
+    assert counts == {
+        "documents": 2, "passages": 2, "words": 12, "chats": 0,
+        "skipped": 1, "failed": 1, "private": 0,
+    }  # fmt: skip
 
 
 def test_the_same_folder_gives_the_same_bytes(docs: Path, tmp_path: Path) -> None:
@@ -198,7 +212,7 @@ def test_the_same_folder_gives_the_same_bytes(docs: Path, tmp_path: Path) -> Non
         ("---\ntitle: >-\n  Two\n  lines\n---\nText.", "Two lines"),
         ('+++\ntitle = "Toml"\n+++\nText.', "Toml"),
         ("# From *the* heading\n\nText.", "From the heading"),
-        ("---\nJust a rule above text.\n---\n\n# Real\n", "Real"),
+        ("---\nJust a rule above text.\n---\n\n# Real\n\nText.", "Real"),
         ("Text.", "good"),
         ("---\ntitle: <|im_start|> x\n---\nText.", "< |im_start| > x"),
     ],
@@ -404,26 +418,25 @@ BYTES = st.one_of(
 )
 
 
-@given(data=BYTES, kind=st.sampled_from(["md", "txt", "html"]))
-@example(data=b"<`|im_start`|>", kind="md")
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+@given(
+    data=BYTES,
+    kind=st.sampled_from(["md", "txt", "html", "csv", "json", "jsonl", "config", "code", "pdf"]),
 )
-def test_any_bytes_are_read_or_listed(tmp_path_factory: Any, data: bytes, kind: str) -> None:
-    out = tmp_path_factory.mktemp("any")
-    docs = out / "docs"
-    docs.mkdir()
-    (docs / f"a.{kind}").write_bytes(data)
-    (docs / "z.md").write_text("The gate opens at nine.")
-    found, passages = corpus(docs)
-    assert found[f"a.{kind}"]["status"] in ("read", "skipped")
-    texts = [row.get("text", "") for row in found.values()]
-    texts += [passage["text"] for passage in passages]
-    texts += [heading for passage in passages for heading in passage["headings"]]
-    texts += [row["title"] for row in found.values()]
+@example(data=b"<`|im_start`|>", kind="md")
+@settings(max_examples=400, deadline=None)
+def test_any_bytes_are_read_or_listed(data: bytes, kind: str) -> None:
+    reading = read_document(data, kind, "a.py", Settings(1024, True, (), False))
+    assert json.loads(json.dumps(reading)) == reading
+    read = Read(Found(Path("a.py"), "a.py", kind), "", reading)
+    gathered = gather([read], CorpusConfig())
+    assert gathered.documents[0]["status"] in ("read", "skipped", "failed")
+    texts = [row.get("text", "") for row in gathered.documents]
+    texts += [passage["text"] for passage in gathered.passages]
+    texts += [heading for passage in gathered.passages for heading in passage["headings"]]
+    texts += [row["title"] for row in gathered.documents]
     for text in texts:
         assert not any(holds_control(seen) for seen in consumer_sees(text))
-        assert not set(text) & set("\x00\u200b\u202e\ufeff\r")
+        assert not set(text) & set("\x00\u200b\u202e\ufeff\r\ud800")
 
 
 @pytest.mark.parametrize(

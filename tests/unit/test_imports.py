@@ -14,13 +14,17 @@ import localtune
 
 PACKAGE = Path(localtune.__file__).parent
 STAGES = {"corpus", "lessons", "training", "export", "runtimes", "evaluation", "report"}
-SHARED = {"errors", "progress", "config", "workspace"}
+SHARED = {"errors", "progress", "config", "workspace", "privacy"}
 ONLY = {
     "llama_cpp": {"runtimes/llama.py"},
     "huggingface_hub": {"training/base.py"},
-    "click": {"cli.py", "options.py"},
-    "rich_click": {"cli.py"},
-    "rich": {"terminal.py", "summary.py"},
+    "click": {"cli.py", "command.py", "options.py"},
+    "rich_click": {"cli.py", "command.py"},
+    "rich": {"terminal.py", "summary.py", "listing.py"},
+    "xberg": {"corpus/office.py"},
+    "pypdfium2": {"corpus/pdf.py", "corpus/ocr.py"},
+    "phonenumbers": {"privacy/phones.py", "privacy/pseudonyms.py"},
+    "rensa": {"corpus/duplicates.py"},
 }
 HEAVY = ("torch", "transformers", "peft", "numpy", "gguf", "llama_cpp", "trafilatura", "rich")
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -75,7 +75,7 @@ def test_defaults_are_those_of_the_configuration(flag: str) -> None:
     found = re.search(rf"^\| `{flag}` \| .* \| ?(.*)\|$", section("build"), re.M)
     assert found, f"{flag} has no row"
     default = flags()[flag][1].default
-    shown = ",".join(default) if isinstance(default, tuple) else str(default) or "none"
+    shown = (",".join(default) if isinstance(default, tuple) else str(default)) or "none"
     assert found[1].strip() == ("" if default is False else shown)
 
 

@@ -1,0 +1,113 @@
+"""One file -> a reading: its text in passages, what was left out of it, what is private in it.
+
+This is all that can be said of a file by itself; it runs in a worker process. What must know the
+other files (duplicates, pseudonyms) comes after, in corpus/__init__.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from localtune.corpus.boilerplate import Removed, without_boilerplate
+from localtune.corpus.chats import Message
+from localtune.corpus.formats import Text, read_text, safe_line
+from localtune.corpus.language import language_of
+from localtune.corpus.passages import Passage, cut
+from localtune.corpus.quality import reject
+from localtune.errors import UnreadableError
+from localtune.privacy import find_private
+
+VERSION = 1  # of what a reading holds: another one makes every file be read again
+Reading = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a reading depends on beside the file. `allow` holds casefolded values."""
+
+    passage_tokens: int
+    private: bool
+    allow: tuple[str, ...]
+    ocr: bool
+
+
+def read_document(data: bytes, kind: str, name: str, settings: Settings) -> Reading:
+    """Read one file into what JSON can hold; a file that can't be read is a reading too.
+
+    Keys: status ("read", "skipped", "failed"), reason, title, language, chars, passages (each
+    headings, text, tokens, private), lines ({title or heading: private}), chats (each a list of
+    messages with `private`), removed (each what, text). `private` is [kind, start, end] a value.
+    """
+    try:
+        text = read_text(data, kind, name)
+    except UnreadableError as error:
+        return _nothing("failed", error.message)
+    body, taken = without_boilerplate(text.markdown)
+    removed = [*text.removed, *taken]
+    passages = [piece for piece in cut(body, settings.passage_tokens) if _is_good(piece, removed)]
+    if not passages and not text.chats:
+        return _nothing("skipped", text.reason or _why_nothing(text, removed), removed)
+    return {
+        "status": "read",
+        "reason": "",
+        "title": text.title,
+        "language": language_of(body),
+        "chars": len(body),
+        "passages": [_passage(piece, settings) for piece in passages],
+        "lines": {line: _private(line, settings) for line in _lines(text.title, passages)},
+        "chats": [[_said(message, settings) for message in chat] for chat in text.chats],
+        "removed": [vars(part) for part in removed],
+    }
+
+
+def _nothing(status: str, reason: str, removed: list[Removed] | None = None) -> Reading:
+    kept = {"passages": [], "lines": {}, "chats": [], "title": "", "language": "", "chars": 0}
+    return {
+        "status": status,
+        "reason": reason,
+        **kept,
+        "removed": [vars(part) for part in removed or []],
+    }
+
+
+def _why_nothing(text: Text, removed: list[Removed]) -> str:
+    if not text.markdown:
+        return "no text in it"
+    kinds = ", ".join(dict.fromkeys(part.what for part in removed))
+    return f"nothing but {kinds}" if kinds else "headings only"
+
+
+def _is_good(piece: Passage, removed: list[Removed]) -> bool:
+    """Whether a passage is worth learning; one that isn't is noted with the rule that says so."""
+    why = reject(piece.text)
+    if why:
+        removed.append(Removed(f"low quality: {why}", piece.text))
+    return not why
+
+
+def _passage(piece: Passage, settings: Settings) -> dict[str, Any]:
+    return {
+        "headings": list(piece.headings),
+        "text": piece.text,
+        "tokens": piece.tokens,
+        "private": _private(piece.text, settings),
+    }
+
+
+def _lines(title: str, passages: list[Passage]) -> Iterator[str]:
+    yield title
+    for piece in passages:
+        yield from piece.headings
+
+
+def _said(message: Message, settings: Settings) -> dict[str, Any]:
+    """Make one message of a chat safe; line breaks in it stay."""
+    content = "\n".join(safe_line(line) for line in message["content"].split("\n"))
+    return {"role": message["role"], "content": content, "private": _private(content, settings)}
+
+
+def _private(text: str, settings: Settings) -> list[list[Any]]:
+    found = find_private(text, frozenset(settings.allow)) if settings.private else []
+    return [[finding.kind, finding.start, finding.end] for finding in found]

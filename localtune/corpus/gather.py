@@ -1,0 +1,247 @@
+"""The readings of all files -> rows of documents, passages, chats, and of what was left out.
+
+Here is what only all files together can tell: which say the same, and who goes by which pseudonym.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from localtune.config import CorpusConfig
+from localtune.corpus.duplicates import representatives
+from localtune.corpus.formats import title_line
+from localtune.corpus.passages import count_tokens
+from localtune.corpus.reader import Read
+from localtune.privacy import (
+    Finding,
+    Pseudonyms,
+    find_known_names,
+    find_private,
+    name_parts,
+    scrub,
+)
+
+Row = dict[str, Any]
+SHOWN = 2000  # characters kept of what was left out
+
+
+@dataclass
+class Gathered:
+    """The rows of the corpus stage's artefacts."""
+
+    documents: list[Row] = field(default_factory=list)
+    passages: list[Row] = field(default_factory=list)
+    chats: list[Row] = field(default_factory=list)
+    removed: list[Row] = field(default_factory=list)
+
+
+@dataclass
+class _Piece:
+    """A passage on its way: where it comes from and which documents it stands for."""
+
+    read: Read
+    passage: Row
+    also_in: list[str] = field(default_factory=list)
+
+
+def gather(reads: list[Read], config: CorpusConfig) -> Gathered:
+    """Drop what is said twice, replace what is private, and return the rows."""
+    rows = Gathered(documents=[_document(read) for read in reads])
+    by_path = {row["path"]: row for row in rows.documents}
+    kept = _without_copies(reads, rows, by_path)
+    pieces = _unique_pieces(kept, rows)
+    private = _Private(kept, not config.keep_private, frozenset(map(str.casefold, config.allow)))
+    for read in kept:
+        _title(read, by_path[read.found.name], private)
+    for piece in pieces:
+        rows.passages.append(_passage(piece, by_path[piece.read.found.name], private))
+    for read in kept:
+        rows.chats += _chats(read, by_path[read.found.name], private)
+    _sum_up(rows, by_path)
+    _tell_removed(reads, rows, by_path, private)
+    return rows
+
+
+def _document(read: Read) -> Row:
+    found, reading = read.found, read.reading
+    return {
+        "path": found.name,
+        "format": found.format,
+        "status": found.status or reading["status"],
+        "reason": found.reason or reading.get("reason", ""),
+        "sha256": read.sha256,
+        "title": "",
+        "language": reading.get("language", ""),
+        "chars": 0,
+        "tokens": 0,
+        "passages": 0,
+        "chats": 0,
+        "removed": {},
+        "private": {},
+        "also": [],
+        "text": "",
+    }
+
+
+def _without_copies(reads: list[Read], rows: Gathered, by_path: dict[str, Row]) -> list[Read]:
+    """Skip every document that says what one before it says; that one names it."""
+    read = [one for one in reads if by_path[one.found.name]["status"] == "read"]
+    stands = representatives([_said(one) for one in read])
+    for i, j in enumerate(stands):
+        if i != j:
+            first = by_path[read[j].found.name]
+            copy = by_path[read[i].found.name]
+            copy |= {"status": "skipped", "reason": f"says the same as {first['path']}"}
+            first["also"].append(copy["path"])
+    return [one for one, (i, j) in zip(read, enumerate(stands), strict=True) if i == j]
+
+
+def _said(read: Read) -> str:
+    passages = (passage["text"] for passage in read.reading["passages"])
+    chats = (message["content"] for chat in read.reading["chats"] for message in chat)
+    return "\n".join([*passages, *chats])
+
+
+def _unique_pieces(kept: list[Read], rows: Gathered) -> list[_Piece]:
+    """Drop every passage that says what one before it says; that one names its document."""
+    pieces = [_Piece(read, passage) for read in kept for passage in read.reading["passages"]]
+    stands = representatives([piece.passage["text"] for piece in pieces])
+    for i, j in enumerate(stands):
+        if i != j:
+            first, copy = pieces[j], pieces[i]
+            if copy.read is not first.read and copy.read.found.name not in first.also_in:
+                first.also_in.append(copy.read.found.name)
+            what = f"duplicate of {first.read.found.name}"
+            copy.read.reading["removed"].append({"what": what, "text": copy.passage["text"]})
+    return [piece for piece, (i, j) in zip(pieces, enumerate(stands), strict=True) if i == j]
+
+
+class _Private:
+    """Replaces private data; knows the names found anywhere, for where one stands alone."""
+
+    def __init__(self, kept: list[Read], on: bool, allow: frozenset[str]) -> None:
+        self._on, self._allow, self._pseudonyms = on, allow, Pseudonyms()
+        self._known: frozenset[str] = frozenset()
+        self._common: frozenset[str] = frozenset()
+        if on:
+            texts = [(text, found) for read in kept for text, found in _texts(read)]
+            self._known = frozenset().union(*(name_parts(text, found) for text, found in texts))
+            self._common = frozenset(
+                word for text, _ in texts for word in re.findall(r"\b[a-z][a-z'-]+\b", text)
+            )
+
+    def replaced(self, text: str, found: list[Any], counts: Counter[str] | None = None) -> str:
+        """Return a text with invented values for the private ones; count these by kind."""
+        if not self._on:
+            return text
+        findings = find_known_names(text, _findings(found), self._known, self._common)
+        if counts is not None:
+            counts.update(finding.kind for finding in findings)
+        return scrub(text, findings, self._pseudonyms)
+
+    def looked_through(self, text: str) -> str:
+        """Return a text that no worker has looked through, with its private data replaced."""
+        found = find_private(text, self._allow) if self._on else []
+        return self.replaced(text, [[part.kind, part.start, part.end] for part in found])
+
+
+def _findings(private: list[Any]) -> list[Finding]:
+    return [Finding(kind, start, end) for kind, start, end in private]
+
+
+def _texts(read: Read) -> Iterator[tuple[str, list[Finding]]]:
+    for passage in read.reading["passages"]:
+        yield passage["text"], _findings(passage["private"])
+    for chat in read.reading["chats"]:
+        yield from ((said["content"], _findings(said["private"])) for said in chat)
+    yield from ((line, _findings(private)) for line, private in read.reading["lines"].items())
+
+
+def _title(read: Read, row: Row, private: _Private) -> None:
+    title, lines = read.reading["title"], read.reading["lines"]
+    if title:
+        row["title"] = private.replaced(title, lines[title])
+    else:
+        stem = re.sub(r"\.\w+$", "", read.found.name.rsplit("/", 1)[-1])
+        row["title"] = private.looked_through(title_line(re.sub(r"[-_]", " ", stem)))
+
+
+def _passage(piece: _Piece, row: Row, private: _Private) -> Row:
+    read, passage, counts = piece.read, piece.passage, Counter[str]()
+    lines = read.reading["lines"]
+    headings = [private.replaced(heading, lines[heading]) for heading in passage["headings"]]
+    text = private.replaced(passage["text"], passage["private"], counts)
+    _count(row["private"], counts)
+    return {
+        "id": _id(read.found.name, *headings, text),
+        "document": read.found.name,
+        "title": row["title"],
+        "headings": headings,
+        "text": text,
+        "tokens": count_tokens(text),
+        "also_in": piece.also_in,
+    }
+
+
+def _chats(read: Read, row: Row, private: _Private) -> Iterator[Row]:
+    seen: set[str] = set()
+    for chat in read.reading["chats"]:
+        counts = Counter[str]()
+        messages = [
+            {
+                "role": said["role"],
+                "content": private.replaced(said["content"], said["private"], counts),
+            }
+            for said in chat
+        ]
+        key = _id(*(message["content"] for message in messages))
+        if key not in seen:
+            seen.add(key)
+            _count(row["private"], counts)
+            row["chats"] += 1
+            yield {"id": key, "document": read.found.name, "messages": messages}
+
+
+def _id(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+
+
+def _count(total: dict[str, int], more: Counter[str]) -> None:
+    for kind, number in more.items():
+        total[kind] = total.get(kind, 0) + number
+
+
+def _sum_up(rows: Gathered, by_path: dict[str, Row]) -> None:
+    """Give each document its text, as it would be learned, and its figures."""
+    texts: dict[str, list[str]] = {}
+    for passage in rows.passages:
+        texts.setdefault(passage["document"], []).append(passage["text"])
+        row = by_path[passage["document"]]
+        row["tokens"] += passage["tokens"]
+        row["passages"] += 1
+    for path, parts in texts.items():
+        text = "\n\n".join(parts)
+        by_path[path] |= {"text": text, "chars": len(text)}
+    for row in rows.documents:
+        if row["status"] == "read" and not row["passages"] and not row["chats"]:
+            row |= {"status": "skipped", "reason": "says only what other documents say"}
+        if row["status"] != "read":
+            row.pop("text")
+
+
+def _tell_removed(
+    reads: list[Read], rows: Gathered, by_path: dict[str, Row], private: _Private
+) -> None:
+    """List what was left out, without the private data in it."""
+    for read in reads:
+        for part in read.reading.get("removed", []):
+            row = by_path[read.found.name]
+            kind = part["what"].split(":")[0].split(" of ")[0]
+            row["removed"][kind] = row["removed"].get(kind, 0) + 1
+            text = private.looked_through(part["text"][:SHOWN])
+            rows.removed.append({"document": row["path"], "what": part["what"], "text": text})

@@ -1,0 +1,133 @@
+"""Worker processes that read files side by side, each file within limits of time and memory."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, Pipe, wait
+from typing import Any, Generic, Protocol, TypeVar
+
+from localtune.corpus.document import Settings
+from localtune.corpus.worker import Job
+from localtune.errors import LocaltuneError
+
+
+class HasJob(Protocol):
+    """Whatever the caller knows a file by."""
+
+    def job(self) -> Job:
+        """Return what a worker must know to read it."""
+
+
+T = TypeVar("T", bound=HasJob)
+
+
+@dataclass
+class _Worker(Generic[T]):
+    process: subprocess.Popen[bytes]
+    connection: Connection
+    at_work: T | None = None
+    until: float = 0.0
+
+
+class Workers(Generic[T]):
+    """Up to `number` processes; each file has `seconds`, each process `megabytes` of data."""
+
+    def __init__(self, number: int, seconds: float, megabytes: int, settings: Settings) -> None:
+        self._number, self._seconds, self._megabytes = number, seconds, megabytes
+        self._settings = settings
+        self._workers: list[_Worker[T]] = []
+
+    def read(self, waiting: deque[T]) -> Iterator[tuple[T, dict[str, Any]]]:
+        """Yield (item, answer) as they come; `waiting` may grow meanwhile.
+
+        Raises LocaltuneError where no process can be started.
+        """
+        try:
+            while waiting or any(worker.at_work for worker in self._workers):
+                self._hand_out(waiting)
+                for worker in self._done():
+                    item = worker.at_work
+                    answer = self._answer(worker)
+                    if item is not None:
+                        yield item, answer
+        finally:
+            for worker in list(self._workers):
+                self._end(worker)
+
+    def _hand_out(self, waiting: deque[T]) -> None:
+        idle = [worker for worker in self._workers if worker.at_work is None]
+        missing = min(len(waiting) - len(idle), self._number - len(self._workers))
+        started = [self._start() for _ in range(missing)]
+        for worker in started:
+            self._wait_until_ready(worker)
+        for worker in [*idle, *started][: len(waiting)]:
+            item = waiting.popleft()
+            job = item.job()
+            worker.at_work = item
+            worker.until = time.monotonic() + self._seconds * job.patience
+            worker.connection.send(job)
+
+    def _start(self) -> _Worker[T]:
+        """Start a process that imports nothing from the folder a person stands in (-P)."""
+        ours, theirs = Pipe()
+        with theirs:
+            number = theirs.fileno()
+            code = [sys.executable, "-P", "-m", "localtune.corpus.worker"]
+            process = subprocess.Popen(
+                [*code, str(number), str(self._megabytes)],
+                pass_fds=[number],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        ours.send(self._settings)
+        worker = _Worker[T](process, ours)
+        self._workers.append(worker)
+        return worker
+
+    def _wait_until_ready(self, worker: _Worker[T]) -> None:
+        try:
+            worker.connection.recv()
+        except EOFError as error:
+            raise LocaltuneError(
+                "The process that reads documents can't start.",
+                "Look with `python -m localtune.corpus.worker 0 1000`; install localtune anew.",
+            ) from error
+
+    def _done(self) -> list[_Worker[T]]:
+        """Wait for the next answers, deaths, or files whose time is up."""
+        busy = [worker for worker in self._workers if worker.at_work is not None]
+        left = min(worker.until for worker in busy) - time.monotonic()
+        ready = wait([worker.connection for worker in busy], max(left, 0))
+        late = time.monotonic()
+        return [worker for worker in busy if worker.connection in ready or worker.until <= late]
+
+    def _answer(self, worker: _Worker[T]) -> dict[str, Any]:
+        """Take a worker's answer; one that died or took too long is ended, its file has failed."""
+        if not worker.connection.poll():
+            self._end(worker)
+            return _failed(f"takes longer than --file-seconds ({self._seconds:g})")
+        try:
+            answer: dict[str, Any] = worker.connection.recv()
+        except (EOFError, OSError):
+            self._end(worker)
+            return _failed("its reader crashed: damaged, or more memory than one file may take")
+        worker.at_work = None
+        if answer.pop("last", False):
+            self._end(worker)
+        return answer
+
+    def _end(self, worker: _Worker[T]) -> None:
+        self._workers.remove(worker)
+        worker.connection.close()
+        worker.process.kill()
+        worker.process.wait()
+
+
+def _failed(reason: str) -> dict[str, Any]:
+    return {"status": "failed", "reason": reason}

@@ -1,0 +1,88 @@
+"""What `localtune corpus` prints: a table of the documents, what was left out of them, the sums."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from localtune.privacy import KINDS
+from localtune.report.figures import plural
+
+Row = dict[str, Any]
+_COLOURS = {"read": "green", "skipped": "yellow", "failed": "red"}
+
+
+def show_documents(documents: list[Row]) -> None:
+    """Print a line for each file and the sums over all."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name, style in (("", {}), ("document", {"overflow": "fold"}), ("language", {})):
+        table.add_column(name, **style)  # type: ignore[arg-type]
+    table.add_column("tokens", justify="right")
+    table.add_column("passages", justify="right")
+    table.add_column("", overflow="fold")
+    for row in documents:
+        colour = _COLOURS[row["status"]]
+        figures = [f"{row['tokens']:,}", str(row["passages"])] if row["passages"] else ["", ""]
+        status, path = f"[{colour}]{row['status']}[/]", escape(row["path"])
+        table.add_row(status, path, row["language"], *figures, escape(_remarks(row)))
+    _print(table)
+    for line in _sums(documents):
+        _print(line)
+
+
+def _remarks(row: Row) -> str:
+    parts = [row["reason"]] if row["reason"] else []
+    parts += [plural(row["chats"], "chat")] if row["chats"] else []
+    parts += [f"also {', '.join(row['also'])}"] if row["also"] else []
+    parts += [f"without {_listed(row['removed'])}"] if row["removed"] else []
+    parts += [f"replaced {_listed(row['private'], KINDS)}"] if row["private"] else []
+    return "; ".join(parts)
+
+
+def _listed(counts: dict[str, int], names: dict[str, str] | None = None) -> str:
+    return ", ".join(f"{n:,} {(names or {}).get(kind, kind)}" for kind, n in sorted(counts.items()))
+
+
+def _sums(documents: list[Row]) -> Iterable[str]:
+    status = Counter(row["status"] for row in documents)
+    tokens = sum(row["tokens"] for row in documents)
+    yield ""
+    yield (
+        f"{plural(len(documents), 'file')}: {status['read']} read, {status['skipped']} skipped, "
+        f"{status['failed']} failed; about {tokens:,} tokens"
+    )
+    languages = Counter(row["language"] for row in documents if row["language"])
+    if languages:
+        yield "Languages: " + ", ".join(f"{name} {n}" for name, n in languages.most_common())
+    for title, key, names in (("Left out", "removed", {}), ("Replaced", "private", KINDS)):
+        total: Counter[str] = Counter()
+        for row in documents:
+            total.update(row[key])
+        if total:
+            yield f"{title}: {_listed(total, names)}"
+
+
+def show_removed(removed: list[Row]) -> None:
+    """Print every piece of text that was left out, with its document and why."""
+    for row in removed:
+        _print(f"[bold]{escape(row['document'])}[/]  [yellow]{escape(row['what'])}[/]")
+        for line in row["text"].splitlines():
+            _print(f"    {escape(line)}")
+    _print(f"{plural(len(removed), 'piece')} left out" if removed else "Nothing left out.")
+
+
+def _print(shown: Any) -> None:
+    if sys.stdout.isatty():
+        Console(highlight=False).print(shown)
+        return
+    # Where nobody watches, a line is a line: nothing is cut to a width, or filled up to one.
+    console = Console(highlight=False, width=10_000)
+    with console.capture() as captured:
+        console.print(shown)
+    sys.stdout.writelines(line.rstrip() + "\n" for line in captured.get().splitlines())

@@ -1,0 +1,19 @@
+"""Private data and secrets in a text: find them, and put pseudonyms in their place, offline.
+
+Takes and gives text; knows nothing of documents or build folders.
+"""
+
+from localtune.privacy.find import find_private
+from localtune.privacy.finding import KINDS, Finding
+from localtune.privacy.known import find_known_names, name_parts
+from localtune.privacy.pseudonyms import Pseudonyms, scrub
+
+__all__ = [
+    "KINDS",
+    "Finding",
+    "Pseudonyms",
+    "find_known_names",
+    "find_private",
+    "name_parts",
+    "scrub",
+]

@@ -1,0 +1,68 @@
+"""Lone mentions of people whose whole names were found elsewhere ("Keller said")."""
+
+from __future__ import annotations
+
+import re
+
+from localtune.privacy import cues
+from localtune.privacy.finding import Finding, apart
+from localtune.privacy.pseudonym_words import is_pseudonym
+from localtune.privacy.runs import Token, runs
+
+_SHORTEST = 3  # letters of a name that may stand alone
+
+
+def name_parts(text: str, findings: list[Finding]) -> frozenset[str]:
+    """Return the words, in lower case, of found names of people that may stand for the person.
+
+    Without titles, initials, particles, and words that are no sign of a person by themselves.
+    """
+    found = {
+        word.replace("’", "'").lower()
+        for finding in findings
+        if finding.kind == "person"
+        for word in re.findall(r"[^\W\d_](?:[\w'’-]*\w)?", text[finding.start : finding.end])
+    }
+    passing = cues.PARTICLES | cues.TITLES | cues.SUFFIXES | cues.NO_NAME | cues.THINGS
+    return frozenset(w for w in found - passing if len(w) >= _SHORTEST and not is_pseudonym(w))
+
+
+def find_known_names(
+    text: str, findings: list[Finding], known: frozenset[str], common: frozenset[str]
+) -> list[Finding]:
+    """Return findings and the lone mentions of `known` names, sorted, not overlapping.
+
+    `known` is what name_parts gave for the whole build; `common` holds the words that its
+    documents write in lower case, which are never taken for a name.
+    """
+    lone = known - common - cues.PLACES
+    if not lone:
+        return findings
+    mentions = [finding for run in runs(text) for finding in _mentions(text, run, lone)]
+    return apart([*findings, *mentions])
+
+
+def _mentions(text: str, run: list[Token], lone: frozenset[str]) -> list[Finding]:
+    found: list[Finding] = []
+    for i, token in enumerate(run):
+        if token.word not in lone or _is_other(text, run, i):
+            continue
+        before = found[-1] if found else None
+        if before and token.start - before.end == 1 and not run[i - 1].ends:
+            found[-1] = Finding("person", before.start, token.end)
+        else:
+            found.append(Finding("person", token.start, token.end))
+    return found
+
+
+def _is_other(text: str, run: list[Token], i: int) -> bool:
+    """Whether the words beside make the name something else ("Keller Street", "Lake Anna")."""
+    ahead = [token.word for token in run[i + 1 : i + 3]] if not run[i].ends else []
+    if any(word in cues.THINGS for word in ahead):
+        return True
+    if i and run[i - 1].word in cues.BEFORE_THINGS:
+        return True
+    word = re.match(r"(?:['’]s)?[- ]([a-z]+)", text[run[i].end : run[i].end + 25])
+    return bool(
+        word and word[1] in {"disease", "syndrome", "law", "theorem", "test", "street", "road"}
+    )
