@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from localtune.privacy import KINDS
+from localtune.privacy import told
 from localtune.report.figures import plural
 
 Row = dict[str, Any]
@@ -41,12 +41,12 @@ def _remarks(row: Row) -> str:
     parts += [plural(row["chats"], "chat")] if row["chats"] else []
     parts += [f"also {', '.join(row['also'])}"] if row["also"] else []
     parts += [f"without {_listed(row['removed'])}"] if row["removed"] else []
-    parts += [f"replaced {_listed(row['private'], KINDS)}"] if row["private"] else []
+    parts += [f"replaced {told(row['private'])}"] if row["private"] else []
     return "; ".join(parts)
 
 
-def _listed(counts: dict[str, int], names: dict[str, str] | None = None) -> str:
-    return ", ".join(f"{n:,} {(names or {}).get(kind, kind)}" for kind, n in sorted(counts.items()))
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{n:,} {kind}" for kind, n in sorted(counts.items()))
 
 
 def _sums(documents: list[Row]) -> Iterable[str]:
@@ -60,12 +60,12 @@ def _sums(documents: list[Row]) -> Iterable[str]:
     languages = Counter(row["language"] for row in documents if row["language"])
     if languages:
         yield "Languages: " + ", ".join(f"{name} {n}" for name, n in languages.most_common())
-    for title, key, names in (("Left out", "removed", {}), ("Replaced", "private", KINDS)):
+    for title, key, listed in (("Left out", "removed", _listed), ("Replaced", "private", told)):
         total: Counter[str] = Counter()
         for row in documents:
             total.update(row[key])
         if total:
-            yield f"{title}: {_listed(total, names)}"
+            yield f"{title}: {listed(total)}"
 
 
 def show_removed(removed: list[Row]) -> None:

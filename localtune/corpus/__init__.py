@@ -6,6 +6,7 @@ out lies in removed.jsonl. Knows nothing of lessons or models.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from localtune.corpus.files import FORMATS, find_files
 from localtune.corpus.gather import Gathered, gather
 from localtune.corpus.reader import read_files
 from localtune.errors import InputError
-from localtune.privacy import KINDS
+from localtune.privacy import told
 from localtune.progress import Progress, Silent
 from localtune.workspace import write_jsonl
 
@@ -88,15 +89,12 @@ def _tell(gathered: Gathered, counts: dict[str, int], progress: Progress) -> Non
     for row in gathered.documents:
         if row["status"] == "failed":
             progress.warn(f"{row['path']}: {row['reason']}")
-    kinds = {kind: 0 for row in gathered.documents for kind in row["private"]}
-    for kind in kinds:
-        kinds[kind] = sum(row["private"].get(kind, 0) for row in gathered.documents)
-    if kinds:
-        listed = ", ".join(f"{n:,} {KINDS[kind]}" for kind, n in sorted(kinds.items()))
-        progress.note(
-            f"private data replaced by invented values: {listed} "
-            "(--allow keeps what is public, --keep-private all)"
-        )
+    private: Counter[str] = Counter()
+    for row in gathered.documents:
+        private.update(row["private"])
+    if private:
+        progress.note(f"private data replaced by invented values: {told(private)}")
+        progress.note("--allow keeps what is public, --keep-private keeps all")
 
 
 def _told(counts: dict[str, int]) -> str:

@@ -71,7 +71,7 @@ def members_of(data: bytes, kind: str, depth: int) -> list[tuple[str, int]] | No
     `depth` counts the archives it lies in. Raises UnreadableError where they or its files are too
     many, or it is broken.
     """
-    if kind != "zip" or actual_format(data, kind) != "zip":
+    if actual_format(data, kind) != "zip":
         return None
     if depth > DEEPEST:
         raise UnreadableError(f"lies in more than {DEEPEST} archives; unpack it first")

@@ -89,7 +89,7 @@ def _turns(value: dict[str, Any]) -> Iterator[Message]:
         if not isinstance(turn, dict):
             raise ValueError("a message that is not an object")
         role = turn.get("role", turn.get("from"))
-        if role not in _ROLES:
+        if not isinstance(role, str) or role not in _ROLES:
             raise ValueError(f"unknown role {str(role)[:40]!r}")
         yield {"role": _ROLES[role], "content": _said(turn.get("content", turn.get("value")), role)}
 

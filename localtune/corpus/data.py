@@ -13,6 +13,7 @@ from localtune.errors import UnreadableError
 
 _DELIMITERS = ",;\t|"
 _DEEPEST = 100  # levels of JSON; deeper ones are made to break readers
+_CELLS = 5_000_000  # of a table: one wide row among many short ones fills any memory
 _PROSE = 60  # characters from which a text in JSON is a paragraph of its own
 
 
@@ -23,6 +24,8 @@ def csv_to_markdown(text: str) -> str:
     width = max(map(len, rows), default=0)
     if width == 0:
         return ""
+    if len(rows) * width > _CELLS:
+        raise UnreadableError(f"a table of {len(rows):,} rows and {width:,} columns")
     lines = ["| " + " | ".join(row + [""] * (width - len(row))) + " |" for row in rows]
     return "\n".join([lines[0], "|" + " --- |" * width, *lines[1:]])
 

@@ -26,7 +26,8 @@ def actual_format(data: bytes, kind: str) -> str:
         return _in_zip(data, kind)
     if data.startswith(_OLD_OFFICE):
         return _old_office(data)
-    if b"%PDF-" in data[:1024]:
+    # A PDF may begin with something else; a text may say how one begins.
+    if data.startswith(b"%PDF-") or (kind == "pdf" and b"%PDF-" in data[:1024]):
         return "pdf"
     if data.startswith(b"{\\rtf"):
         return "rtf"
@@ -46,6 +47,8 @@ def _in_zip(data: bytes, kind: str) -> str:
     inside = next((format for name, format in _IN_ZIP.items() if name in names), "")
     if "META-INF/container.xml" in names:
         inside = "epub"
+    if "[Content_Types].xml" in names and kind in _IN_ZIP.values():
+        inside = inside or kind  # some programs give the main part another name
     return inside or (kind if kind in ("epub", "odt") else "zip")
 
 

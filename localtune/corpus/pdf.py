@@ -49,20 +49,23 @@ def read_pages(data: bytes) -> list[list[Line]]:
         code = getattr(error, "err_code", None)
         raise UnreadableError(_REASONS.get(code or 0, "damaged or cut short")) from error
     try:
-        return [_page(document, number) for number in range(len(document))]
+        pages = [_page(document, number) for number in range(len(document))]
     finally:
         document.close()
+    if all(page is None for page in pages):
+        raise UnreadableError("damaged or cut short")
+    return [page or [] for page in pages]
 
 
-def _page(document: Any, number: int) -> list[Line]:
-    """Read one page; one that is damaged gives nothing, the others are still read."""
+def _page(document: Any, number: int) -> list[Line] | None:
+    """Read one page; None is a damaged one, the others are still read."""
     import pypdfium2
 
     try:
         page = document[number]
         letters = page.get_textpage()
     except pypdfium2.PdfiumError:
-        return []
+        return None
     try:
         return list(_lines(letters))
     finally:

@@ -54,17 +54,17 @@ def main() -> NoReturn:
     limit = megabytes << 20
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     sys.setrecursionlimit(5000)
-    with Connection(number) as connection:
-        sys.excepthook = lambda kind, error, trace: _last_words(connection, error, trace)
-        settings = connection.recv()
-        connection.send("ready")
-        while True:
-            try:
-                job = connection.recv()
-            except EOFError:
-                # Libraries' own threads may not end well; nothing of theirs is needed any more.
-                os._exit(0)
-            connection.send(answer(job, settings))
+    connection = Connection(number)  # stays open to the end: `with` would cut off the last words
+    sys.excepthook = lambda kind, error, trace: _last_words(connection, error, trace)
+    settings = connection.recv()
+    connection.send("ready")
+    while True:
+        try:
+            job = connection.recv()
+        except EOFError:
+            # Libraries' own threads may not end well; nothing of theirs is needed any more.
+            os._exit(0)
+        connection.send(answer(job, settings))
 
 
 def _last_words(

@@ -4,7 +4,7 @@ Takes and gives text; knows nothing of documents or build folders.
 """
 
 from localtune.privacy.find import find_private
-from localtune.privacy.finding import KINDS, Finding
+from localtune.privacy.finding import KINDS, Finding, told
 from localtune.privacy.known import find_known_names, name_parts
 from localtune.privacy.pseudonyms import Pseudonyms, scrub
 
@@ -16,4 +16,5 @@ __all__ = [
     "find_private",
     "name_parts",
     "scrub",
+    "told",
 ]

@@ -6,28 +6,34 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 KINDS = {
-    "email": "e-mail address",
-    "phone": "phone number",
-    "card": "payment card number",
-    "iban": "IBAN",
-    "ssn": "US social security number",
-    "nino": "UK national insurance number",
-    "ip": "IP address",
-    "mac": "MAC address",
-    "birth_date": "date of birth",
-    "passport": "passport number",
-    "address": "postal address",
-    "aws_key": "AWS key",
-    "github_token": "GitHub token",
-    "slack_token": "Slack token or webhook",
-    "api_key": "API key",
-    "jwt": "JSON web token",
-    "private_key": "private key",
-    "url_password": "password in a URL",
-    "password": "password",
-    "wallet": "cryptocurrency wallet",
-    "person": "name of a person",
+    "email": "e-mail addresses",
+    "phone": "phone numbers",
+    "card": "payment card numbers",
+    "iban": "IBANs",
+    "ssn": "US social security numbers",
+    "nino": "UK national insurance numbers",
+    "ip": "IP addresses",
+    "mac": "MAC addresses",
+    "birth_date": "dates of birth",
+    "passport": "passport numbers",
+    "address": "postal addresses",
+    "aws_key": "AWS keys",
+    "github_token": "GitHub tokens",
+    "slack_token": "Slack tokens and webhooks",
+    "api_key": "API keys",
+    "jwt": "JSON web tokens",
+    "private_key": "private keys",
+    "url_password": "passwords in URLs",
+    "password": "passwords",
+    "wallet": "cryptocurrency wallets",
+    "person": "names of persons",
 }
+
+
+def told(counts: dict[str, int]) -> str:
+    """Write counts by kind for people, the most frequent first: "names of persons 7, IBANs 2"."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{KINDS[kind]} {number:,}" for kind, number in ordered)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 import localtune
+from localtune.privacy import told
 from localtune.report.charts import Recall, loss_curve, recall_bars
 from localtune.report.figures import duration, interval, percent, plural, size
 
@@ -47,6 +48,7 @@ def view(scores: Row, metrics: list[Row], documents: list[Row], exam: list[Row])
         "loss": loss_curve([(row["step"], row["loss"]) for row in metrics if "loss" in row]),
         "steps": f"{metrics[-1]['step']:,}" if metrics else "0",
         "documents": documents,
+        "private": _private(documents),
         "counts": _counts(documents),
         "size": size(scores["bytes"][shipped]),
         "total": duration(sum(seconds.values())),
@@ -106,6 +108,14 @@ def _by_document(answers: list[Row], exam: list[Row]) -> list[Row]:
         if name
     ]
     return sorted(rows, key=lambda row: (row["share"], row["document"]))
+
+
+def _private(documents: list[Row]) -> str:
+    """Return the receipt of what was replaced: counts by kind, never a value."""
+    total: Counter[str] = Counter()
+    for row in documents:
+        total.update(row["private"])
+    return told(total)
 
 
 def _counts(documents: list[Row]) -> Row:

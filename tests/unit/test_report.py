@@ -54,8 +54,9 @@ def scores(name: str = "handbook") -> dict[str, Any]:
 
 DOCUMENTS = [
     {"path": "tours.md", "format": "md", "status": "read", "reason": "", "title": "Tours & more",
-     "chars": 5120, "text": "four words of text"},
-    {"path": NASTY, "format": "", "status": "skipped", "reason": "hidden", "title": "", "chars": 0},
+     "private": {"person": 1200, "iban": 1}, "chars": 5120, "text": "four words of text"},
+    {"path": NASTY, "format": "", "status": "skipped", "reason": "hidden", "title": "", "chars": 0,
+     "private": {}},
 ]  # fmt: skip
 
 
@@ -161,7 +162,9 @@ def test_a_perfect_exam_has_no_table_of_wrong_answers(tmp_path: Path) -> None:
 
 
 def test_the_card_holds_the_numbers_and_no_words_of_the_documents(tmp_path: Path) -> None:
-    _, card = written(tmp_path, [3.0, 1.0])
+    html, card = written(tmp_path, [3.0, 1.0])
+    receipt = "names of persons 1,200, IBANs 1"
+    assert receipt in card and receipt in html and '<td class="number">1201</td>' in html
     assert "| Q4_K_M | 67 % | 21–94 % | 5.3 MB |" in card
     assert "| base, untuned | 0 % | 0–56 % | – |" in card
     assert not any(word in card for word in ("tours", "Cuthbert", "alert"))
