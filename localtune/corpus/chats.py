@@ -24,6 +24,7 @@ _ROLES = {
     "bot": "assistant",
     "chatgpt": "assistant",
 }
+_MOST_WRONG = 1000  # lines of a file that are told one by one
 _LONGEST = 200  # characters of a line that are shown where it can't be used
 
 
@@ -58,6 +59,8 @@ def read_chats(text: str) -> Chats:
             wrong.append(f"line {number}: nested too deeply")
         except ValueError as error:  # json's errors are ValueErrors too
             wrong.append(f"line {number}: {error}: {line[:_LONGEST]}")
+    if len(wrong) > _MOST_WRONG:
+        wrong[_MOST_WRONG:] = [f"and {len(wrong) - _MOST_WRONG:,} more lines"]
     return Chats(chats, wrong)
 
 

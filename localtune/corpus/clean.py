@@ -47,7 +47,7 @@ _CONTROL = re.compile(
 
 _CURLY = "‘’‚‛“”„‟"
 _STRAIGHT = str.maketrans(_CURLY, "'" * 4 + '"' * 4)
-_HARMLESS = str.maketrans("", "", _CURLY + "–—…•·→©®°é€£§×½\xa0")
+_HARMLESS = re.compile(rf"[\x00-\x7f{_CURLY}–—…•·→©®°é€£§×½\xa0]*+")
 _LOOKALIKES = str.maketrans({"<": "‹", "[": "(", "]": ")", "|": "¦", "｜": "¦", "&": "& "})
 
 
@@ -64,7 +64,9 @@ def repair(text: str) -> str:
 
 def _mended(line: str) -> str:
     # ftfy takes a second for 2 MB; a line with no more than quotes and dashes is not damaged.
-    if line.isascii() or line.translate(_HARMLESS).isascii():
+    if line.isascii():
+        return line
+    if _HARMLESS.fullmatch(line):
         return line.translate(_STRAIGHT)
     import ftfy
 

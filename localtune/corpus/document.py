@@ -20,6 +20,7 @@ from localtune.errors import UnreadableError
 from localtune.privacy import find_private
 
 VERSION = 1  # of what a reading holds: another one makes every file be read again
+LEFT_OUT, SHOWN = 500, 2000  # pieces of a file that are shown, and characters of each
 Reading = dict[str, Any]
 
 
@@ -38,7 +39,8 @@ def read_document(data: bytes, kind: str, name: str, settings: Settings) -> Read
 
     Keys: status ("read", "skipped", "failed"), reason, title, language, chars, passages (each
     headings, text, tokens, private), lines ({title or heading: private}), chats (each a list of
-    messages with `private`), removed (each what, text). `private` is [kind, start, end] a value.
+    messages with `private`), removed (each what, text, private). `private` is [kind, start, end] a
+    value.
     """
     try:
         text = read_text(data, kind, name)
@@ -48,7 +50,8 @@ def read_document(data: bytes, kind: str, name: str, settings: Settings) -> Read
     removed = [*text.removed, *taken]
     passages = [piece for piece in cut(body, settings.passage_tokens) if _is_good(piece, removed)]
     if not passages and not text.chats:
-        return _nothing("skipped", text.reason or _why_nothing(text, removed), removed)
+        left_out = [_left_out(part, settings) for part in removed[:LEFT_OUT]]
+        return _nothing("skipped", text.reason or _why_nothing(text, removed), left_out)
     return {
         "status": "read",
         "reason": "",
@@ -58,24 +61,24 @@ def read_document(data: bytes, kind: str, name: str, settings: Settings) -> Read
         "passages": [_passage(piece, settings) for piece in passages],
         "lines": {line: _private(line, settings) for line in _lines(text.title, passages)},
         "chats": [[_said(message, settings) for message in chat] for chat in text.chats],
-        "removed": [vars(part) for part in removed],
+        "removed": [_left_out(part, settings) for part in removed[:LEFT_OUT]],
     }
 
 
-def _nothing(status: str, reason: str, removed: list[Removed] | None = None) -> Reading:
+def _nothing(status: str, reason: str, removed: list[dict[str, Any]] | None = None) -> Reading:
     kept = {"passages": [], "lines": {}, "chats": [], "title": "", "language": "", "chars": 0}
-    return {
-        "status": status,
-        "reason": reason,
-        **kept,
-        "removed": [vars(part) for part in removed or []],
-    }
+    return {"status": status, "reason": reason, **kept, "removed": removed or []}
+
+
+def _left_out(part: Removed, settings: Settings) -> dict[str, Any]:
+    text = part.text[:SHOWN]
+    return {"what": part.what, "text": text, "private": _private(text, settings)}
 
 
 def _why_nothing(text: Text, removed: list[Removed]) -> str:
     if not text.markdown:
         return "no text in it"
-    kinds = ", ".join(dict.fromkeys(part.what for part in removed))
+    kinds = ", ".join(dict.fromkeys(part.what for part in removed[:3]))
     return f"nothing but {kinds}" if kinds else "headings only"
 
 

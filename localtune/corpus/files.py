@@ -7,6 +7,7 @@ but their endings.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from typing import Any
 from localtune.errors import InputError
 
 IGNORE = ".localtuneignore"  # gitignore syntax, in any folder, as git reads its own
+_LARGEST_IGNORE = 1_000_000  # characters
+_STARS = 3  # in one part of a pattern: with each more, a name takes some 15 times as long
 _ENDINGS = {
     "md": "md markdown mdown mkd mdx",
     "txt": "txt text log",
@@ -141,14 +144,34 @@ def _is_ignored(path: Path, root: Path, folder: bool) -> bool:
 @cache
 def _ignored_in(folder: Path) -> Any:
     """Return the patterns of a folder's own .localtuneignore, None where it has none."""
-    from pathspec import GitIgnoreSpec
-
     file = folder / IGNORE
     try:
-        # A pipe of that name would never end.
-        lines = file.read_text("utf-8", "replace").splitlines() if file.is_file() else []
+        # A pipe of that name would never end; a link may lead out of the documents.
+        if file.is_symlink() or not file.is_file():
+            return None
+        with file.open(encoding="utf-8", errors="replace") as text:
+            lines = text.read(_LARGEST_IGNORE).splitlines()
     except OSError:
         return None
+    return _patterns(file, lines)
+
+
+def _patterns(file: Path, lines: list[str]) -> Any:
+    """Raise InputError at the first wrong line: a file it means must not be learned silently."""
+    from pathspec import GitIgnoreSpec
+
+    for number, line in enumerate(lines, 1):
+        parts = [] if line.startswith("#") else line.split("/")
+        stars = max([parts.count("**"), *(len(re.findall(r"\*+", part)) for part in parts)])
+        try:
+            GitIgnoreSpec.from_lines([line])
+        except (ValueError, re.error):
+            stars = _STARS + 1
+        if stars > _STARS:
+            raise InputError(
+                f"{file}, line {number}: {line[:80]!r} is no pattern that can be used.",
+                f"Write it as in a .gitignore, with at most {_STARS} stars between two slashes.",
+            )
     return GitIgnoreSpec.from_lines(lines) if lines else None
 
 

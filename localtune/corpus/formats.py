@@ -99,7 +99,7 @@ def _from_pdf(pages: list[str], data: bytes) -> Text:
             pages[number] = text_to_markdown(repair(_BULLET.sub("- ", seen)))
         blank = [number for number in blank if not pages[number].strip()]
     if len(blank) == len(pages):
-        return Text("", "", reason=f"{len(pages)} scanned pages without text; {_HOW_TO_SCAN}")
+        return Text("", "", reason=f"no text on its {len(pages)} pages; {_HOW_TO_SCAN}")
     markdown, removed = join_pages(pages)
     if blank:
         listed = ", ".join(str(number + 1) for number in blank)
@@ -126,7 +126,8 @@ def _from_jsonl(decoded: str) -> Text:
     if are_chats(decoded):
         found = read_chats(decoded)
         wrong = tuple(Removed("unusable chat", safe_line(line)) for line in found.wrong)
-        return Text("", "", tuple(found.chats), wrong)
+        why = "" if found.chats else "none of its chats can be used"
+        return Text("", "", tuple(found.chats), wrong, why)
     records = [json_to_markdown(line) for line in decoded.split("\n") if line.strip()]
     return Text("", literal(repair("\n\n".join(records))))
 
@@ -196,7 +197,10 @@ def _first_heading(markdown: str) -> str:
 
 def _safe(markdown: str) -> str:
     """Neutralise control tokens, those included that only rendering would bring to light."""
-    text = neutralise(re.sub(r"[ \t]+$", "", visible(markdown), flags=re.M))
+    text = visible(markdown)
+    if " \n" in text or "\t\n" in text:
+        text = re.sub(r"[ \t]+$", "", text, flags=re.M)
+    text = neutralise(text)
     if _COULD_CHANGE.search(text) and any(map(holds_control, _rendered(text))):
         return without_brackets(text)
     return text

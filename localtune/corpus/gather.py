@@ -27,7 +27,6 @@ from localtune.privacy import (
 )
 
 Row = dict[str, Any]
-SHOWN = 2000  # characters kept of what was left out
 
 
 @dataclass
@@ -53,8 +52,9 @@ def gather(reads: list[Read], config: CorpusConfig) -> Gathered:
     """Drop what is said twice, replace what is private, and return the rows."""
     rows = Gathered(documents=[_document(read) for read in reads])
     by_path = {row["path"]: row for row in rows.documents}
-    kept = _without_copies(reads, rows, by_path)
-    pieces = _unique_pieces(kept, rows)
+    whole = [one for one in reads if by_path[one.found.name]["status"] == "read"]
+    kept = _without_copies(whole, by_path)
+    pieces = _unique_pieces(kept, by_path)
     private = _Private(kept, not config.keep_private, frozenset(map(str.casefold, config.allow)))
     for read in kept:
         _title(read, by_path[read.found.name], private)
@@ -88,17 +88,23 @@ def _document(read: Read) -> Row:
     }
 
 
-def _without_copies(reads: list[Read], rows: Gathered, by_path: dict[str, Row]) -> list[Read]:
-    """Skip every document that says what one before it says; that one names it."""
-    read = [one for one in reads if by_path[one.found.name]["status"] == "read"]
-    stands = representatives([_said(one) for one in read])
-    for i, j in enumerate(stands):
+def _without_copies(reads: list[Read], by_path: dict[str, Row]) -> list[Read]:
+    """Skip every longer document that says what one before it says; passages may be cut elsewhere.
+
+    A document of one passage is compared as that passage is.
+    """
+    long = [read for read in reads if len(read.reading["passages"]) > 1 or read.reading["chats"]]
+    copies: set[str] = set()
+    for i, j in enumerate(representatives([_said(read) for read in long])):
         if i != j:
-            first = by_path[read[j].found.name]
-            copy = by_path[read[i].found.name]
-            copy |= {"status": "skipped", "reason": f"says the same as {first['path']}"}
-            first["also"].append(copy["path"])
-    return [one for one, (i, j) in zip(read, enumerate(stands), strict=True) if i == j]
+            _skip_copy(by_path[long[i].found.name], by_path[long[j].found.name])
+            copies.add(long[i].found.name)
+    return [read for read in reads if read.found.name not in copies]
+
+
+def _skip_copy(copy: Row, first: Row) -> None:
+    copy |= {"status": "skipped", "reason": f"says the same as {first['path']}"}
+    first["also"].append(copy["path"])
 
 
 def _said(read: Read) -> str:
@@ -107,18 +113,22 @@ def _said(read: Read) -> str:
     return "\n".join([*passages, *chats])
 
 
-def _unique_pieces(kept: list[Read], rows: Gathered) -> list[_Piece]:
+def _unique_pieces(kept: list[Read], by_path: dict[str, Row]) -> list[_Piece]:
     """Drop every passage that says what one before it says; that one names its document."""
     pieces = [_Piece(read, passage) for read in kept for passage in read.reading["passages"]]
     stands = representatives([piece.passage["text"] for piece in pieces])
-    for i, j in enumerate(stands):
-        if i != j:
-            first, copy = pieces[j], pieces[i]
-            if copy.read is not first.read and copy.read.found.name not in first.also_in:
-                first.also_in.append(copy.read.found.name)
-            what = f"duplicate of {first.read.found.name}"
-            copy.read.reading["removed"].append({"what": what, "text": copy.passage["text"]})
-    return [piece for piece, (i, j) in zip(pieces, enumerate(stands), strict=True) if i == j]
+    unique = [piece for i, piece in enumerate(pieces) if stands[i] == i]
+    left = {piece.read.found.name for piece in unique}
+    for copy, first in ((pieces[i], pieces[j]) for i, j in enumerate(stands) if i != j):
+        name, path = copy.read.found.name, first.read.found.name
+        if name != path and name not in first.also_in:
+            first.also_in.append(name)
+        if name in left:
+            what = f"duplicate of {path}"
+            copy.read.reading["removed"].append({**copy.passage, "what": what})
+        elif by_path[name]["status"] == "read" and not copy.read.reading["chats"]:
+            _skip_copy(by_path[name], by_path[path])
+    return unique
 
 
 class _Private:
@@ -228,8 +238,6 @@ def _sum_up(rows: Gathered, by_path: dict[str, Row]) -> None:
         text = "\n\n".join(parts)
         by_path[path] |= {"text": text, "chars": len(text)}
     for row in rows.documents:
-        if row["status"] == "read" and not row["passages"] and not row["chats"]:
-            row |= {"status": "skipped", "reason": "says only what other documents say"}
         if row["status"] != "read":
             row.pop("text")
 
@@ -243,5 +251,5 @@ def _tell_removed(
             row = by_path[read.found.name]
             kind = part["what"].split(":")[0].split(" of ")[0]
             row["removed"][kind] = row["removed"].get(kind, 0) + 1
-            text = private.looked_through(part["text"][:SHOWN])
+            text = private.replaced(part["text"], part["private"])
             rows.removed.append({"document": row["path"], "what": part["what"], "text": text})

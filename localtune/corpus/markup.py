@@ -105,8 +105,9 @@ def _prose(text: str) -> str:
     for name in ("script", "style"):
         text = _without(text, f"<{name}", f"</{name}>")
     text = _replace(text, "<table", "</table>", lambda found: f"\n\n{table_to_markdown(found)}\n\n")
-    text = _TAG.sub(_tag, _BREAK.sub(" ", _AUTOLINK.sub(r"\1", text)))
-    text = _unlinked(text)
+    if "<" in text:
+        text = _TAG.sub(_tag, _BREAK.sub(" ", _AUTOLINK.sub(r"\1", text)))
+    text = _unlinked(text) if "[" in text else text
     text = literal(text)
     return re.sub(r"\n\s*\n\s*\n", "\n\n", text)
 
@@ -114,7 +115,7 @@ def _prose(text: str) -> str:
 def literal(text: str) -> str:
     """Decode entities, drop needless escapes, make text of what looks like a tag (<your name>)."""
     text = _ESCAPED.sub(lambda found: "_" if "_" in found[0] else "", _unescaped(text))
-    return _OPENING.sub(lambda found: found["code"] or "< ", text)
+    return _OPENING.sub(lambda found: found["code"] or "< ", text) if "<" in text else text
 
 
 def without_template(text: str) -> str:
@@ -130,6 +131,8 @@ def _without_template_blocks(text: str) -> str:
 
 def _without_template(text: str) -> str:
     """Drop tags, expressions and kramdown attributes; `ask in {% channel "help" %}` keeps help."""
+    if "{" not in text:
+        return text
     text = _ARGUMENT.sub(r"\1", _ALONE.sub("", text))
     return _ATTRIBUTES.sub("", _TEMPLATE.sub(lambda found: found["code"] or "", text))
 
@@ -159,6 +162,8 @@ def _unlinked(text: str) -> str:
 
 def _unescaped(text: str) -> str:
     """Turn entities into characters until none is left, so that no reader finds another one."""
+    if "&" not in text:
+        return text
     for _ in range(4):
         plain = _ENTITY.sub(lambda found: found["code"] or html.unescape(found[0]), text)
         if plain == text:

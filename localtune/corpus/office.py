@@ -29,6 +29,7 @@ TYPES = {
 # What xberg 1.3 says, and what a person should read instead.
 _REASONS = (
     (r"password|encrypt", "encrypted; save it without a password"),
+    (r"invalid zip", "damaged or cut short"),  # called a security limit too
     (r"security limit|exceeds limit|zip bomb", "unpacks to far more than its size (a zip bomb?)"),
     (r"EOCD|EOF|truncated|invalid|parsing", "damaged or cut short"),
 )

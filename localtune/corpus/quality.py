@@ -33,6 +33,7 @@ _LONE = re.compile(
 _DAMAGE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ue000-\uf8ff\ufffd]+")
 _WORD = re.compile(r"[^\W_]+")
 _HEX = re.compile(r"(?=[a-f]*\d)(?=\d*[a-f])(?:[\da-f]{2}){1,4}")
+_HEX_PAIR = re.compile(r"\d[a-fA-F]|[a-fA-F]\d")
 _ELLIPSIS = re.compile(r"(?<!\.)(?:…|\.\.\.)(?!\.)")
 # A digit or a mark between letters, capitals after small letters twice, or 5 letters, no vowel.
 # They begin at what is rare and look back, which is twice as fast.
@@ -77,7 +78,7 @@ def _parts(passage: str) -> _Passage:
     prose, lines, fenced = [], [], False
     table = "|" in passage and _DELIMITER_ROW.search(passage) is not None
     for line in passage.split("\n"):
-        found = _LINE.match(line)
+        found = None if line[:1].isalpha() else _LINE.match(line)
         kind = found.lastgroup if found else "table" if table and "|" in line else "prose"
         fenced ^= kind == "fence"
         if not fenced and kind in ("prose", "list"):
@@ -166,6 +167,8 @@ def _encoded(parts: _Passage) -> str:
     share = long / len(parts.prose)
     if share > 0.3:
         return f"{share:.0%} in runs of 50 characters, over 30% (own rule)"
+    if not _HEX_PAIR.search(parts.prose):
+        return ""
     hexes = [word for word in parts.terms if len(word) in (2, 4, 8) and _HEX.fullmatch(word)]
     share = len(hexes) / max(len(parts.terms), _FEWEST)
     return f"{share:.0%} hexadecimal words, over 30% (own rule)" if share > 0.3 else ""
@@ -180,7 +183,7 @@ def _one_phrase(parts: _Passage) -> str:
     """Gopher's most frequent pair of words; 20 % of the characters there, for longer texts."""
     pairs = Counter(pairwise(parts.terms))
     pair, times = max(pairs.items(), key=itemgetter(1), default=(("", ""), 0))
-    share = times * len("".join(pair)) / max(_letters(parts.terms), 1)
+    share = min(times * len("".join(pair)) / max(_letters(parts.terms), 1), 1)
     fine = times < 6 or share <= 0.5
     return "" if fine else f"{share:.0%} of it is one pair of words, over 50% (Gopher)"
 

@@ -27,6 +27,7 @@ _FOR_TOOLS = re.compile(
     r"|coding[:=]|region|endregion|@ts-)).*$",
     re.M,
 )
+_LONGEST = 2000  # characters of a line that are looked at; longer ones a program has written
 
 
 @dataclass
@@ -61,9 +62,10 @@ def code_to_markdown(text: str, filename: str) -> str:
 
 def _lines(text: str, filename: str) -> Iterator[_Line]:
     """Yield what each line holds; a comment over many lines is one line."""
+    text = "\n".join(part for part in text.split("\n") if len(part) <= _LONGEST)
     line, code = _Line(), ":"  # the last code seen: a docstring follows a colon, or nothing
     for token, value in _lexer(filename).get_tokens(text):
-        kind = str(token)
+        kind = _name_of(token)
         quoted = _QUOTES.match(value) if kind.endswith("String.Doc") else None
         if quoted and not line.code and code.endswith(":"):
             line.doc = quoted[2]
@@ -79,6 +81,11 @@ def _lines(text: str, filename: str) -> Iterator[_Line]:
             yield from (_Line() for _ in range(value.count("\n") - 1))
             line = _Line()
     yield _named(line)
+
+
+@cache
+def _name_of(token: Any) -> str:
+    return str(token)
 
 
 def _named(line: _Line) -> _Line:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from localtune.privacy import cues
 from localtune.privacy.finding import Finding, apart
 from localtune.privacy.pseudonym_words import is_pseudonym
 from localtune.privacy.runs import Token, runs
 
+_CAPITALISED = re.compile(r"[^\W\d_a-z](?:[\w'’-]*\w)?")
 _SHORTEST = 3  # letters of a name that may stand alone
 
 
@@ -35,11 +37,24 @@ def find_known_names(
     `known` is what name_parts gave for the whole build; `common` holds the words that its
     documents write in lower case, which are never taken for a name.
     """
-    lone = known - common - cues.PLACES
-    if not lone:
+    lone = _lone(known, common)
+    # Few passages mention anybody; to know that takes a twentieth of the time.
+    if not lone & {word.lower() for word in _CAPITALISED.findall(_outside(text, findings))}:
         return findings
     mentions = [finding for run in runs(text) for finding in _mentions(text, run, lone)]
     return apart([*findings, *mentions])
+
+
+@lru_cache(maxsize=4)
+def _lone(known: frozenset[str], common: frozenset[str]) -> frozenset[str]:
+    return known - common - cues.PLACES
+
+
+def _outside(text: str, findings: list[Finding]) -> str:
+    """Return the text without what was found in it already."""
+    ends = [0, *(finding.end for finding in findings)]
+    starts = [*(finding.start for finding in findings), len(text)]
+    return "\n".join(text[begin:end] for begin, end in zip(ends, starts, strict=True))
 
 
 def _mentions(text: str, run: list[Token], lone: frozenset[str]) -> list[Finding]:

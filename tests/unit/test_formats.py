@@ -135,7 +135,7 @@ def test_pages_without_text_are_reported(tmp_path: Path) -> None:
     out = Artefacts.below(tmp_path)
     read_corpus(docs, out, CorpusConfig())
     half, scan = read_jsonl(out.documents)
-    assert scan["status"] == "skipped" and "2 scanned pages" in scan["reason"]
+    assert scan["status"] == "skipped" and "no text on its 2 pages" in scan["reason"]
     assert half["status"] == "read" and half["removed"] == {"page without text": 1}
 
 
