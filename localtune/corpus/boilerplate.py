@@ -64,6 +64,11 @@ _LICENCE_TITLE = re.compile(
     rf"|(?:the )?(?:{_LAW})[\w .,()\"-]{{0,40}}(?:licen[cs]e|legal code)[\w .,()\"-]{{0,30}}"
     r"|attribution[\w-]* \d\.\d international"
 )
+# One of these stands in each of them: a document without any needs no closer look.
+_LICENCE_WORDS = (
+    "licen", "copyright", "(c)", "©", "spdx", "permission", "redistribution", "software",
+    "attribution", "extent", "neither the name", "reserved", "copying", "cc0", "legal code",
+)  # fmt: skip
 # What a whole licence says again and again below such a title.
 _LEGALESE = re.compile(r"licensor|affirmer|derivative works|convey|propagate|covered (?:work|soft)")
 
@@ -88,8 +93,10 @@ def without_boilerplate(markdown: str) -> tuple[str, list[Removed]]:
     A document that is nothing but a licence becomes "". One that has none of these comes back as
     it is. A list counts as contents where it repeats the document's own headings, or names pages.
     """
-    lines = markdown.split("\n")
-    what = _contents(lines) | _licences(lines)
+    lines, said = markdown.split("\n"), markdown.casefold()
+    what = _contents(lines, any(word in said for word in _CONTENTS_WORDS))
+    if any(word in said for word in _LICENCE_WORDS):
+        what |= _licences(lines)
     what |= dict.fromkeys(encoded_lines(lines), "encoded data")
     removed: list[Removed] = []
     kept: list[str] = []
@@ -142,11 +149,14 @@ def _filled(found: Iterable[int], lines: list[str], what: str) -> dict[int, str]
     return labelled
 
 
-def _contents(lines: list[str]) -> dict[int, str]:
-    """Find lists of the document's own headings, and lines that end in page numbers."""
+def _contents(lines: list[str], named: bool) -> dict[int, str]:
+    """Find lists of the document's own headings, and lines that end in page numbers.
+
+    `named` is whether a word for contents stands anywhere in the document.
+    """
+    if not named and sum(_may_list(line) for line in lines if line[:1] != "#") < 3:
+        return {}
     prose = _prose(lines)
-    text = "\n".join(lines).casefold()
-    named = any(word in text for word in _CONTENTS_WORDS)
     entries = [_entry(line) if named or _may_list(line) else _Entry("", 0, False) for line in lines]
     titles = {
         entries[i].title

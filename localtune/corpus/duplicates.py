@@ -96,7 +96,8 @@ def _hashed(tokens: list[str]) -> _Text:
     shingles ^= shingles >> np.uint64(29)
     shingles *= np.uint64(0xBF58476D1CE4E5B9)
     shingles ^= shingles >> np.uint64(32)
-    numbers = sorted({token for token in tokens if _IS_NUMBER.fullmatch(token)})
+    begun = {token for token in tokens if token[0].isdecimal() or token[0] in "-−"}
+    numbers = sorted(token for token in begun if _IS_NUMBER.fullmatch(token))
     return _Text(np.unique(shingles), _word_hashes(numbers))
 
 

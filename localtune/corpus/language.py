@@ -23,11 +23,11 @@ def language_of(text: str) -> str:
     120 MB; a call after that takes about 1 ms.
     """
     sample = _sample(text)
+    if _is_english(sample):
+        return "en"
     words = " ".join(_NO_WORDS.sub(" ", sample).split())
     if 2 * len(words) < _FEWEST:  # so much code or so many digits that the rest has to do
         words = sample
-    if _is_english(words):
-        return "en"
     # A syllable, or an ideograph, says as much as two or three letters.
     letters = sum(map(str.isalpha, words)) + 2 * len(_SYLLABLES.findall(words))
     if letters < _FEWEST:
@@ -36,11 +36,12 @@ def language_of(text: str) -> str:
     return str(language) if probability >= _SURE and language != "zxx" else ""
 
 
-def _is_english(words: str) -> bool:
-    """Tell plain English by its four most frequent words: 30 times as fast as the model."""
-    told = words.casefold().split()
-    share = sum(word in _ENGLISH for word in told) / max(len(told), 1)
-    return len(told) >= 40 and share >= 0.1 and words.isascii()
+def _is_english(sample: str) -> bool:
+    """Tell plain English by its most frequent words: 30 times as fast as the model."""
+    words = sample.casefold().split()
+    share = sum(word in _ENGLISH for word in words) / max(len(words), 1)
+    plain = len(sample.encode()) < 1.05 * len(sample)
+    return plain and len(words) >= 40 and share >= 0.1
 
 
 def _sample(text: str) -> str:

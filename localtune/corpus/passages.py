@@ -41,7 +41,11 @@ def count_tokens(text: str) -> int:
 
     The bytes count for scripts without spaces, and for tables and codes.
     """
-    return ceil(max(1.3 * len(text.split()), len(text.encode()) / 4))
+    return _estimate(len(text.split()), len(text.encode()))
+
+
+def _estimate(words: int, size: int) -> int:
+    return ceil(max(1.3 * words, size / 4))
 
 
 def cut(markdown: str, most: int) -> list[Passage]:
@@ -87,20 +91,27 @@ def _block(token: Token, lines: list[str]) -> Iterator[Block]:
 def _grouped(blocks: Iterable[Block], most: int) -> Iterator[list[Block]]:
     """Fill groups up to `most` tokens; a full one breaks before its last headings."""
     group: list[Block] = []
+    words = size = 0  # of the group, so that each block is counted once
     for block in blocks:
-        joined = "\n\n".join(part.text for part in [*group, block])
-        if group and count_tokens(joined) > most:
+        more, larger = len(block.text.split()), len(block.text.encode()) + 2  # the blank line
+        if group and _estimate(words + more, size + larger - 2) > most:
             kept, moved = _before_last_headings(group)
             if kept:
                 yield kept
-            group = moved
-            joined = "\n\n".join(part.text for part in [*group, block])
-            if group and count_tokens(joined) > most:
+            group, words, size = moved, *_counted(moved)
+            if group and _estimate(words + more, size + larger - 2) > most:
                 yield group
-                group = []
+                group, words, size = [], 0, 0
         group.append(block)
+        words, size = words + more, size + larger
     if group:
         yield group
+
+
+def _counted(group: list[Block]) -> tuple[int, int]:
+    """Return the words of a group, and its bytes with a blank line behind each block."""
+    texts = [block.text for block in group]
+    return sum(len(text.split()) for text in texts), sum(len(text.encode()) + 2 for text in texts)
 
 
 def _before_last_headings(group: list[Block]) -> tuple[list[Block], list[Block]]:

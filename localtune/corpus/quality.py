@@ -86,9 +86,10 @@ def _parts(passage: str) -> _Passage:
             if kind == "prose":
                 prose.append(line)
     text = _CODE_OR_LINK.sub(" ", "\n".join(prose))
-    letters = 0 if text.isascii() else _count(_LETTERS, text)
-    latin = text.isascii() or _count(_LATIN, text) > 0.8 * letters
-    spaced = text.isascii() or _count(_LONE, text) < 0.1 * letters
+    plain = len(text.encode("utf-8", "replace")) < 1.1 * len(text)  # nearly all of it is ASCII
+    letters = 0 if plain else _count(_LETTERS, text)
+    latin = plain or _count(_LATIN, text) > 0.8 * letters
+    spaced = plain or _count(_LONE, text) < 0.1 * letters
     words = text.split() if spaced else [letter for letter in text if letter.isalpha()]
     # Marks above and below the letters of Hindi or Thai are no letters to a regex.
     terms = _WORD.findall(text.lower()) if latin else words

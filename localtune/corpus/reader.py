@@ -24,6 +24,7 @@ MEGABYTES = 600  # of data a worker may hold, and what recognising scanned pages
 MEGABYTES_OCR = 600
 PATIENCE_OCR = 20.0  # times --file-seconds, for a PDF whose pages may be scans
 UNPACKED = 20  # times --max-file-mb: what one file may unpack to, archives in it included
+SMALL = 100_000  # bytes of a file behind which others may wait
 PROCESSES = 8  # at most: each holds its own copy of the libraries
 
 
@@ -42,7 +43,9 @@ class _Item:
         found, scans = self.found, self.ocr and self.found.format == "pdf"
         patience = PATIENCE_OCR if scans else 1.0
         name = found.name.rsplit("/", 1)[-1]
-        return Job(os.fsencode(found.path), found.members, found.format, name, self.most, patience)
+        path = os.fsencode(found.path)
+        small = not found.members and _is_small(found.path)
+        return Job(path, found.members, found.format, name, self.most, small, patience)
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,13 @@ class _Reader:
     def _key(self, item: _Item) -> str:
         found, settings = item.found, vars(self._settings)
         return key_of(VERSION, item.sha256, found.members, found.format, self._most, settings)
+
+
+def _is_small(path: Path) -> bool:
+    try:
+        return path.stat().st_size <= SMALL
+    except OSError:
+        return False
 
 
 def _sha256(path: Path, most: int) -> str:

@@ -30,6 +30,7 @@ class Job:
     kind: str
     name: str
     most: int  # bytes
+    small: bool = True  # so that others may wait behind it
     patience: float = 1.0  # times the seconds a file has
 
 

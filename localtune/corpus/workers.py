@@ -7,13 +7,16 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any, Generic, Protocol, TypeVar
 
 from localtune.corpus.document import Settings
 from localtune.corpus.worker import Job
 from localtune.errors import LocaltuneError
+
+AHEAD = 4  # small files that one process holds, so that it need not wait for the next
 
 
 class HasJob(Protocol):
@@ -28,9 +31,11 @@ T = TypeVar("T", bound=HasJob)
 
 @dataclass
 class _Worker(Generic[T]):
+    """A process and what it was given; it works at the first and must be done by `until`."""
+
     process: subprocess.Popen[bytes]
     connection: Connection
-    at_work: T | None = None
+    given: deque[tuple[T, Job]] = field(default_factory=deque)
     until: float = 0.0
 
 
@@ -48,29 +53,44 @@ class Workers(Generic[T]):
         Raises LocaltuneError where no process can be started.
         """
         try:
-            while waiting or any(worker.at_work for worker in self._workers):
+            while waiting or any(worker.given for worker in self._workers):
                 self._hand_out(waiting)
                 for worker in self._done():
-                    item = worker.at_work
-                    answer = self._answer(worker)
-                    if item is not None:
-                        yield item, answer
+                    item, _ = worker.given.popleft()
+                    yield item, self._answer(worker, waiting)
         finally:
             for worker in list(self._workers):
                 self._end(worker)
 
     def _hand_out(self, waiting: deque[T]) -> None:
-        idle = [worker for worker in self._workers if worker.at_work is None]
-        missing = min(len(waiting) - len(idle), self._number - len(self._workers))
+        idle = sum(not worker.given for worker in self._workers)
+        missing = min(len(waiting) - idle, self._number - len(self._workers))
         started = [self._start() for _ in range(missing)]
         for worker in started:
             self._wait_until_ready(worker)
-        for worker in [*idle, *started][: len(waiting)]:
-            item = waiting.popleft()
-            job = item.job()
-            worker.at_work = item
-            worker.until = time.monotonic() + self._seconds * job.patience
+        for ahead in range(AHEAD):
+            for worker in [w for w in self._workers if len(w.given) <= ahead and waiting]:
+                if all(job.small for _, job in worker.given):
+                    self._give(worker, waiting)
+
+    def _give(self, worker: _Worker[T], waiting: deque[T]) -> None:
+        """Give a worker the next file, unless it is large and would wait behind others."""
+        item = waiting[0] if waiting else None
+        job = item.job() if item else None
+        if item is None or job is None or (worker.given and not job.small):
+            return
+        waiting.popleft()
+        worker.given.append((item, job))
+        if len(worker.given) == 1:
+            self._begin(worker)
+        with suppress(OSError):  # it has died: that shows where its answer is awaited
             worker.connection.send(job)
+
+    def _begin(self, worker: _Worker[T]) -> None:
+        """Set when the file that a worker is at must be done."""
+        if worker.given:
+            patience = worker.given[0][1].patience
+            worker.until = time.monotonic() + self._seconds * patience
 
     def _start(self) -> _Worker[T]:
         """Start a process that imports nothing from the folder a person stands in (-P)."""
@@ -101,25 +121,29 @@ class Workers(Generic[T]):
 
     def _done(self) -> list[_Worker[T]]:
         """Wait for the next answers, deaths, or files whose time is up."""
-        busy = [worker for worker in self._workers if worker.at_work is not None]
+        busy = [worker for worker in self._workers if worker.given]
         left = min(worker.until for worker in busy) - time.monotonic()
         ready = wait([worker.connection for worker in busy], max(left, 0))
         late = time.monotonic()
         return [worker for worker in busy if worker.connection in ready or worker.until <= late]
 
-    def _answer(self, worker: _Worker[T]) -> dict[str, Any]:
+    def _answer(self, worker: _Worker[T], waiting: deque[T]) -> dict[str, Any]:
         """Take a worker's answer; one that died or took too long is ended, its file has failed."""
-        if not worker.connection.poll():
+        answer = self._received(worker)
+        if answer.pop("last", False):
+            waiting.extendleft(item for item, _ in reversed(worker.given))  # it never came to them
             self._end(worker)
+        else:
+            self._begin(worker)
+        return answer
+
+    def _received(self, worker: _Worker[T]) -> dict[str, Any]:
+        if not worker.connection.poll():
             return _failed(f"takes longer than --file-seconds ({self._seconds:g})")
         try:
             answer: dict[str, Any] = worker.connection.recv()
         except (EOFError, OSError):
-            self._end(worker)
             return _failed("its reader crashed: damaged, or more memory than one file may take")
-        worker.at_work = None
-        if answer.pop("last", False):
-            self._end(worker)
         return answer
 
     def _end(self, worker: _Worker[T]) -> None:
@@ -130,4 +154,4 @@ class Workers(Generic[T]):
 
 
 def _failed(reason: str) -> dict[str, Any]:
-    return {"status": "failed", "reason": reason}
+    return {"status": "failed", "reason": reason, "last": True}

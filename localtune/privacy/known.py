@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 
 from localtune.privacy import cues
@@ -38,11 +39,13 @@ def find_known_names(
     documents write in lower case, which are never taken for a name.
     """
     lone = _lone(known, common)
-    # Few passages mention anybody; to know that takes a twentieth of the time.
-    if not lone & {word.lower() for word in _CAPITALISED.findall(_outside(text, findings))}:
-        return findings
-    mentions = [finding for run in runs(text) for finding in _mentions(text, run, lone)]
-    return apart([*findings, *mentions])
+    mentions = [
+        finding
+        for begin, line in _lines_with(text, findings, lone)
+        for run in runs(line)
+        for finding in _mentions(line, run, lone, begin)
+    ]
+    return apart([*findings, *mentions]) if mentions else findings
 
 
 @lru_cache(maxsize=4)
@@ -50,23 +53,31 @@ def _lone(known: frozenset[str], common: frozenset[str]) -> frozenset[str]:
     return known - common - cues.PLACES
 
 
-def _outside(text: str, findings: list[Finding]) -> str:
-    """Return the text without what was found in it already."""
-    ends = [0, *(finding.end for finding in findings)]
-    starts = [*(finding.start for finding in findings), len(text)]
-    return "\n".join(text[begin:end] for begin, end in zip(ends, starts, strict=True))
+def _lines_with(
+    text: str, findings: list[Finding], lone: frozenset[str]
+) -> Iterator[tuple[int, str]]:
+    """Yield (place, line) where a name stands outside of what was found already; most have none."""
+    taken = {at for finding in findings for at in range(finding.start, finding.end)}
+    last = -1
+    for word in _CAPITALISED.finditer(text):
+        if word[0].lower() not in lone or word.start() in taken or word.start() < last:
+            continue
+        begin, end = text.rfind("\n", 0, word.start()) + 1, text.find("\n", word.start())
+        last = end if end >= 0 else len(text)
+        yield begin, text[begin:last]
 
 
-def _mentions(text: str, run: list[Token], lone: frozenset[str]) -> list[Finding]:
+def _mentions(line: str, run: list[Token], lone: frozenset[str], begin: int) -> list[Finding]:
+    """Return the names in a run of words; places count from `begin`, where the line stands."""
     found: list[Finding] = []
     for i, token in enumerate(run):
-        if token.word not in lone or _is_other(text, run, i):
+        if token.word not in lone or _is_other(line, run, i):
             continue
         before = found[-1] if found else None
-        if before and token.start - before.end == 1 and not run[i - 1].ends:
-            found[-1] = Finding("person", before.start, token.end)
+        if before and token.start + begin - before.end == 1 and not run[i - 1].ends:
+            found[-1] = Finding("person", before.start, token.end + begin)
         else:
-            found.append(Finding("person", token.start, token.end))
+            found.append(Finding("person", token.start + begin, token.end + begin))
     return found
 
 
