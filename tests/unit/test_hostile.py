@@ -165,6 +165,7 @@ def test_any_name_is_listed_once_on_one_line(docs: Path) -> None:
     assert all(name.isprintable() for name in told)
 
 
+@pytest.mark.slow
 def test_folders_may_lie_deep(docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, depth in (("d", 1000), ("n" * 100, 60)):
         monkeypatch.chdir(docs)
@@ -193,6 +194,7 @@ def test_thousands_of_files(docs: Path) -> None:
     assert peak < MOST_MB
 
 
+@pytest.mark.slow
 def test_a_reader_that_hangs_is_ended(docs: Path) -> None:
     (docs / "stairs.md").write_text("".join(f"{'  ' * i}- a step\n" for i in range(3000)))
     (docs / "after.md").write_text("After the stairs comes the landing.")
