@@ -27,6 +27,8 @@ from localtune.privacy import (
 )
 
 Row = dict[str, Any]
+# Words written small, but not those in addresses and paths: anna.keller@ says nothing of "anna".
+_SMALL = re.compile(r"(?<![^\s(\"'])[a-z][a-z'-]+(?![^\s,.;:!?)\"'])(?![.:]\S)")
 
 
 @dataclass
@@ -141,9 +143,7 @@ class _Private:
         if on:
             texts = [(text, found) for read in kept for text, found in _texts(read)]
             self._known = frozenset().union(*(name_parts(text, found) for text, found in texts))
-            self._common = frozenset(
-                word for text, _ in texts for word in re.findall(r"\b[a-z][a-z'-]+\b", text)
-            )
+            self._common = frozenset(word for text, _ in texts for word in _SMALL.findall(text))
 
     def replaced(self, text: str, found: list[Any], counts: Counter[str] | None = None) -> str:
         """Return a text with invented values for the private ones; count these by kind."""
@@ -154,10 +154,16 @@ class _Private:
             counts.update(finding.kind for finding in findings)
         return scrub(text, findings, self._pseudonyms)
 
-    def looked_through(self, text: str) -> str:
-        """Return a text that no worker has looked through, with its private data replaced."""
-        found = find_private(text, self._allow) if self._on else []
-        return self.replaced(text, [[part.kind, part.start, part.end] for part in found])
+    def in_file_name(self, stem: str) -> str:
+        """Return the title a file's name makes, with its private data replaced.
+
+        Names of people are written small in it, and are looked for as if they weren't.
+        """
+        capitals = re.sub(r"\b[a-z]", lambda letter: letter[0].upper(), stem)
+        found = find_private(capitals, self._allow) if self._on else []
+        private = [[part.kind, part.start, part.end] for part in found]
+        changed = self.replaced(capitals, private)
+        return stem if changed == capitals else changed
 
 
 def _findings(private: list[Any]) -> list[Finding]:
@@ -178,7 +184,7 @@ def _title(read: Read, row: Row, private: _Private) -> None:
         row["title"] = private.replaced(title, lines[title])
     else:
         stem = re.sub(r"\.\w+$", "", read.found.name.rsplit("/", 1)[-1])
-        row["title"] = private.looked_through(title_line(re.sub(r"[-_]", " ", stem)))
+        row["title"] = private.in_file_name(title_line(re.sub(r"[-_]", " ", stem)))
 
 
 def _passage(piece: _Piece, row: Row, private: _Private) -> Row:
