@@ -69,7 +69,7 @@ def read_files(
         for place, file in enumerate(found):
             reader.take(file, (place,))
         reader.run(config.file_seconds)
-        kept.keep_only(reader.keys)
+        kept.keep_only(reader.keys[place] for place in sorted(reader.keys))
     return list(_distinct(reader.done[place] for place in sorted(reader.done)))
 
 
@@ -90,7 +90,7 @@ class _Reader:
 
     def __init__(self, kept: Readings, settings: Settings, most: int, bar: Bar) -> None:
         self.done: dict[tuple[int, ...], Read] = {}
-        self.keys: list[str] = []
+        self.keys: dict[tuple[int, ...], str] = {}
         self._kept, self._settings, self._most, self._bar = kept, settings, most, bar
         self._waiting: deque[_Item] = deque()
         self._members, self._bytes = Counter[int](), Counter[int]()  # by place in the list
@@ -127,7 +127,7 @@ class _Reader:
             self._answered(item, answer)
 
     def _answered(self, item: _Item, answer: dict[str, Any]) -> None:
-        self.keys.append(self._key(item))
+        self.keys[item.place] = self._key(item)
         if item.place[0] in self._given_up:
             return
         if "members" not in answer:

@@ -55,9 +55,9 @@ class Readings:
             self._added = True
 
     def keep_only(self, keys: Iterable[str]) -> None:
-        """Forget the readings of files that are no longer there."""
+        """Forget the readings of files that are no longer there; write the others in this order."""
         kept = dict.fromkeys(keys)
-        if self._file and (self._added or kept.keys() != self._known.keys()):
+        if self._file and (self._added or list(kept) != list(self._known)):
             with atomic_path(self._file) as temporary:
                 temporary.touch(0o600)
                 with temporary.open("w", encoding="utf-8") as out:
