@@ -35,7 +35,9 @@ class Readings:
         if self._file:
             owner_only = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
             self._out = os.fdopen(owner_only, "a+", encoding="utf-8")
-            self._out.write("\n")  # a line that a kill cut short must not swallow the next one
+            size = os.fstat(owner_only).st_size
+            if size and os.pread(owner_only, 1, size - 1) != b"\n":
+                self._out.write("\n")  # a line that a kill cut short must not swallow the next
         return self
 
     def __exit__(self, *_: object) -> None:
