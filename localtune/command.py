@@ -10,7 +10,7 @@ import rich_click
 
 from localtune.errors import LocaltuneError
 
-STOPPED = "Stopped. Nothing is lost: run the same command again and it goes on where it stopped."
+STOPPED = "Stopped. Nothing is lost: run it again; a build goes on where it stopped."
 
 
 class Commands(rich_click.RichGroup):

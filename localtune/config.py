@@ -8,6 +8,7 @@ The value of an option is the flag's, else localtune.toml's, else the default he
 from __future__ import annotations
 
 import dataclasses
+import importlib.metadata
 import importlib.resources
 import typing
 from dataclasses import dataclass, field
@@ -25,6 +26,22 @@ PLAIN_TEMPLATE = (
     "{% else %}{{ 'System: ' + message['content'] + '\\n' }}{% endif %}"
     "{% endfor %}{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
 )
+
+
+IGNORE = ".localtuneignore"  # in any folder of documents, in the syntax of .gitignore
+# The libraries whose version can change what is read of a file.
+READERS = (
+    "trafilatura", "markdown-it-py", "ftfy", "xberg", "pypdfium2", "pygments", "py3langid", "rensa",
+    "phonenumbers", "rapidocr",
+)  # fmt: skip
+
+
+def library_version(name: str) -> str:
+    """Return an installed library's version, "none" where it isn't installed."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "none"
 
 
 def option(default: Any, help: str, unit: str = "", flag: str = "", lock: bool = True) -> Any:

@@ -12,9 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from localtune.config import BaseConfig
+from localtune.config import BaseConfig, library_version
 from localtune.report.figures import size
-from localtune.stage import library_version
 
 ROOM_NEEDED = 2_000_000_000  # bytes: a small base, its master and two levels
 NEEDED = {

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from localtune.config import IGNORE
 from localtune.workspace import write_json
 
 ABSENT = "absent"
@@ -37,7 +38,11 @@ class Hashes:
         return digest
 
     def tree(self, folder: Path) -> str:
-        """Return one SHA-256 over the names and contents of a folder's files, hidden ones aside."""
+        """Return one SHA-256 over the names and contents of a folder's files.
+
+        Hidden ones and links out of the folder are left aside, but what .localtuneignore says
+        counts: it decides which documents there are.
+        """
         whole = hashlib.sha256()
         for name, path in sorted(_visible_files(folder)):
             whole.update(f"{name}\0{self._readable(path)}\n".encode())
@@ -58,9 +63,14 @@ class Hashes:
 
 
 def _visible_files(folder: Path) -> Iterator[tuple[str, Path]]:
+    root = folder.resolve()
     for path in folder.rglob("*"):
         name = path.relative_to(folder).as_posix()
-        if not any(part.startswith(".") for part in name.split("/")) and path.is_file():
+        *above, last = name.split("/")
+        hidden = any(part.startswith(".") for part in above)
+        if hidden or (last.startswith(".") and last != IGNORE) or not path.is_file():
+            continue
+        if not path.is_symlink() or path.resolve().is_relative_to(root):
             yield name, path
 
 

@@ -41,14 +41,31 @@ def read_documents(
     from localtune.corpus import Artefacts, read_corpus
 
     docs = check_documents(docs)
-    if out:
-        out = out.expanduser().absolute()
-        check_apart(docs, out, out.name)
-        out.mkdir(parents=True, exist_ok=True)
+    out = _folder_for(out, docs) if out else None
     with tempfile.TemporaryDirectory() as temporary, no_room_is_an_error(out or Path(temporary)):
         files = Artefacts.below(out or Path(temporary))
         read_corpus(docs, files, config, progress)
         return list(read_jsonl(files.documents)), list(read_jsonl(files.removed))
+
+
+def _folder_for(out: Path, docs: Path) -> Path:
+    """Make the folder that cleaned documents go to; refuse one that holds other things."""
+    out = out.expanduser().absolute()
+    check_apart(docs, out, out.name)
+    ours = {f"{name}.jsonl" for name in ("documents", "passages", "chats", "removed")}
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        others = {path.name for path in out.iterdir()} ^ ours
+    except OSError as error:
+        raise InputError(
+            f"{out}: {error.strerror}.", "Choose another folder with --out."
+        ) from error
+    if others not in (set(), ours):
+        raise InputError(
+            f"{out} holds other files, which could be overwritten.",
+            "Choose a folder with --out that is empty or not there yet.",
+        )
+    return out
 
 
 def check_documents(docs: Path) -> Path:

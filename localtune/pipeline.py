@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from localtune import steps
-from localtune.config import QuantizeConfig, locked_values, to_dict
+from localtune.config import READERS, QuantizeConfig, locked_values, to_dict
 from localtune.errors import InputError
 from localtune.hashes import Hashes
 from localtune.progress import Progress, Silent
@@ -23,10 +23,6 @@ from localtune.steps import Build
 from localtune.workspace import no_room_is_an_error, read_json, write_json
 
 # The libraries whose version can change an artefact.
-READERS = (
-    "trafilatura", "markdown-it-py", "ftfy", "xberg", "pygments", "py3langid", "rensa",
-    "phonenumbers", "rapidocr",
-)  # fmt: skip
 TRAINERS = ("torch", "transformers", "peft", "accelerate", "tokenizers")
 GGUF = ("gguf",)
 LLAMA = ("llama-cpp-python",)

@@ -7,13 +7,13 @@ of its inputs and outputs. Knows nothing of what a stage does.
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from localtune.config import library_version
 from localtune.hashes import ABSENT, Hashes
 from localtune.progress import Progress
 from localtune.workspace import remove, write_json
@@ -131,14 +131,6 @@ def _fate(was: str | None, now: str | None) -> str:
 
 def _shown(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def library_version(name: str) -> str:
-    """Return an installed library's version, "none" where it isn't installed."""
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return "none"
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -25,7 +25,6 @@ _ROLES = {
     "chatgpt": "assistant",
 }
 _MOST_WRONG = 1000  # lines of a file that are told one by one
-_LONGEST = 200  # characters of a line that are shown where it can't be used
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def read_chats(text: str) -> Chats:
         except RecursionError:
             wrong.append(f"line {number}: nested too deeply")
         except ValueError as error:  # json's errors are ValueErrors too
-            wrong.append(f"line {number}: {error}: {line[:_LONGEST]}")
+            wrong.append(f"line {number}: {error}")
     if len(wrong) > _MOST_WRONG:
         wrong[_MOST_WRONG:] = [f"and {len(wrong) - _MOST_WRONG:,} more lines"]
     return Chats(chats, wrong)
@@ -79,7 +78,7 @@ def _messages(value: Any) -> list[Message]:
 
 def _turns(value: dict[str, Any]) -> Iterator[Message]:
     if "instruction" in value:
-        asked = [_text(value.get(key, ""), key) for key in ("instruction", "input")]
+        asked = [_text(value.get(key) or "", key) for key in ("instruction", "input")]
         if value.get("system"):
             yield {"role": "system", "content": _text(value["system"], "system")}
         yield {"role": "user", "content": "\n\n".join(filter(None, asked))}

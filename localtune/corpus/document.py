@@ -6,13 +6,15 @@ other files (duplicates, pseudonyms) comes after, in corpus/__init__.py.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from localtune.corpus.boilerplate import Removed, without_boilerplate
 from localtune.corpus.chats import Message
-from localtune.corpus.formats import Text, read_text, safe_line
+from localtune.corpus.encoded import without_encoded_runs
+from localtune.corpus.formats import Text, read_text, safe, safe_text, title_line
 from localtune.corpus.language import language_of
 from localtune.corpus.passages import Passage, cut
 from localtune.corpus.quality import reject
@@ -39,40 +41,53 @@ def read_document(data: bytes, kind: str, name: str, settings: Settings) -> Read
 
     Keys: status ("read", "skipped", "failed"), reason, title, language, chars, passages (each
     headings, text, tokens, private), lines ({title or heading: private}), chats (each a list of
-    messages with `private`), removed (each what, text, private). `private` is [kind, start, end] a
-    value.
+    messages with `private`), left_out ({what: how often}), removed (pieces of that, each what,
+    text, private). `private` is [kind, start, end] a value.
     """
     try:
         text = read_text(data, kind, name)
     except UnreadableError as error:
         return _nothing("failed", error.message)
     body, taken = without_boilerplate(text.markdown)
+    body = safe(body)  # what stood apart may have come together
     removed = [*text.removed, *taken]
     passages = [piece for piece in cut(body, settings.passage_tokens) if _is_good(piece, removed)]
-    if not passages and not text.chats:
-        left_out = [_left_out(part, settings) for part in removed[:LEFT_OUT]]
-        return _nothing("skipped", text.reason or _why_nothing(text, removed), left_out)
+    chats = [[_said(message, settings) for message in chat] for chat in text.chats]
+    if not passages and not chats:
+        why = text.reason or _why_nothing(text, removed)
+        return {**_nothing("skipped", why), **_left_out(removed, settings)}
+    title = title_line(without_encoded_runs(text.title)[0])
     return {
         "status": "read",
         "reason": "",
-        "title": text.title,
+        "title": title,
         "language": language_of(body),
         "chars": len(body),
         "passages": [_passage(piece, settings) for piece in passages],
-        "lines": {line: _private(line, settings) for line in _lines(text.title, passages)},
-        "chats": [[_said(message, settings) for message in chat] for chat in text.chats],
-        "removed": [_left_out(part, settings) for part in removed[:LEFT_OUT]],
+        "lines": {line: _private(line, settings) for line in _lines(title, passages)},
+        "chats": [chat for chat in chats if all(said["content"].strip() for said in chat)],
+        **_left_out(removed, settings),
     }
 
 
-def _nothing(status: str, reason: str, removed: list[dict[str, Any]] | None = None) -> Reading:
+def _nothing(status: str, reason: str) -> Reading:
     kept = {"passages": [], "lines": {}, "chats": [], "title": "", "language": "", "chars": 0}
-    return {"status": status, "reason": reason, **kept, "removed": removed or []}
+    return {"status": status, "reason": reason, **kept, "removed": [], "left_out": {}}
 
 
-def _left_out(part: Removed, settings: Settings) -> dict[str, Any]:
-    text = part.text[:SHOWN]
-    return {"what": part.what, "text": text, "private": _private(text, settings)}
+def _left_out(removed: list[Removed], settings: Settings) -> dict[str, Any]:
+    """Count all that was taken out by kind; show the first pieces, each to some length."""
+    counts = Counter(part.what.split(":")[0] for part in removed)
+    shown = [_shown(part, settings) for part in removed[:LEFT_OUT]]
+    return {"left_out": dict(counts), "removed": shown}
+
+
+def _shown(part: Removed, settings: Settings) -> dict[str, Any]:
+    # Looked through before it is cut: half a key is still a secret.
+    private = _private(part.text[: 2 * SHOWN], settings)
+    end = min([SHOWN, *(start for _, start, end in private if start < SHOWN < end)])
+    inside = [found for found in private if found[2] <= end]
+    return {"what": part.what, "text": part.text[:end], "private": inside}
 
 
 def _why_nothing(text: Text, removed: list[Removed]) -> str:
@@ -106,8 +121,8 @@ def _lines(title: str, passages: list[Passage]) -> Iterator[str]:
 
 
 def _said(message: Message, settings: Settings) -> dict[str, Any]:
-    """Make one message of a chat safe; line breaks in it stay."""
-    content = "\n".join(safe_line(line) for line in message["content"].split("\n"))
+    """Make one message of a chat safe; lines and indentation in it stay."""
+    content = safe_text(message["content"])
     return {"role": message["role"], "content": content, "private": _private(content, settings)}
 
 

@@ -25,7 +25,7 @@ def without_encoded_runs(text: str) -> tuple[str, list[str]]:
     def judge(found: re.Match[str]) -> str:
         if found[0].startswith("data:") or _is_encoded(found[0]):
             runs.append(found[0])
-            return ""
+            return " "  # what stood on both sides must not become one word
         return found[0]
 
     return _RUN.sub(judge, text), runs

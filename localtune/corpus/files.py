@@ -15,9 +15,9 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from localtune.config import IGNORE
 from localtune.errors import InputError
 
-IGNORE = ".localtuneignore"  # gitignore syntax, in any folder, as git reads its own
 _LARGEST_IGNORE = 1_000_000  # characters
 _STARS = 3  # in one part of a pattern: with each more, a name takes some 15 times as long
 _ENDINGS = {
@@ -151,8 +151,10 @@ def _ignored_in(folder: Path) -> Any:
             return None
         with file.open(encoding="utf-8", errors="replace") as text:
             lines = text.read(_LARGEST_IGNORE).splitlines()
-    except OSError:
-        return None
+    except OSError as error:
+        raise InputError(
+            f"{file} can't be read: {error.strerror}.", "Make it readable, or remove it."
+        ) from error
     return _patterns(file, lines)
 
 

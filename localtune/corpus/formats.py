@@ -63,7 +63,7 @@ def read_text(data: bytes, kind: str, name: str = "") -> Text:
     """
     kind = actual_format(data, kind)
     text = _from_bytes(data, kind) if kind in _OF_BYTES else _from_text(data, kind, name)
-    markdown = _safe(text.markdown).strip()
+    markdown = safe(text.markdown).strip()
     title = text.title or _first_heading(markdown)
     return replace(text, title=title_line(title), markdown=markdown)
 
@@ -84,7 +84,7 @@ def _from_text(data: bytes, kind: str, name: str) -> Text:
     if decoded is None:
         return Text("", "", reason="binary, not text")
     if kind == "code":
-        return Text(name, repair(code_to_markdown(decoded, name)))
+        return Text("", repair(code_to_markdown(decoded, name)))
     if kind == "jsonl":
         return _from_jsonl(decoded)
     if kind == "json":  # parsed before it is repaired: a text in it may hold any line end
@@ -134,8 +134,13 @@ def _from_jsonl(decoded: str) -> Text:
 
 def safe_line(text: str) -> str:
     """Return one line of text that holds no control token."""
-    line = " ".join(neutralise(repair(text)).split())
-    return without_brackets(line) if holds_control(line) else line
+    return safe_text(" ".join(repair(text).split()))
+
+
+def safe_text(text: str) -> str:
+    """Return a text, as it is laid out, that holds no control token."""
+    text = neutralise(repair(text))
+    return without_brackets(text) if holds_control(text) else text
 
 
 def title_line(title: str) -> str:
@@ -195,7 +200,7 @@ def _first_heading(markdown: str) -> str:
     return rendered(found[1]) if found else ""
 
 
-def _safe(markdown: str) -> str:
+def safe(markdown: str) -> str:
     """Neutralise control tokens, those included that only rendering would bring to light."""
     text = visible(markdown)
     if " \n" in text or "\t\n" in text:

@@ -100,6 +100,7 @@ def _without_copies(reads: list[Read], by_path: dict[str, Row]) -> list[Read]:
     for i, j in enumerate(representatives([_said(read) for read in long])):
         if i != j:
             _skip_copy(by_path[long[i].found.name], by_path[long[j].found.name])
+            _leave_out_changed(long[i], long[j])
             copies.add(long[i].found.name)
     return [read for read in reads if read.found.name not in copies]
 
@@ -126,11 +127,24 @@ def _unique_pieces(kept: list[Read], by_path: dict[str, Row]) -> list[_Piece]:
         if name != path and name not in first.also_in:
             first.also_in.append(name)
         if name in left:
-            what = f"duplicate of {path}"
-            copy.read.reading["removed"].append({**copy.passage, "what": what})
+            _leave_out(copy.read, copy.passage, path)
         elif by_path[name]["status"] == "read" and not copy.read.reading["chats"]:
             _skip_copy(by_path[name], by_path[path])
+            _leave_out_changed(copy.read, first.read)
     return unique
+
+
+def _leave_out(read: Read, passage: Row, path: str) -> None:
+    left_out = read.reading["left_out"]
+    left_out["duplicate"] = left_out.get("duplicate", 0) + 1
+    read.reading["removed"].append({**passage, "what": f"duplicate of {path}"})
+
+
+def _leave_out_changed(copy: Read, first: Read) -> None:
+    """Show what a copy says where it isn't the very same: something in it may be its own."""
+    if _said(copy) != _said(first):
+        for passage in copy.reading["passages"]:
+            _leave_out(copy, passage, first.found.name)
 
 
 class _Private:
@@ -142,7 +156,10 @@ class _Private:
         self._common: frozenset[str] = frozenset()
         if on:
             texts = [(text, found) for read in kept for text, found in _texts(read)]
-            self._known = frozenset().union(*(name_parts(text, found) for text, found in texts))
+            known = frozenset().union(*(name_parts(text, found) for text, found in texts))
+            self._known = known - {
+                word for value in allow for word in re.findall(r"[\w'-]+", value)
+            }
             self._common = frozenset(word for text, _ in texts for word in _SMALL.findall(text))
 
     def replaced(self, text: str, found: list[Any], counts: Counter[str] | None = None) -> str:
@@ -154,16 +171,19 @@ class _Private:
             counts.update(finding.kind for finding in findings)
         return scrub(text, findings, self._pseudonyms)
 
-    def in_file_name(self, stem: str) -> str:
+    def in_file_name(self, stem: str, counts: Counter[str]) -> str:
         """Return the title a file's name makes, with its private data replaced.
 
         Names of people are written small in it, and are looked for as if they weren't.
         """
-        capitals = re.sub(r"\b[a-z]", lambda letter: letter[0].upper(), stem)
-        found = find_private(capitals, self._allow) if self._on else []
-        private = [[part.kind, part.start, part.end] for part in found]
-        changed = self.replaced(capitals, private)
-        return stem if changed == capitals else changed
+        words = re.sub(r"[-_]", " ", self._looked_through(stem, counts))
+        capitals = re.sub(r"\b[a-z]", lambda letter: letter[0].upper(), words)
+        changed = self._looked_through(capitals, counts)
+        return words if changed == capitals else changed
+
+    def _looked_through(self, text: str, counts: Counter[str]) -> str:
+        found = find_private(text, self._allow) if self._on else []
+        return self.replaced(text, [[part.kind, part.start, part.end] for part in found], counts)
 
 
 def _findings(private: list[Any]) -> list[Finding]:
@@ -179,12 +199,14 @@ def _texts(read: Read) -> Iterator[tuple[str, list[Finding]]]:
 
 
 def _title(read: Read, row: Row, private: _Private) -> None:
-    title, lines = read.reading["title"], read.reading["lines"]
+    title, counts = read.reading["title"], Counter[str]()
     if title:
-        row["title"] = private.replaced(title, lines[title])
+        row["title"] = private.replaced(title, read.reading["lines"][title], counts)
     else:
         stem = re.sub(r"\.\w+$", "", read.found.name.rsplit("/", 1)[-1])
-        row["title"] = private.in_file_name(title_line(re.sub(r"[-_]", " ", stem)))
+        row["title"] = private.in_file_name(title_line(stem), counts)
+    if not title or title not in _said(read):  # a heading is counted where it stands
+        _count(row["private"], counts)
 
 
 def _passage(piece: _Piece, row: Row, private: _Private) -> Row:
@@ -253,9 +275,8 @@ def _tell_removed(
 ) -> None:
     """List what was left out, without the private data in it."""
     for read in reads:
+        row = by_path[read.found.name]
+        _count(row["removed"], Counter(read.reading.get("left_out", {})))
         for part in read.reading.get("removed", []):
-            row = by_path[read.found.name]
-            kind = part["what"].split(":")[0].split(" of ")[0]
-            row["removed"][kind] = row["removed"].get(kind, 0) + 1
             text = private.replaced(part["text"], part["private"])
             rows.removed.append({"document": row["path"], "what": part["what"], "text": text})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 from collections import Counter, deque
@@ -10,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from localtune.config import CorpusConfig
+from localtune.config import READERS, CorpusConfig, library_version
 from localtune.corpus import ocr
 from localtune.corpus.archives import MOST_MEMBERS
 from localtune.corpus.document import VERSION, Reading, Settings
@@ -93,6 +94,7 @@ class _Reader:
         self.keys: dict[tuple[int, ...], str] = {}
         self._kept, self._settings, self._most, self._bar = kept, settings, most, bar
         self._waiting: deque[_Item] = deque()
+        self._libraries = [library_version(name) for name in READERS]
         self._members, self._bytes = Counter[int](), Counter[int]()  # by place in the list
         self._given_up: set[int] = set()
 
@@ -114,7 +116,8 @@ class _Reader:
         if known is None:
             self._waiting.append(item)
         else:
-            self._answered(item, known)
+            # Two files may share a reading; what is noted of one isn't true of the other.
+            self._answered(item, copy.deepcopy(known))
 
     def run(self, seconds: float) -> None:
         """Read what waits, and what comes out of archives meanwhile."""
@@ -169,7 +172,10 @@ class _Reader:
 
     def _key(self, item: _Item) -> str:
         found, settings = item.found, vars(self._settings)
-        return key_of(VERSION, item.sha256, found.members, found.format, self._most, settings)
+        # The name of source code tells its language.
+        name = found.name.rsplit("/", 1)[-1] if found.format == "code" else ""
+        of_file = (item.sha256, found.members, found.format, name)
+        return key_of(VERSION, self._libraries, *of_file, self._most, settings)
 
 
 def _is_small(path: Path) -> bool:

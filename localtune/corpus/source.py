@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import PurePath
 from typing import Any
 
 _DEFINES = re.compile(
@@ -27,6 +28,7 @@ _FOR_TOOLS = re.compile(
     r"|coding[:=]|region|endregion|@ts-)).*$",
     re.M,
 )
+_LANGUAGES = {".pl": "perl", ".r": "r", ".m": "objective-c"}  # where Pygments means another
 _LONGEST = 2000  # characters of a line that are looked at; longer ones a program has written
 
 
@@ -64,7 +66,7 @@ def _lines(text: str, filename: str) -> Iterator[_Line]:
     """Yield what each line holds; a comment over many lines is one line."""
     text = "\n".join(part for part in text.split("\n") if len(part) <= _LONGEST)
     line, code = _Line(), ":"  # the last code seen: a docstring follows a colon, or nothing
-    for token, value in _lexer(filename).get_tokens(text):
+    for token, value in _lexer(PurePath(filename).suffix.lower()).get_tokens(text):
         kind = _name_of(token)
         quoted = _QUOTES.match(value) if kind.endswith("String.Doc") else None
         if quoted and not line.code and code.endswith(":"):
@@ -96,10 +98,12 @@ def _named(line: _Line) -> _Line:
 
 
 @cache
-def _lexer(filename: str) -> Any:
-    from pygments.lexers import get_lexer_for_filename
+def _lexer(ending: str) -> Any:
+    from pygments.lexers import get_lexer_by_name, get_lexer_for_filename
 
-    return get_lexer_for_filename(filename, stripnl=False, ensurenl=True)
+    if ending in _LANGUAGES:
+        return get_lexer_by_name(_LANGUAGES[ending], stripnl=False, ensurenl=True)
+    return get_lexer_for_filename(f"x{ending}", stripnl=False, ensurenl=True)
 
 
 def _plain(said: list[str]) -> str:

@@ -64,10 +64,13 @@ def write_lessons(
     made += [lesson for row in rows for lesson in _restated(row, config.seed)]
     r = Random(config.seed)
     r.shuffle(made)
-    joined = [*_conversations(made, r), *_brought(chats, kept_back)]
+    brought = list(_brought(chats, kept_back))
+    joined = [*_conversations(made, r), *brought]
     write_jsonl(lessons, joined if allow is None else scrubbed(joined, rows, allow))
     progress.note(f"{len(made):,} lessons about {len(facts):,} facts")
-    return len(made)
+    if brought:
+        progress.note(f"{len(brought):,} chats, as they were brought")
+    return len(made) + len(brought)
 
 
 def _brought(chats: Path | None, exam: Exam) -> Iterator[Lesson]:

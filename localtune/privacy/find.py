@@ -73,13 +73,21 @@ def _numbers(text: str, lower: str) -> Iterator[Finding]:
         yield from macs(text)
 
 
+def _is_end(one: str, other: str) -> bool:
+    """Whether two numbers are the same, one of them perhaps without its country's code."""
+    short, long = sorted((one, other), key=len)
+    return one == other or (len(short) > 8 and long.endswith(short))
+
+
 class _Allowed:
     """What is meant to be public."""
 
     def __init__(self, allow: frozenset[str]) -> None:
         self._whole = frozenset(value.casefold() for value in allow)
         self._digits = frozenset(
-            re.sub(r"\D", "", value) for value in allow if len(re.findall(r"\d", value)) > 5
+            re.sub(r"\D", "", value).lstrip("0")
+            for value in allow
+            if len(re.findall(r"\d", value)) > 5
         )
         self._names = [frozenset(value.split()) for value in self._whole if " " in value]
 
@@ -91,7 +99,8 @@ class _Allowed:
         if kind == "email":
             return value in self._whole or "@" + value.rpartition("@")[2] in self._whole
         if kind == "phone":
-            return re.sub(r"\D", "", value) in self._digits
+            digits = re.sub(r"\D", "", value).lstrip("0")
+            return any(_is_end(digits, public) for public in self._digits)
         if kind == "person":
             words = set(re.findall(r"[\w'’-]+", value))
             return bool(words & self._whole) or any(words <= name for name in self._names)

@@ -269,6 +269,8 @@ def test_json_keeps_records_and_long_texts_apart() -> None:
         ("a.rs", "/// Opens the gate.\npub fn open(a: u8) -> u8 { a }\n", ["## open", "Opens the"]),
         ("a.c", "/* Opens the gate. */\nint open_gate(char *a) {\n}\n", ["## open_gate", "Opens"]),
         ("a.sh", "#!/bin/sh\n# Backs up all.\nbackup() {\n", ["## backup", "Backs up all."]),
+        ("A.PL", "# Opens the gate.\nsub gate {\n}\n", ["Opens the gate."]),
+        ("a.r", "# Opens the gate.\ngate <- 1\n", ["Opens the gate."]),
         ("a.sql", "-- All orders of a day.\nCREATE TABLE orders (id int);\n", ["## orders"]),
         ("a.py", '#!/usr/bin/python\n"""Of the gate."""\nx = """not told"""\n', ["Of the gate."]),
     ],
