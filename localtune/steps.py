@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from localtune.config import BuildConfig, GradeConfig
+from localtune.config import PLAIN_TEMPLATE, BuildConfig, GradeConfig
 from localtune.progress import Progress
 from localtune.workspace import Workspace, read_json, read_jsonl, temporary_path, write_json
 
@@ -122,7 +122,7 @@ def grade_base(build: Build, progress: Progress) -> None:
 
     at = build.at
     with temporary_path(at.work / "base.gguf") as gguf:
-        export_master(at.base, None, gguf, at.name, progress=progress)
+        export_master(at.base, None, gguf, at.name, template=PLAIN_TEMPLATE, progress=progress)
         write_json(at.grade("base"), grade_gguf(gguf, at.exam, build.config.grade, progress))
 
 

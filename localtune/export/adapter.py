@@ -1,82 +1,131 @@
-"""A PEFT LoRA adapter as the float32 product that is added to a base's weights.
+"""A PEFT adapter's changes to a base's weights, row by row: LoRA, rsLoRA, DoRA, whole tensors.
 
-Source: peft/tuners/lora (0.21): W + scaling * B @ A, scaling = alpha / r, or alpha / sqrt(r) with
-rank-stabilised LoRA (Kalajdzievski 2023). What a product can't express is refused, not dropped.
+Source: peft/tuners/lora/{config,layer,dora}.py (0.21): W + scaling * B @ A with scaling =
+alpha / r, or alpha / sqrt(r) with rank stabilisation (Kalajdzievski 2023); DoRA scales each row of
+the sum to the length it has learned (Liu et al. 2024). What can't be expressed is refused, not dropped.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from localtune.errors import ExportError
-from localtune.export.tensors import Tensors
+from localtune.export.config_json import read_json
+from localtune.export.tensors import Array, Tensors
 
-Array = npt.NDArray[np.float32]
 PREFIX = "base_model.model."
-FACTOR = re.compile(r"^(?P<module>.+)\.lora_(?P<side>[AB])(\.default)?\.weight$")
+FACTOR = re.compile(
+    r"^(?P<module>.+)\.lora_(?P<part>A|B|embedding_A|embedding_B|magnitude_vector)"
+    r"(?:\.default)?(?:\.(?P<kind>weight|bias))?$"
+)
+NORMAL = {"embedding_A": "A", "embedding_B": "B", "magnitude_vector": "magnitude"}
 REFUSED = (
-    "use_dora",
-    "fan_in_fan_out",
-    "lora_bias",
-    "modules_to_save",
     "trainable_token_indices",
+    "target_parameters",
+    "layer_replication",
+    "alora_invocation_tokens",
 )
 
 
+@dataclass(frozen=True)
+class Factors:
+    """The parts of one module's change, by name: A, B, magnitude, bias (of B).
+
+    `embedding` says that A and B belong to an embedding, and are the other way round.
+    """
+
+    parts: dict[str, str]
+    embedding: bool
+
+
 class Adapter:
-    """The LoRA factors of an adapter folder; `modules` names the weights they change."""
+    """An adapter folder; `modules` names the weights it changes, `replaced` those it brings."""
 
     def __init__(self, folder: Path) -> None:
-        self._config = _read_config(folder / "adapter_config.json")
-        self._tensors = Tensors(folder)
-        self._factors: dict[str, dict[str, str]] = {}
-        for name in self._tensors.names():
-            found = FACTOR.match(name.removeprefix(PREFIX))
-            if not found:
-                raise _cannot_merge(folder, f"the tensor {name!r}, which is no LoRA factor")
-            self._factors.setdefault(found["module"], {})[found["side"]] = name
-        broken = [module for module, sides in self._factors.items() if len(sides) != 2]
-        if broken:
-            raise _cannot_merge(folder, f"only half of the factors of {broken[0]}")
-        self.modules = frozenset(self._factors)
+        """Read what the adapter changes. Raises ExportError for what can't be merged."""
+        self.folder = folder
+        self.config = _read_config(folder)
+        self.tensors = Tensors(folder)
+        self.replaced: dict[str, str] = {}
+        self.modules: dict[str, Factors] = {}
+        for name in self.tensors.names():
+            self._sort_in(name)
+        for module, factors in self.modules.items():
+            if not {"A", "B"} <= factors.parts.keys():
+                raise _cannot_merge(folder, f"only half of the factors of {module}")
 
-    def product(self, module: str) -> Array:
-        """Return scaling * B @ A of a module, float32, shaped like its weight (out, in)."""
-        names = self._factors[module]
-        a, b = self._tensors.read(names["A"]), self._tensors.read(names["B"])
-        return (b @ a) * np.float32(self._scaling(module, rank=a.shape[0]))
+    def _sort_in(self, name: str) -> None:
+        plain = name.removeprefix(PREFIX)
+        found = FACTOR.match(plain)
+        if not found:
+            if "lora" in plain or "." not in plain:
+                raise _cannot_merge(self.folder, f"the tensor {name!r}, which is not known")
+            for wrapper in (".modules_to_save.default", ".base_layer"):
+                plain = plain.replace(wrapper, "")
+            self.replaced[plain] = name
+            return
+        part = NORMAL.get(found["part"], found["part"])
+        part = "bias" if found["kind"] == "bias" else part
+        embedding = found["part"].startswith("embedding")
+        known = self.modules.setdefault(found["module"], Factors({}, embedding))
+        known.parts[part] = name
 
-    def _scaling(self, module: str, rank: int) -> float:
-        alpha = self._config["lora_alpha"]
-        for pattern, other in (self._config.get("alpha_pattern") or {}).items():
+    def rank(self, module: str) -> int:
+        """Return the rank of a module's factors."""
+        return self.tensors.shape(self.modules[module].parts["A"])[0]
+
+    def shape(self, module: str) -> tuple[int, int]:
+        """Return the shape of the weight that a module's product is added to, (rows, columns)."""
+        a, b = (self.tensors.shape(self.modules[module].parts[side]) for side in "AB")
+        return (a[1], b[0]) if self.modules[module].embedding else (b[0], a[1])
+
+    def scaling(self, module: str) -> float:
+        """Return what a module's product is multiplied by."""
+        alpha, rank = self.config["lora_alpha"], self.rank(module)
+        for pattern, other in (self.config.get("alpha_pattern") or {}).items():
             if re.match(rf"(.*\.)?({pattern})$", module):
                 alpha = other
                 break
-        return float(alpha / (math.sqrt(rank) if self._config.get("use_rslora") else rank))
+        return float(alpha / (math.sqrt(rank) if self.config.get("use_rslora") else rank))
+
+    def factors(self, module: str) -> tuple[Array, Array]:
+        """Return a module's factors as (rows, rank), scaled, and (rank, columns), float32."""
+        parts = self.modules[module].parts
+        a, b = self.tensors.read(parts["A"]), self.tensors.read(parts["B"])
+        left, right = (a.T, b.T) if self.modules[module].embedding else (b, a)
+        return left * np.float32(self.scaling(module)), right
+
+    def magnitude(self, module: str) -> Array | None:
+        """Return the lengths of the rows that DoRA has learned, (rows,), None without DoRA."""
+        name = self.modules[module].parts.get("magnitude")
+        return None if name is None else self.tensors.read(name).ravel()
+
+    def bias(self, module: str) -> Array | None:
+        """Return what a module adds to its bias, (rows,), None where it adds nothing."""
+        name = self.modules[module].parts.get("bias")
+        if name is None:
+            return None
+        return self.tensors.read(name) * np.float32(self.scaling(module))
 
 
-def _read_config(file: Path) -> dict[str, Any]:
-    try:
-        config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ExportError(f"{file} can't be read: {error}.", "Train the adapter again.") from error
+def _read_config(folder: Path) -> dict[str, Any]:
+    config = read_json(folder / "adapter_config.json", "Train the adapter again.")
     for key in REFUSED:
         if config.get(key):
-            raise _cannot_merge(file.parent, f"{key} = {config[key]!r}")
-    if config.get("peft_type", "LORA") != "LORA" or config.get("bias", "none") != "none":
-        raise _cannot_merge(file.parent, "more than LoRA factors")
+            raise _cannot_merge(folder, f"{key} = {config[key]!r}")
+    if config.get("peft_type", "LORA") != "LORA":
+        raise _cannot_merge(folder, f"an adapter of the type {config['peft_type']}")
     return config
 
 
 def _cannot_merge(folder: Path, what: str) -> ExportError:
     return ExportError(
         f"The adapter {folder} holds {what}, which can't be merged.",
-        "Train it with plain LoRA on linear layers.",
+        "Train it with LoRA (or rsLoRA, DoRA) on linear layers, or merge it with PEFT.",
     )

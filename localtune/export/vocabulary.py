@@ -1,83 +1,129 @@
-"""A tokenizer.json -> the tokenizer's part of a GGUF's metadata. Loads no transformers.
+"""A base's tokenizer -> the tokenizer's part of a GGUF's metadata. Loads no transformers.
 
 Two kinds: byte-level BPE (llama.cpp's "gpt2", told apart by how text is split before merging) and
-SentencePiece-like BPE with byte fallback ("llama"). Sources: conversion/base.py and
-src/llama-vocab.cpp of llama.cpp, as vendored in the sdist of llama-cpp-python 0.3.36.
+SentencePiece with byte fallback ("llama"). Sources: conversion/{base,llama,gemma,phi}.py and
+src/llama-vocab.cpp of llama.cpp, as vendored in the sdist of llama-cpp-python 0.3.36. What is
+written otherwise than there, and why: docs/decisions/0009-export.md.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gguf import SpecialVocab, TokenType
+from gguf import GGUFWriter, SpecialVocab, TokenType
 
-from localtune.config import PLAIN_TEMPLATE
 from localtune.errors import ExportError
+from localtune.export.config_json import read_json
+from localtune.export.pre_tokenizers import parts, pre_tokenizer
+from localtune.export.sentencepiece import Pieces, looks_special, read_merges, read_model
 
 logging.getLogger("gguf.vocab").setLevel(logging.ERROR)  # it doubts usual templates
+logging.getLogger("gguf.gguf_writer").setLevel(logging.ERROR)  # and that a value is set again
 
 Json = dict[str, Any]
-_TAIL = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-_WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
-GPT2 = "ByteLevel"
-# How text is split, then whether merges are skipped for whole words: llama.cpp's name for it.
-PRE_TOKENIZERS = {
-    ((GPT2,), False): "gpt-2",
-    (("Digits", GPT2), False): "smollm",
-    ((_WORDS + r"\p{N}{1,3}" + _TAIL,), True): "llama-bpe",
-    ((_WORDS + r"\p{N}{1,3}" + _TAIL,), False): "dbrx",
-    ((_WORDS + r"\p{N}" + _TAIL,), False): "qwen2",
+# The texts that llama.cpp itself takes for the end of a turn (llama_vocab::impl::load).
+ENDS = {
+    *("<|eot_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|flush|>", "<|calls|>"),
+    *("<end_of_turn>", "<|endoftext|>", "</s>", "<|eom_id|>", "<EOT>", "_<EOT>", "[EOT]", "[EOS]"),
+    *("<|end_of_text|>", "<end_of_utterance>", "<eos>", "<turn|>", "<|tool_response>"),
+    *("<｜end▁of▁sentence｜>", "[e~["),
 }
-BYTE = re.compile(r"<0x[0-9A-Fa-f]{2}>")
+# Where a file doesn't say whether BOS is put in front, llama.cpp puts it with these splits, and
+# with every SentencePiece (llama_vocab::impl::load).
+BEGIN_WITH_BOS = {
+    *("llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2"),
+    *("jina-v5-nano", "tekken", "chameleon"),
+}
+GRANITE_SIZE = 49152  # the vocabulary of Granite and SmolLM, which begin no text with BOS
+CODE_LLAMA = {"prefix": 32007, "suffix": 32008, "middle": 32009, "eot": 32010}
+CODE_LLAMA_SIZE = 32016
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What llama.cpp must know to tokenise: one entry per token id in the three lists."""
+    """What llama.cpp must know to tokenise: one entry per token id in `tokens` and `types`.
+
+    `template` None leaves the chat template away. `ends` are further ids that end a turn;
+    `strips` says that some tokens swallow the white space behind them.
+    """
 
     model: str
     pre: str
     tokens: list[str]
     types: list[int]
     scores: list[float] | None
-    merges: list[str] | None
+    special: SpecialVocab
     space_prefix: bool | None
-    special_ids: dict[str, int]
-    add_bos: bool
-    add_eos: bool
-    template: str
+    add_bos: bool | None
+    ends: list[int]
+    strips: bool
+
+    def add_to(self, writer: GGUFWriter) -> None:
+        """Add all of it to a GGUF's header."""
+        writer.add_tokenizer_model(self.model)
+        writer.add_tokenizer_pre(self.pre)
+        writer.add_token_list(self.tokens)
+        if self.scores is not None:
+            writer.add_token_scores(self.scores)
+        writer.add_token_types(self.types)
+        self.special.add_to_gguf(writer, quiet=True)
+        if self.space_prefix is not None:
+            writer.add_add_space_prefix(self.space_prefix)
+        if self.add_bos is not None:
+            writer.add_add_bos_token(self.add_bos)
+        roles = (writer.add_eot_token_id, writer.add_eom_token_id)
+        for add, id_ in zip(roles, self.ends, strict=False):
+            add(id_)
 
 
-def read_vocabulary(base: Path, adapter: Path | None, size: int) -> Vocabulary:
-    """Read the tokenizer of a base, and the chat template that the adapter was trained with.
+def read_vocabulary(base: Path, size: int, family: str, template: str | None) -> Vocabulary:
+    """Read the tokenizer of a base.
 
-    `size` is the number of rows of the embedding; ids without a token are padded. Raises
-    ExportError for a tokenizer that llama.cpp would split differently.
+    `size` is the number of rows of the embedding; ids without a token are padded. `family` is
+    Family.tokenizer. `template` replaces the base's chat template, if given. Raises ExportError
+    for a tokenizer that llama.cpp would split differently.
     """
-    stored = _read_tokenizer(base / "tokenizer.json")
-    special = SpecialVocab(base, load_merges=True, n_vocab=size)
-    template = chat_template(adapter) if adapter else None
-    template = template or chat_template(base) or PLAIN_TEMPLATE
-    byte_level = not stored["model"].get("byte_fallback")
-    ranks = None if byte_level else _scores(stored["model"])
+    file = base / "tokenizer.json"
+    stored = _read_tokenizer(file) if file.is_file() else None
+    if stored is None and not (base / "tokenizer.model").is_file():
+        raise ExportError(
+            f"{base} holds no tokenizer.json and no tokenizer.model.",
+            "Load the tokenizer with transformers and save it with save_pretrained().",
+        )
+    pieced = _is_pieced(base, stored, family)
+    special = SpecialVocab(base, load_merges=not pieced, n_vocab=size)
+    if template is not None:
+        special.chat_template = template
+    if pieced:
+        pieces = _pieces(base, stored, size, family)
+    else:
+        assert stored is not None
+        pieces = _byte_level(stored, size)
+    _add_roles(special, family, size)
+    pre = "default" if pieced or stored is None else pre_tokenizer(stored, file)
     return Vocabulary(
-        model="gpt2" if byte_level else "llama",
-        pre=_pre_tokenizer(stored) if byte_level else "default",
-        tokens=(tokens := _tokens(stored, size)),
-        types=_types(stored, tokens),
-        scores=None if ranks is None else [ranks.get(token, 0.0) for token in tokens],
-        merges=special.merges if byte_level else None,
-        space_prefix=None if byte_level else _space_prefix(stored),
-        special_ids=special.special_token_ids,
-        add_bos=_writes_bos(template, tokens, special),
-        add_eos=False,
-        template=template,
+        model="llama" if pieced else "gpt2",
+        pre=pre,
+        tokens=pieces.tokens,
+        types=pieces.types,
+        scores=pieces.scores if pieced else None,
+        special=special,
+        space_prefix=_space_prefix(base, stored, family, pieced),
+        add_bos=_add_bos(special, family, size, pieced or pre in BEGIN_WITH_BOS),
+        ends=_further_ends(base, pieces.tokens, special),
+        strips=any(entry.get("rstrip") for entry in (stored or {}).get("added_tokens", [])),
     )
+
+
+def count_tokens(base: Path) -> int:
+    """Return how many tokens a tokenizer has, as Gemma 3's converter counts them."""
+    if (base / "tokenizer.model").is_file() or not (base / "tokenizer.json").is_file():
+        return 1 << 62  # tokenizer.model is padded to the model's size instead
+    stored = _read_tokenizer(base / "tokenizer.json")
+    return len(stored["model"]["vocab"]) + len(stored.get("added_tokens", []))
 
 
 def chat_template(folder: Path) -> str | None:
@@ -86,72 +132,51 @@ def chat_template(folder: Path) -> str | None:
     if file.is_file():
         return file.read_text(encoding="utf-8")
     config = folder / "tokenizer_config.json"
-    if not config.is_file():
-        return None
-    found = json.loads(config.read_text(encoding="utf-8")).get("chat_template")
+    found = read_json(config).get("chat_template") if config.is_file() else None
     if isinstance(found, list):  # several, by name
         found = {entry["name"]: entry["template"] for entry in found}.get("default")
     return found if isinstance(found, str) else None
 
 
-def _writes_bos(template: str, tokens: list[str], special: SpecialVocab) -> bool:
-    """Whether prompts begin with the BOS token, as the tokenizer and the chat template have it.
-
-    llama.cpp's script looks at the tokenizer alone. But lessons are what the template renders and
-    no more, and a runtime that put a BOS in front would ask what was never trained.
-    """
-    bos = special.special_token_ids.get("bos")
-    if bos is None or not special.add_special_token.get("bos"):
-        return False
-    return "bos_token" in template or tokens[bos] in template
-
-
 def _read_tokenizer(file: Path) -> Json:
-    if not file.is_file():
+    stored = read_json(file)
+    kind = stored.get("model", {}).get("type")
+    if kind != "BPE":
         raise ExportError(
-            f"{file.parent} holds no tokenizer.json.",
-            "Load the tokenizer with transformers and save it with save_pretrained().",
-        )
-    stored: Json = json.loads(file.read_text(encoding="utf-8"))
-    if stored["model"].get("type") != "BPE":
-        raise ExportError(
-            f"The base's tokenizer is {stored['model'].get('type')}, which can't be written yet.",
+            f"The base's tokenizer is {kind}, which can't be written yet.",
             "Choose a base whose tokenizer is BPE; nearly every Llama's is.",
         )
     return stored
 
 
-def _pre_tokenizer(stored: Json) -> str:
-    """Return llama.cpp's name for the way a byte-level tokenizer splits text."""
-    steps = _steps(stored.get("pre_tokenizer"), "pretokenizers")
-    split = tuple(filter(None, map(_split, steps)))
-    name = PRE_TOKENIZERS.get((split, bool(stored["model"].get("ignore_merges"))))
-    if name is None or stored.get("normalizer"):
-        raise ExportError(
-            f"The base's tokenizer splits text in a way that isn't known here ({split}).",
-            "Choose a base with the tokenizer of GPT-2, SmolLM, Llama 3 or Qwen 2; --base tiny "
-            "has one.",
-        )
-    return name
+def _is_pieced(base: Path, stored: Json | None, family: str) -> bool:
+    """Whether llama.cpp's SentencePiece tokenizer is wanted, rather than byte-level BPE."""
+    if stored is None:
+        return True
+    return bool(stored["model"].get("byte_fallback"))
 
 
-def _steps(step: Json | None, parts: str) -> list[Json]:
-    if step is None:
-        return []
-    return list(step[parts]) if step["type"] == "Sequence" else [step]
+def _pieces(base: Path, stored: Json | None, size: int, family: str) -> Pieces:
+    if (base / "tokenizer.model").is_file():
+        return read_model(base, size, plain=family == "phi3")
+    assert stored is not None
+    return read_merges(stored, _tokens(stored, size))
 
 
-def _split(step: Json) -> str:
-    """Return what one pre-tokenizer splits by; "" where it only maps bytes to characters."""
-    if step["type"] == "Split":
-        return str(step["pattern"].get("Regex", step["pattern"]))
-    if step["type"] == "ByteLevel":
-        if step.get("add_prefix_space"):
-            return "ByteLevel with a space in front"
-        return GPT2 if step.get("use_regex", True) else ""
-    if step["type"] == "Digits" and not step.get("individual_digits"):
-        return "groups of digits"
-    return str(step["type"])
+def _byte_level(stored: Json, size: int) -> Pieces:
+    """Return tokens and types; CONTROL ones are found in prompts as one token."""
+    added = {entry["id"]: entry for entry in stored.get("added_tokens", [])}
+    known = set(stored["model"]["vocab"].values()) | added.keys()
+    tokens, types = _tokens(stored, size), [int(TokenType.NORMAL)] * size
+    for id_ in range(size):
+        if id_ in added:
+            special = added[id_].get("special") or looks_special(tokens[id_])
+            types[id_] = int(TokenType.CONTROL if special else TokenType.USER_DEFINED)
+            if not special:
+                tokens[id_] = tokens[id_].replace("▁", " ")
+        elif id_ not in known:
+            types[id_] = int(TokenType.UNUSED)
+    return Pieces(tokens, [], types)
 
 
 def _tokens(stored: Json, size: int) -> list[str]:
@@ -166,45 +191,57 @@ def _tokens(stored: Json, size: int) -> list[str]:
     return [by_id.get(id_, f"[PAD{id_}]") for id_ in range(size)]
 
 
-def _types(stored: Json, tokens: list[str]) -> list[int]:
-    """Return llama.cpp's type of every token; CONTROL ones are found in prompts as one token.
+def _add_roles(special: SpecialVocab, family: str, size: int) -> None:
+    """Name CodeLlama's tokens for filling in, which no file of it names."""
+    if family == "llama" and size == CODE_LLAMA_SIZE:
+        special.special_token_ids |= {
+            role: id_ for role, id_ in CODE_LLAMA.items() if role not in special.special_token_ids
+        }
 
-    For SentencePiece-like tokenizers llama.cpp's script leaves out added special tokens that have
-    no role such as BOS, and a ChatML prompt would be split letter by letter.
+
+def _add_bos(special: SpecialVocab, family: str, size: int, usual: bool) -> bool | None:
+    """Whether BOS goes before every text; None leaves it to what the files or llama.cpp say.
+
+    llama.cpp's script leaves it to llama.cpp, which puts BOS where the tokenizer puts none.
     """
-    added = {entry["content"]: entry for entry in stored.get("added_tokens", [])}
-    known, fallback = stored["model"]["vocab"], stored["model"].get("byte_fallback")
-
-    def kind(token: str) -> TokenType:
-        if token in added:
-            special = added[token]["special"] or (token.startswith("<|") and token.endswith("|>"))
-            return TokenType.CONTROL if special else TokenType.USER_DEFINED
-        if token not in known:
-            return TokenType.UNUSED
-        return TokenType.BYTE if fallback and BYTE.fullmatch(token) else TokenType.NORMAL
-
-    return [int(kind(token)) for token in tokens]
+    if family == "llama" and size == GRANITE_SIZE:
+        return False
+    return False if usual and "bos" not in special.add_special_token else None
 
 
-def _scores(model: Json) -> dict[str, float]:
-    """Return a score for every merged token: the earlier its merge, the higher.
+def _space_prefix(base: Path, stored: Json | None, family: str, pieced: bool) -> bool | None:
+    """Whether a space goes before the first word; None leaves it to llama.cpp, which adds one.
 
-    llama.cpp merges the pair with the highest score, where tokenizers takes the merge listed
-    first. (llama.cpp's script gives all tokens one score here, and with it other token ids.)
+    llama.cpp's script believes tokenizer_config.json. Where that says nothing, and tokenizer.json
+    puts no space, ours says so.
     """
-    produced: dict[str, float] = {}
-    for merge in model["merges"]:
-        left, right = merge.split(" ") if isinstance(merge, str) else merge
-        produced.setdefault(left + right, -float(len(produced)))
-    return produced
+    if pieced and family == "gemma":
+        return False
+    config = base / "tokenizer_config.json"
+    said = read_json(config).get("add_prefix_space") if config.is_file() else None
+    if family == "llama" and said is not None:
+        return bool(said)
+    if not pieced or stored is None:
+        return None
+    steps = parts(stored.get("normalizer"), "normalizers")
+    steps += parts(stored.get("pre_tokenizer"), "pretokenizers")
+    return None if any(map(_puts_space, steps)) else False
 
 
-def _space_prefix(stored: Json) -> bool:
-    """Whether a space goes before the first word."""
-    steps = _steps(stored.get("normalizer"), "normalizers")
-    steps += _steps(stored.get("pre_tokenizer"), "pretokenizers")
-    return any(
-        step["type"] == "Prepend"
-        or (step["type"] == "Metaspace" and step.get("prepend_scheme", "always") != "never")
-        for step in steps
-    )
+def _puts_space(step: Json) -> bool:
+    if step["type"] == "Metaspace":
+        return step.get("prepend_scheme", "always") != "never"
+    return step["type"] == "Prepend"
+
+
+def _further_ends(base: Path, tokens: list[str], special: SpecialVocab) -> list[int]:
+    """Return the ids in generation_config.json that end a turn, where llama.cpp wouldn't know."""
+    file = base / "generation_config.json"
+    found = read_json(file).get("eos_token_id") if file.is_file() else None
+    ids = found if isinstance(found, list) else [found]
+    known = special.special_token_ids.get("eos")
+    return [
+        id_
+        for id_ in ids
+        if isinstance(id_, int) and id_ != known and id_ < len(tokens) and tokens[id_] not in ENDS
+    ]

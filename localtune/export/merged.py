@@ -1,0 +1,162 @@
+"""A base's weights with an adapter's changes, read in blocks of rows, float32.
+
+Rows are those of a weight as (out, in); a `turned` tensor is stored as (in, out), as GPT-2's are.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from localtune.errors import ExportError
+from localtune.export.adapter import Adapter
+from localtune.export.config_json import Config
+from localtune.export.tensors import Array, Raw, Tensors, widen
+
+Index = npt.NDArray[np.intp]
+UNUSED = (".rotary_emb.inv_freq", ".attn.masked_bias", ".attn.bias", ".attention.masked_bias")
+EMBEDDINGS = ("embed_tokens", "wte")
+
+
+def plain(name: str, prefix: str) -> str:
+    """Return a tensor's or module's name without what wrapping models put in front of it."""
+    return name.replace("language_model.", "").removeprefix("model.").removeprefix(prefix)
+
+
+class Merged:
+    """The weights that are written, by plain name ("layers.0.mlp.up_proj.weight")."""
+
+    def __init__(self, base: Path, adapter: Path | None, config: Config, prefix: str) -> None:
+        """Open base and adapter; raise ExportError where they don't belong together."""
+        self._base = Tensors(base)
+        self._stored = {
+            plain(name, prefix): name for name in self._base.names() if not name.endswith(UNUSED)
+        }
+        _untie(self._stored, config)
+        self.adapter = Adapter(adapter) if adapter else None
+        self._modules: dict[str, str] = {}
+        self._replaced: dict[str, str] = {}
+        if self.adapter:
+            self._modules = {plain(name, prefix): name for name in self.adapter.modules}
+            self._replaced = {plain(n, prefix): s for n, s in self.adapter.replaced.items()}
+            self._check()
+
+    def names(self) -> list[str]:
+        """Return the plain names of all weights, those that the adapter brings included."""
+        new = [name for name in self._replaced if name not in self._stored]
+        biases = [
+            f"{module}.bias"
+            for module, name in self._modules.items()
+            if self.adapter and self.adapter.bias(name) is not None
+        ]
+        heads = [f"{m}.weight" for m in self._modules if f"{m}.weight" not in self._stored]
+        return list(dict.fromkeys([*self._stored, *new, *biases, *heads]))
+
+    def stored_name(self, name: str) -> str:
+        """Return a weight's name in the base's files, or the name that it has with PEFT."""
+        return self._stored.get(name, name)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return a weight's shape as it is stored."""
+        if name in self._replaced and self.adapter:
+            return self.adapter.tensors.shape(self._replaced[name])
+        if name in self._stored:
+            return self._base.shape(self._stored[name])
+        module = name.rpartition(".")[0]
+        if name.endswith(".bias"):
+            return self.shape(f"{module}.weight")[:1]
+        return self._base.shape(self._tied())
+
+    def kind(self, name: str) -> str:
+        """Return safetensors' name of the type that a weight is stored in."""
+        if name in self._replaced and self.adapter:
+            return self.adapter.tensors.kind(self._replaced[name])
+        return self._base.kind(self._stored.get(name) or self._tied())
+
+    def changed(self, name: str) -> bool:
+        """Whether a weight is another than the stored one."""
+        module, _, ending = name.rpartition(".")
+        known = self._modules.get(module)
+        if known is None or self.adapter is None:
+            return False
+        return ending == "weight" or self.adapter.bias(known) is not None
+
+    def raw(self, name: str) -> Raw:
+        """Map a weight as stored, without the adapter's changes to it."""
+        if name in self._replaced and self.adapter:
+            return self.adapter.tensors.raw(self._replaced[name])
+        if name in self._stored:
+            return self._base.raw(self._stored[name])
+        if name.endswith(".bias"):
+            return np.zeros(self.shape(name), np.float32)
+        return self._base.raw(self._tied())
+
+    def rows(self, name: str, rows: slice | Index, turned: bool = False) -> Array:
+        """Return rows of a weight as float32, with the adapter's changes."""
+        raw = self.raw(name)
+        block = widen(raw.T[rows] if turned else raw[rows])
+        module, _, ending = name.rpartition(".")
+        if not self.changed(name) or self.adapter is None:
+            return block
+        known = self._modules[module]
+        if ending == "bias":
+            added = self.adapter.bias(known)
+            return block if added is None else block + added[rows]
+        left, right = self.adapter.factors(known)
+        block += left[rows] @ right
+        magnitude = self.adapter.magnitude(known)
+        if magnitude is not None:
+            block *= (magnitude[rows] / np.linalg.norm(block, axis=1))[:, None]
+        return block
+
+    def is_turned(self, module: str) -> bool:
+        """Whether an adapter's module is stored as (in, out), as GPT-2's Conv1D."""
+        if self.adapter is None or self.adapter.modules[module].embedding:
+            return False
+        return bool(self.adapter.config.get("fan_in_fan_out"))
+
+    def _tied(self) -> str:
+        """Return the stored name of the embedding, which a missing head is."""
+        for stem in EMBEDDINGS:
+            if f"{stem}.weight" in self._stored:
+                return self._stored[f"{stem}.weight"]
+        raise ExportError("The base's safetensors hold no embedding.", "Fetch or save it again.")
+
+    def _check(self) -> None:
+        """Refuse an adapter of another base."""
+        assert self.adapter
+        for module, name in self._modules.items():
+            weight = f"{module}.weight"
+            if weight not in self._stored and module != "lm_head":
+                raise _another_base(f"changes {name}, which the base doesn't have")
+            wanted = self.shape(weight)
+            got = self.adapter.shape(name)
+            if got != wanted and (not self.is_turned(name) or got[::-1] != wanted):
+                raise _another_base(f"was made for a {name} of {got}, the base's is {wanted}")
+            if self.adapter.magnitude(name) is not None and self.adapter.modules[name].embedding:
+                raise ExportError(
+                    f"The adapter changes the embedding {name} with DoRA.",
+                    "Merge it with PEFT, or train the embedding with plain LoRA.",
+                )
+        for name in self._replaced:
+            if name in self._stored and self._base.shape(self._stored[name]) != self.shape(name):
+                raise _another_base(
+                    f"brings a {name} of {self.shape(name)}, the base's is "
+                    f"{self._base.shape(self._stored[name])}"
+                )
+
+
+def _untie(stored: dict[str, str], config: Config) -> None:
+    """Where two weights are tied some versions of transformers save only the head."""
+    embedded = any(f"{stem}.weight" in stored for stem in EMBEDDINGS)
+    if "lm_head.weight" in stored and config.get("tie_word_embeddings") and not embedded:
+        stem = "wte" if any(name.startswith("h.") for name in stored) else "embed_tokens"
+        stored[f"{stem}.weight"] = stored.pop("lm_head.weight")
+
+
+def _another_base(what: str) -> ExportError:
+    return ExportError(
+        f"The adapter {what}.", "It was trained on another base; name that one, or train again."
+    )
