@@ -44,6 +44,10 @@ class ExportError(LocaltuneError):
     """The tuned model could not be written as GGUF."""
 
 
+class UnsupportedError(ExportError):
+    """A model that localtune's own converter doesn't know; llama.cpp's may."""
+
+
 class RuntimeFileError(LocaltuneError):
     """llama.cpp could not load or use a GGUF."""
 

@@ -245,3 +245,13 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
         for line in lines:
             if line.strip():
                 yield json.loads(line)
+
+
+def check_room(folder: Path, size: int) -> None:
+    """Raise DiskFullError where `size` bytes don't fit on a folder's disk."""
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise DiskFullError(
+            f"{folder} has {free / 1e9:.2f} GB free; {size / 1e9:.2f} GB are needed.",
+            "Free some space, or write to another disk.",
+        )

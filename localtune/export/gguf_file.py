@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,13 +17,14 @@ import numpy as np
 import numpy.typing as npt
 from gguf import GGMLQuantizationType, GGUFWriter
 
-from localtune.errors import DiskFullError, ExportError
+from localtune.errors import ExportError
+from localtune.export.blocks import BLOCK, run_in_threads, to_bf16
 from localtune.export.mapping import Part, Written
 from localtune.export.merged import Merged
 from localtune.export.tensors import Array
 from localtune.progress import Progress
+from localtune.workspace import check_room
 
-BLOCK = 1 << 20  # weights a thread holds at once
 TYPES = {
     "bf16": GGMLQuantizationType.BF16,
     "f16": GGMLQuantizationType.F16,
@@ -66,7 +64,7 @@ def write_tensors(
     there is no room.
     """
     assert writer.path is not None
-    _check_room(Path(writer.path), sum(sizes.values()))
+    check_room(Path(writer.path).parent, sum(sizes.values()))
     offsets = _write_header(writer, sizes)
     assert writer.fout is not None
     file = writer.fout[0].fileno()
@@ -78,7 +76,7 @@ def write_tensors(
         data = _encoded(_rows(block, merged), _type(block.tensor, kind), block.tensor.name)
         os.pwrite(file, data.tobytes(), block.offset)
 
-    _run(write, blocks, progress, f"export {kind}")
+    run_in_threads(write, blocks, progress, f"export {kind}")
 
 
 def check_numbers(tensors: list[Written], merged: Merged, progress: Progress) -> None:
@@ -95,7 +93,7 @@ def check_numbers(tensors: list[Written], merged: Merged, progress: Progress) ->
             raise _no_number(block.part.source)
 
     blocks = [b for t in tensors for b in _blocks(t, merged, "f32", {}, ordered=False)]
-    _run(check, blocks, progress, "check")
+    run_in_threads(check, blocks, progress, "check")
 
 
 def _no_number(name: str) -> ExportError:
@@ -124,15 +122,6 @@ def describe(
 
 def _type(tensor: Written, kind: str) -> GGMLQuantizationType:
     return GGMLQuantizationType.F32 if tensor.vector else TYPES[kind]
-
-
-def _check_room(file: Path, size: int) -> None:
-    free = shutil.disk_usage(file.parent).free
-    if free < size:
-        raise DiskFullError(
-            f"{file.parent} has {free / 1e9:.1f} GB free; the model needs {size / 1e9:.1f} GB.",
-            "Free some space, or write to another disk.",
-        )
 
 
 def _write_header(writer: GGUFWriter, sizes: dict[str, int]) -> dict[str, int]:
@@ -192,8 +181,7 @@ def _rows(block: Block, merged: Merged) -> Array:
 def _encoded(rows: Array, type_: GGMLQuantizationType, name: str) -> Bytes:
     """Return rows in a tensor's type; BF16 rounds to the nearest, ties to even."""
     if type_ is GGMLQuantizationType.BF16:
-        bits = np.ascontiguousarray(rows).view(np.uint32)
-        return ((bits + (((bits >> 16) & 1) + np.uint32(0x7FFF))) >> 16).astype(np.uint16)
+        return to_bf16(rows)
     if type_ is GGMLQuantizationType.F16:
         with np.errstate(over="ignore"):
             halves = rows.astype(np.float16)
@@ -204,25 +192,3 @@ def _encoded(rows: Array, type_: GGMLQuantizationType, name: str) -> Bytes:
             )
         return halves
     return np.ascontiguousarray(rows)
-
-
-def _run(
-    work: Callable[[Block], None], blocks: list[Block], progress: Progress, label: str
-) -> None:
-    """Do the blocks' work in as many threads as there are cores, few blocks ahead."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    threads = min(8, len(affinity(0)) if affinity else os.cpu_count() or 1)
-    waiting: deque[Future[None]] = deque()
-    with ThreadPoolExecutor(threads) as pool, progress.bar(label, len(blocks)) as bar:
-        try:
-            for block in blocks:
-                waiting.append(pool.submit(work, block))
-                if len(waiting) > 2 * threads:
-                    waiting.popleft().result()
-                    bar.advance()
-            while waiting:
-                waiting.popleft().result()
-                bar.advance()
-        finally:
-            for future in waiting:
-                future.cancel()

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from localtune.errors import ExportError
+from localtune.errors import ExportError, UnsupportedError
 from localtune.export import linear_attention
 from localtune.export.config_json import Config, head_width, with_defaults
 from localtune.export.families import FAMILIES
@@ -75,7 +75,7 @@ def family_of(config: Config) -> Family:
     if names[0] in FAMILIES and not config.get("quantization_config"):
         return FAMILIES[names[0]]
     what = "an already quantized model" if names[0] in FAMILIES else f"the architecture {names[0]}"
-    raise ExportError(
+    raise UnsupportedError(
         f"The base is {what}, which localtune's own converter doesn't write.",
         "Use `localtune convert --converter llama.cpp`, or choose a base of another family: "
         f"{', '.join(sorted({family.arch for family in FAMILIES.values()}))}.",
@@ -163,7 +163,7 @@ def _row_of(family: Family, name: str) -> tuple[str, int | None, int | None]:
     numbers = [int(n) for n in NUMBER.findall(f".{stem}.")]
     pattern = NUMBER.sub("{}", f".{stem}.").strip(".").removeprefix(f"{family.layers}.{{}}.")
     if not numbers or pattern not in family.layer or not stem.startswith(f"{family.layers}."):
-        raise ExportError(
+        raise UnsupportedError(
             f"The base holds a tensor {name!r} that no {family.arch} model has.",
             "Use `localtune convert --converter llama.cpp`, or choose another base.",
         )

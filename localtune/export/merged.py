@@ -75,6 +75,15 @@ class Merged:
             return self.adapter.tensors.kind(self._replaced[name])
         return self._base.kind(self._stored.get(name) or self._tied())
 
+    def turned(self, name: str) -> bool:
+        """Whether a weight that the adapter changes is stored as (in, out)."""
+        module = self._modules.get(name.rpartition(".")[0])
+        return module is not None and name.endswith(".weight") and self.is_turned(module)
+
+    def has_own_head(self) -> bool:
+        """Whether the head is another than the embedding, though the base ties them."""
+        return "lm_head.weight" in self.names() and "lm_head.weight" not in self._stored
+
     def changed(self, name: str) -> bool:
         """Whether a weight is another than the stored one."""
         module, _, ending = name.rpartition(".")

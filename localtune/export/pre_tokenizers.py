@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from localtune.errors import ExportError
+from localtune.errors import UnsupportedError
 
 Json = dict[str, Any]
 KNOWN = Path(__file__).with_suffix(".json")
@@ -69,7 +69,7 @@ def _by_rules(stored: Json) -> str:
     normalizers = {step["type"] for step in parts(stored.get("normalizer"), "normalizers")}
     # Documents are NFC when they are learned from, so that nothing is lost without it.
     if name is None or normalizers - {"NFC"}:
-        raise ExportError(
+        raise UnsupportedError(
             f"The base's tokenizer splits text in a way that isn't known here ({split}).",
             "Choose a base with the tokenizer of GPT-2, SmolLM, Llama 3, Qwen or Mistral; "
             "--base tiny has one.",

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from localtune.errors import ExportError
+from localtune.errors import ExportError, UnsupportedError
 from localtune.export.config_json import Config, head_width
 
 Rope = dict[str, Any]
@@ -42,7 +42,7 @@ def rope_of(config: Config) -> Rope:
         if config.get(key) is not None:
             found.setdefault(key, config[key])
     if found["rope_type"] not in KNOWN:
-        raise ExportError(
+        raise UnsupportedError(
             f"The base stretches its context by {found['rope_type']!r}, which can't be written "
             "as GGUF.",
             f"Choose a base whose rope_type is one of {', '.join(KNOWN)}.",

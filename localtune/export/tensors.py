@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from localtune.errors import ExportError
+from localtune.errors import ExportError, UnsupportedError
 from localtune.export.config_json import read_json
 
 Array = npt.NDArray[np.float32]
@@ -69,7 +69,7 @@ class Tensors:
         """Map one tensor as it is stored, BF16 as uint16. Copy what is to stay."""
         at = self._stored[name]
         if at.kind not in TYPES:
-            raise ExportError(
+            raise UnsupportedError(
                 f"The tensor {name!r} is stored as {at.kind}; the model is already quantized.",
                 "Choose the model's F32, F16 or BF16 version.",
             )

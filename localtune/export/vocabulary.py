@@ -15,7 +15,7 @@ from typing import Any
 
 from gguf import GGUFWriter, SpecialVocab, TokenType
 
-from localtune.errors import ExportError
+from localtune.errors import ExportError, UnsupportedError
 from localtune.export.config_json import read_json
 from localtune.export.pre_tokenizers import parts, pre_tokenizer
 from localtune.export.sentencepiece import Pieces, looks_special, read_merges, read_model
@@ -142,7 +142,7 @@ def _read_tokenizer(file: Path) -> Json:
     stored = read_json(file)
     kind = stored.get("model", {}).get("type")
     if kind != "BPE":
-        raise ExportError(
+        raise UnsupportedError(
             f"The base's tokenizer is {kind}, which can't be written yet.",
             "Choose a base whose tokenizer is BPE; nearly every Llama's is.",
         )

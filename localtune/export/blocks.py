@@ -1,0 +1,48 @@
+"""What every streaming writer does: work in blocks of rows, by several threads, few ahead."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from localtune.progress import Progress
+
+BLOCK = 1 << 20  # weights a thread holds at once
+Job = TypeVar("Job")
+
+
+def run_in_threads(
+    work: Callable[[Job], None], jobs: Sequence[Job], progress: Progress, label: str
+) -> None:
+    """Do `work` on every job in as many threads as this process has cores; first error wins."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    threads = min(8, len(affinity(0)) if affinity else os.cpu_count() or 1)
+    waiting: deque[Future[None]] = deque()
+    with ThreadPoolExecutor(threads) as pool, progress.bar(label, len(jobs)) as bar:
+        try:
+            for job in jobs:
+                waiting.append(pool.submit(work, job))
+                if len(waiting) > 2 * threads:
+                    waiting.popleft().result()
+                    bar.advance()
+            while waiting:
+                waiting.popleft().result()
+                bar.advance()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def to_bf16(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
+    """Return finite float32 as the bits of the nearest BF16, ties to even.
+
+    Source: ggml_compute_fp32_to_bf16 in ggml-impl.h of llama.cpp.
+    """
+    bits = np.ascontiguousarray(rows).view(np.uint32)
+    return ((bits + (((bits >> 16) & 1) + np.uint32(0x7FFF))) >> 16).astype(np.uint16)

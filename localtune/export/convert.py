@@ -1,0 +1,70 @@
+"""A model of transformers' format, with an adapter or without -> GGUF, by whichever converter can.
+
+Our own writes the families it declares; what is outside them llama.cpp's own script writes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from localtune.errors import ExportError, UnsupportedError
+from localtune.export.config_json import read_config
+from localtune.export.master import export_master
+from localtune.export.merge import merge
+from localtune.export.script import convert_with_script
+from localtune.progress import Progress, Silent
+from localtune.workspace import temporary_path
+
+CONVERTERS = ("auto", "own", "llama.cpp")
+KINDS = ("bf16", "f16", "f32")
+
+
+def convert(
+    model: Path,
+    out: Path,
+    *,
+    adapter: Path | None = None,
+    kind: str = "bf16",
+    name: str = "",
+    converter: str = "auto",
+    template: str | None = None,
+    offline: bool = False,
+    progress: Progress = Silent(),
+) -> str:
+    """Write a model as GGUF and return the converter that did it, "own" or "llama.cpp".
+
+    `kind` is the type of the matrices: bf16, f16 or f32; `template` the chat template where
+    neither model nor adapter has one (own only). Raises ExportError, DiskFullError.
+    """
+    check_folders(model, adapter)
+    name = name or model.resolve().name
+    if converter != "llama.cpp":
+        try:
+            export_master(
+                model, adapter, out, name, kind=kind, template=template, progress=progress
+            )
+            return "own"
+        except UnsupportedError as error:
+            if converter == "own":
+                raise
+            progress.note(f"{error.message} llama.cpp's own converter is asked.")
+    if adapter is None:
+        convert_with_script(model, out, kind, name, progress, offline=offline)
+        return "llama.cpp"
+    with temporary_path(out) as folder:
+        merge(model, adapter, folder, progress)
+        convert_with_script(folder, out, kind, name, progress, offline=offline)
+    return "llama.cpp"
+
+
+def check_folders(model: Path, adapter: Path | None) -> None:
+    """Raise ExportError unless both are folders of the right kind."""
+    if not model.is_dir():
+        raise ExportError(
+            f"There is no folder {model}.", "Give a folder saved by save_pretrained()."
+        )
+    read_config(model)
+    if adapter is not None and not (adapter / "adapter_config.json").is_file():
+        raise ExportError(
+            f"{adapter} holds no adapter_config.json.", "Give the folder of a PEFT adapter."
+        )

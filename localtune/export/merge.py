@@ -1,0 +1,123 @@
+"""Base and adapter -> one folder of transformers' format, for those who want it. Streams too."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from localtune.errors import ExportError
+from localtune.export.blocks import BLOCK, run_in_threads
+from localtune.export.config_json import Config, read_config
+from localtune.export.merged import Merged
+from localtune.export.tensors import INDEX, Array
+from localtune.progress import Progress, Silent
+from localtune.workspace import check_room, temporary_path
+
+BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
+WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".gguf", INDEX)
+OF_TOKENIZER = ("tokenizer*", "chat_template*", "special_tokens_map.json", "added_tokens.json")
+
+
+def merge(base: Path, adapter: Path, out: Path, progress: Progress = Silent()) -> None:
+    """Write base and adapter merged into `out`, a new folder, in the base's own types.
+
+    The tokenizer and the chat template are the adapter's, if it brings them. Raises ExportError,
+    also where `out` exists; DiskFullError.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ExportError(f"{out} exists already.", "Name another folder with --to.")
+    config = read_config(base)
+    merged = Merged(base, adapter, config, "transformer.")
+    with temporary_path(out) as folder:
+        folder.mkdir(parents=True)
+        _copy(base, adapter, folder)
+        _write_weights(merged, folder / "model.safetensors", progress)
+        _untie(merged, folder / "config.json")
+        if out.is_dir():
+            out.rmdir()
+        folder.replace(out)
+
+
+def _copy(base: Path, adapter: Path, folder: Path) -> None:
+    """Copy what isn't weights."""
+    for file in base.iterdir():
+        if file.is_file() and not file.name.endswith(WEIGHTS):
+            shutil.copyfile(file, folder / file.name)
+    for pattern in OF_TOKENIZER:
+        for file in adapter.glob(pattern):
+            shutil.copyfile(file, folder / file.name)
+
+
+def _write_weights(merged: Merged, file: Path, progress: Progress) -> None:
+    """Write one safetensors file in blocks of rows."""
+    names = {merged.stored_name(name): name for name in merged.names()}
+    header, at = _header(names, merged)
+    text = json.dumps(header, separators=(",", ":")).encode("utf-8")
+    text += b" " * (-len(text) % 8)
+    check_room(file.parent, at)
+    with file.open("wb") as out:
+        out.write(len(text).to_bytes(8, "little") + text)
+        out.flush()
+        start, number = out.tell(), out.fileno()
+        os.truncate(number, start + at)
+        jobs = [
+            (name, slice(first, first + step), start + header[stored]["data_offsets"][0])
+            for stored, name in names.items()
+            for step in [_step(merged, name)]
+            for first in range(0, merged.shape(name)[0] if merged.shape(name) else 1, step)
+        ]
+
+        def write(job: tuple[str, slice, int]) -> None:
+            name, rows, offset = job
+            data = _narrow(_rows(merged, name, rows), merged.kind(name))
+            width = data.nbytes // max(1, len(data)) if data.ndim else data.nbytes
+            os.pwrite(number, data.tobytes(), offset + rows.start * width)
+
+        run_in_threads(write, jobs, progress, "merge")
+
+
+def _header(names: dict[str, str], merged: Merged) -> tuple[dict[str, Any], int]:
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    at = 0
+    for stored, name in names.items():
+        shape, kind = merged.shape(name), merged.kind(name)
+        size = int(np.prod(shape)) * BYTES[kind]
+        offsets = [at, at + size]
+        header[stored] = {"dtype": kind, "shape": list(shape), "data_offsets": offsets}
+        at += size
+    return header, at
+
+
+def _step(merged: Merged, name: str) -> int:
+    """Return how many rows make a block; what lies across the rows is one block."""
+    shape = merged.shape(name)
+    if merged.turned(name) or len(shape) < 2:
+        return max(1, shape[0] if shape else 1)
+    return max(1, BLOCK // int(np.prod(shape[1:])))
+
+
+def _rows(merged: Merged, name: str, rows: slice) -> Array:
+    if merged.turned(name):
+        return np.ascontiguousarray(merged.rows(name, slice(None), turned=True).T)
+    return merged.rows(name, rows)
+
+
+def _narrow(rows: Array, kind: str) -> Any:
+    from localtune.export.blocks import to_bf16
+
+    if kind == "BF16":
+        return to_bf16(rows)
+    return rows.astype({"F64": np.float64, "F32": np.float32, "F16": np.float16}[kind])
+
+
+def _untie(merged: Merged, file: Path) -> None:
+    """Say so where the adapter gave the head weights of its own."""
+    config: Config = json.loads(file.read_text(encoding="utf-8"))
+    if config.get("tie_word_embeddings") and merged.has_own_head():
+        config["tie_word_embeddings"] = False
+        file.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
