@@ -16,6 +16,7 @@ import click
 import rich_click
 
 import localtune
+from localtune import cli_levels
 from localtune.command import Commands, command_of
 from localtune.options import groups, section_options, stage_options
 
@@ -180,18 +181,7 @@ def _read_line() -> str:
     return sys.stdin.readline()
 
 
-@command("quantize")
-@folder
-@click.option("--to", "level", required=True, metavar="LEVEL", help="Such as Q5_K_M.")
-def quantize(build: Path, level: str) -> None:
-    """Make another level from the master in BUILD; the Modelfile then points to it."""
-    from localtune.opening import open_build
-    from localtune.pipeline import requantize
-    from localtune.report.figures import size
-    from localtune.terminal import progress_for_stderr
-
-    gguf = requantize(open_build(build), level, progress_for_stderr())
-    click.echo(f"{gguf} ({size(gguf.stat().st_size)})")
+command("quantize")(cli_levels.quantize)
 
 
 @command("convert")

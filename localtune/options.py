@@ -20,12 +20,13 @@ def stage_options(command: Command) -> Command:
     return command
 
 
-def section_options(section: str) -> Callable[[Command], Command]:
-    """Add an option for every field of one stage."""
+def section_options(section: str, without: str = "") -> Callable[[Command], Command]:
+    """Add an option for every field of one stage, but for the flag that is left out."""
 
     def add(command: Command) -> Command:
         for flag, (owner, spec) in reversed(flags().items()):
-            command = _option(flag, owner, spec)(command) if owner == section else command
+            wanted = owner == section and flag != without
+            command = _option(flag, owner, spec)(command) if wanted else command
         return command
 
     return add

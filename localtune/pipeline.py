@@ -7,7 +7,7 @@ what each one calls; stage.py decides whether it must run.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 from localtune import steps
 from localtune.config import READERS, QuantizeConfig, locked_values, to_dict
 from localtune.errors import InputError
+from localtune.export.quantize import check_levels
 from localtune.hashes import Hashes
 from localtune.progress import Progress, Silent
 from localtune.stage import Lock, Stage, Standing
@@ -45,6 +46,8 @@ def stages(build: Build) -> list[Stage]:
     at, config, levels = build.at, build.config, build.config.quantize.levels
     base = config.base.folder()
     private = {"keep_private": config.corpus.keep_private, "allow": list(config.corpus.allow)}
+    how = {"pure": config.quantize.pure, "keep": list(config.quantize.keep)}
+    matrices = {level: steps.imatrix_of(build, level) for level in levels}
 
     def stage(
         name: str,
@@ -73,8 +76,11 @@ def stages(build: Build) -> list[Stage]:
         stage("export", config.export, [at.base, at.adapter], [at.master], GGUF, steps.export),
         stage("verify", {}, [at.base, at.adapter, at.master, at.exam], [at.faithful],
               (*TRAINERS, *LLAMA), steps.verify),
-        *[stage(f"quantize {level}", {}, [at.master], [at.level_gguf(level)], LLAMA,
-                partial(steps.quantize, level)) for level in levels],
+        *([stage("imatrix", {"imatrix_tokens": config.quantize.imatrix_tokens},
+                 [at.base, at.adapter, at.passages], [at.imatrix], TRAINERS, steps.imatrix)]
+          if at.imatrix in matrices.values() else []),
+        *[stage(f"quantize {level}", how, [at.master, *filter(None, [matrices[level]])],
+                [at.level_gguf(level)], LLAMA, partial(steps.quantize, level)) for level in levels],
         stage("modelfile", {}, [at.level_gguf(levels[0])], [at.modelfile], (), steps.modelfile),
         stage("grade base", config.grade, [at.base, at.exam], [at.grade("base")], GGUF + LLAMA,
               steps.grade_base),
@@ -114,31 +120,45 @@ def run(build: Build, progress: Progress | None = None) -> Result:
     )
 
 
-def requantize(build: Build, level: str, progress: Progress) -> Path:
-    """Make another level from the master and point the Modelfile to it; return its file."""
-    others = [known for known in build.config.quantize.levels if known != level]
-    chosen = replace(build.config, quantize=QuantizeConfig(levels=(level, *others)))
-    build = replace(build, config=chosen)
-    check_before(build)
+def requantize(build: Build, chosen: QuantizeConfig, progress: Progress) -> list[Path]:
+    """Make levels from the master, point the Modelfile to the first, and return their files.
+
+    The levels that the build has stay. Raises InputError where the master is gone.
+    """
+    others = [known for known in build.config.quantize.levels if known not in chosen.levels]
+    settings = replace(chosen, levels=(*chosen.levels, *others))
+    changed = replace(build, config=replace(build.config, quantize=settings))
+    check_before(changed)
+    with build.at.hold(), no_room_is_an_error(build.at.folder):
+        names = [f"quantize {level}" for level in chosen.levels]
+        run_some(changed, ["imatrix", *names, "modelfile"], progress)
+        keep_settings(changed)
+    return [build.at.level_gguf(level) for level in chosen.levels]
+
+
+def run_some(build: Build, names: Sequence[str], progress: Progress) -> None:
+    """Run the named stages that must run; the build folder is held by who calls.
+
+    Raises InputError where the master is gone.
+    """
     if not build.at.master.exists():
         raise InputError(
             f"{build.at.master} isn't there; every level is made from it.",
             f"Run `localtune build {build.docs} --out {build.at.folder}`.",
         )
-    with build.at.hold(), no_room_is_an_error(build.at.folder):
-        lock = Lock(build.at.lock, Hashes(build.at.hashes))
-        for stage in stages(build):
-            if stage.name in (f"quantize {level}", "modelfile"):
-                run_stage(stage, lock, progress)
-        keep_settings(build)
-    return build.at.level_gguf(level)
+    lock = Lock(build.at.lock, Hashes(build.at.hashes))
+    for stage in stages(build):
+        if stage.name in names:
+            run_stage(stage, lock, progress)
+    lock.hashes.save()
 
 
 def check_before(build: Build) -> None:
     """Refuse what is known to fail later, before anything is written. Raises LocaltuneError."""
-    from localtune.export.quantize import check_levels
-
-    check_levels(list(build.config.quantize.levels))
+    check_levels(build.config.quantize.levels)
+    own = build.config.quantize.imatrix
+    if own and not Path(own).expanduser().is_file():
+        raise InputError(f"The importance matrix {own} isn't there.", "Check --imatrix.")
 
 
 def keep_settings(build: Build) -> None:
@@ -187,5 +207,6 @@ def _named(build: Build, paths: list[Path]) -> dict[str, Path]:
         if path.is_relative_to(folder):
             inside[path.relative_to(folder).as_posix()] = path
         else:
-            inside["documents" if path == build.docs else "base"] = path
+            base = build.config.base.folder()
+            inside[{build.docs: "documents", base: "base"}.get(path, "imatrix")] = path
     return inside

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from localtune.config import PLAIN_TEMPLATE, BuildConfig, GradeConfig
+from localtune.export.quantize import wants_imatrix
 from localtune.progress import Progress
 from localtune.workspace import Workspace, read_json, read_jsonl, temporary_path, write_json
 
@@ -96,11 +97,41 @@ def verify(build: Build, progress: Progress) -> None:
     )
 
 
-def quantize(level: str, build: Build, progress: Progress) -> None:
-    from localtune.runtimes.llama import quantize
+def imatrix(build: Build, progress: Progress) -> None:
+    from localtune.evaluation.faithful import load_merged
+    from localtune.export.imatrix import write_imatrix
 
-    quantize(build.at.master, build.at.level_gguf(level), level, progress=progress)
+    at, tokens = build.at, build.config.quantize.imatrix_tokens
+    tokenizer, model = load_merged(at.base, at.adapter)
+    passages = (row["text"] for row in read_jsonl(at.passages))
+    found = write_imatrix(model, tokenizer, at.base, passages, at.imatrix, tokens, progress)
+    if not found:
+        progress.warn("no importance matrix for this architecture; its levels are made without one")
+
+
+def imatrix_of(build: Build, level: str) -> Path | None:
+    """Return the importance matrix a level is made with, if any: a person's own, or the build's."""
+    chosen = build.config.quantize
+    if chosen.imatrix:
+        return Path(chosen.imatrix).expanduser().absolute()
+    return build.at.imatrix if wants_imatrix(level) and chosen.imatrix_tokens else None
+
+
+def quantize(level: str, build: Build, progress: Progress) -> None:
+    make_level(build, level, build.at.level_gguf(level), progress)
     _note_size(build.at.level_gguf(level), progress)
+
+
+def make_level(build: Build, level: str, out: Path, progress: Progress) -> None:
+    """Write a level of a build's master to any file."""
+    from localtune.levels import write_level
+    from localtune.runtimes.quantize import Quantizer
+    from localtune.runtimes.quantize_plan import Recipe
+
+    chosen = build.config.quantize
+    recipe = Recipe(level, imatrix_of(build, level), chosen.pure, chosen.kept())
+    with Quantizer() as quantizer:
+        write_level(quantizer, build.at.master, out, recipe, progress)
 
 
 def _note_size(file: Path, progress: Progress) -> None:

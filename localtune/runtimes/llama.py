@@ -1,4 +1,4 @@
-"""llama.cpp: load a GGUF, ask it, look at its logits, quantize it. The only importer of llama_cpp.
+"""llama.cpp: load a GGUF, ask it, look at its logits.
 
 Works on llama.h's own functions, as vendored in llama-cpp-python 0.3.36: the wrapper's chat and
 completion layers cost more than a small model's answer. Knows nothing of build folders.
@@ -21,12 +21,11 @@ import numpy as np
 import numpy.typing as npt
 
 from localtune.errors import RuntimeFileError
-from localtune.progress import Progress, Silent
 from localtune.runtimes.alphabet import Alphabet, alphabet_of
 from localtune.runtimes.chat import Message, render
-from localtune.workspace import atomic_path, try_to_write
+from localtune.runtimes.cores import cores
 
-ERROR = 3  # ggml_log_level
+ERROR = 4  # ggml_log_level
 SMALL = 100_000_000  # parameters
 NO_MEMORY = "Close other programs and try again; it may lack memory."
 _complaints: deque[str] = deque(maxlen=20)
@@ -167,24 +166,6 @@ class Model:
             )
 
 
-def quantize(master: Path, out: Path, level: str, progress: Progress = Silent()) -> None:
-    """Write a level ("Q4_K_M") of a master. Raises RuntimeFileError, DiskFullError.
-
-    Rows that a level's blocks don't divide are stored by llama.cpp in a coarser type that fits.
-    """
-    settings = llama_cpp.llama_model_quantize_default_params()
-    settings.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{level}")
-    settings.nthread = _cores()
-    _complaints.clear()
-    with atomic_path(out) as temporary:
-        failed = llama_cpp.llama_model_quantize(
-            os.fsencode(master), os.fsencode(temporary), ctypes.byref(settings)
-        )
-        if failed:
-            try_to_write(out.parent)
-            raise _failed(f"llama.cpp could not quantize {master.name} to {level}")
-
-
 def _load(gguf: Path, vocabulary_only: bool = False) -> Any:
     try:
         with gguf.open("rb") as file:
@@ -285,9 +266,4 @@ def _failed(what: str, hint: str = "Run `localtune build` again.") -> RuntimeFil
 def _threads(model: Any) -> int:
     """A small model's threads wait for each other longer than they work: 100 times slower beside
     another busy program (5.8M parameters, 2 cores: 1.0 s a question, 0.007 s with one thread)."""
-    return 1 if llama_cpp.llama_model_n_params(model) < SMALL else _cores()
-
-
-def _cores() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+    return 1 if llama_cpp.llama_model_n_params(model) < SMALL else cores()

@@ -14,7 +14,8 @@ from localtune.config import PLAIN_TEMPLATE
 from localtune.errors import EvaluationError
 from localtune.evaluation.faithful import check, torch_logits
 from localtune.export.master import export_master
-from localtune.runtimes.llama import Model, quantize
+from localtune.runtimes.llama import Model
+from localtune.runtimes.quantize import quantize
 
 QUESTIONS = [f"What does berth {n} cost, and who keeps the key to it?" for n in range(20)]
 

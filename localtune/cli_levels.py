@@ -1,0 +1,42 @@
+"""The commands about levels: `quantize` and `ladder`. cli.py adds them to the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from localtune.options import section_options
+
+
+@click.argument("source", type=click.Path(path_type=Path), metavar="BUILD_OR_FILE")
+@click.option(
+    "--to", "levels", required=True, metavar="A,B,…", help="Such as Q5_K_M or Q4_K_M,Q8_0."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write the files here. [default: into the build, or beside the file]",
+)
+@section_options("quantize", without="--quantize")
+def quantize(source: Path, levels: str, out: Path | None, **given: Any) -> None:
+    """Make levels from a build's master, or from any GGUF file that isn't quantized.
+
+    In a build without --out, the Modelfile then points to the first of them.
+    """
+    from localtune.build_levels import quantize_build
+    from localtune.configfile import from_dict, sections_of_options
+    from localtune.levels import quantize_file
+    from localtune.report.figures import size
+    from localtune.terminal import progress_for_stderr
+
+    options = sections_of_options({"quantize": levels, **given})["quantize"]
+    from_dict({"quantize": options}).check()
+    if source.is_file():
+        chosen = from_dict({"quantize": options}).quantize
+        made = quantize_file(source, chosen, out, progress_for_stderr())
+    else:
+        made = quantize_build(source, options, out, progress_for_stderr())
+    for gguf in made:
+        click.echo(f"{gguf} ({size(gguf.stat().st_size)})")
