@@ -1,8 +1,9 @@
 """A PEFT adapter's changes to a base's weights, row by row: LoRA, rsLoRA, DoRA, whole tensors.
 
-Source: peft/tuners/lora/{config,layer,dora}.py (0.21): W + scaling * B @ A with scaling =
+Source: peft/tuners/lora/{config,layer,dora}.py (0.21): W + scaling * B @ A, where scaling is
 alpha / r, or alpha / sqrt(r) with rank stabilisation (Kalajdzievski 2023); DoRA scales each row of
-the sum to the length it has learned (Liu et al. 2024). What can't be expressed is refused, not dropped.
+the sum to the length it has learned (Liu et al. 2024). What can't be expressed is refused, not
+dropped.
 """
 
 from __future__ import annotations

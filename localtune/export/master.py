@@ -15,6 +15,7 @@ from gguf import GGML_QUANT_VERSION, GGUFWriter, LlamaFileType, Metadata
 from gguf.utility import size_label
 
 from localtune.export.config_json import Config, read_config, read_json
+from localtune.export.families.assumed import differences
 from localtune.export.family import Family
 from localtune.export.gguf_file import check_numbers, describe, write_tensors
 from localtune.export.mapping import complete, family_of, metadata, plan
@@ -56,6 +57,8 @@ def export_master(
     config = read_config(base)
     family = family_of(config)
     config = complete(config, family, count_tokens(base))
+    for difference in differences(family.arch, config):
+        progress.warn(f"llama.cpp will not answer quite as the base does: {difference}.")
     merged = Merged(base, adapter, config, family.prefix)
     tensors = plan(family, config, merged)
     constants = family.factors(config)

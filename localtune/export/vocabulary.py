@@ -102,7 +102,7 @@ def read_vocabulary(base: Path, size: int, family: str, template: str | None) ->
     else:
         assert stored is not None
         pieces = _byte_level(stored, size)
-    _add_roles(special, family, size)
+    _add_roles(special, stored, family, size)
     pre = "default" if pieced or stored is None else pre_tokenizer(stored, file)
     return Vocabulary(
         model="llama" if pieced else "gpt2",
@@ -113,7 +113,7 @@ def read_vocabulary(base: Path, size: int, family: str, template: str | None) ->
         special=special,
         space_prefix=_space_prefix(base, stored, family, pieced),
         add_bos=_add_bos(special, family, size, pieced or pre in BEGIN_WITH_BOS),
-        ends=_further_ends(base, pieces.tokens, special),
+        ends=_further_ends(base, pieces, special),
         strips=any(entry.get("rstrip") for entry in (stored or {}).get("added_tokens", [])),
     )
 
@@ -191,8 +191,14 @@ def _tokens(stored: Json, size: int) -> list[str]:
     return [by_id.get(id_, f"[PAD{id_}]") for id_ in range(size)]
 
 
-def _add_roles(special: SpecialVocab, family: str, size: int) -> None:
-    """Name CodeLlama's tokens for filling in, which no file of it names."""
+def _add_roles(special: SpecialVocab, stored: Json | None, family: str, size: int) -> None:
+    """Say that a byte-level post-processor adds nothing; name CodeLlama's tokens for filling in.
+
+    The first is what gguf's own SpecialVocab does from the version after 0.19 on.
+    """
+    steps = parts((stored or {}).get("post_processor"), "processors")
+    if any(step["type"] == "ByteLevel" for step in steps):
+        special.add_special_token = {"bos": False, "eos": False} | special.add_special_token
     if family == "llama" and size == CODE_LLAMA_SIZE:
         special.special_token_ids |= {
             role: id_ for role, id_ in CODE_LLAMA.items() if role not in special.special_token_ids
@@ -234,14 +240,17 @@ def _puts_space(step: Json) -> bool:
     return step["type"] == "Prepend"
 
 
-def _further_ends(base: Path, tokens: list[str], special: SpecialVocab) -> list[int]:
+def _further_ends(base: Path, pieces: Pieces, special: SpecialVocab) -> list[int]:
     """Return the ids in generation_config.json that end a turn, where llama.cpp wouldn't know."""
     file = base / "generation_config.json"
     found = read_json(file).get("eos_token_id") if file.is_file() else None
     ids = found if isinstance(found, list) else [found]
     known = special.special_token_ids.get("eos")
-    return [
-        id_
-        for id_ in ids
-        if isinstance(id_, int) and id_ != known and id_ < len(tokens) and tokens[id_] not in ENDS
-    ]
+
+    def is_further(id_: Any) -> bool:
+        if not isinstance(id_, int) or id_ == known or not 0 <= id_ < len(pieces.tokens):
+            return False
+        control = pieces.types[id_] == int(TokenType.CONTROL)
+        return control and pieces.tokens[id_] not in ENDS
+
+    return [id_ for id_ in ids if is_further(id_)]

@@ -22,7 +22,9 @@ QWEN3_MOE = Family(
     "qwen3moe",
     ("Qwen3MoeForCausalLM",),
     {
-        **QWEN3.layer,
+        **NORMS,
+        **ATTENTION,
+        **HEAD_NORMS,
         "mlp.gate": ("ffn_gate_inp", "e d"),
         "mlp.experts.{}.gate_proj": ("ffn_gate_exps", "x d"),
         "mlp.experts.{}.up_proj": ("ffn_up_exps", "x d"),
@@ -36,9 +38,6 @@ QWEN3_MOE = Family(
         "num_experts_per_tok": 8,
         "moe_intermediate_size": 768,
     },
-    # Layers are of one kind or the other.
-    optional=frozenset({"lm_head", *MLP, "mlp.gate"})
-    | {f"mlp.experts.{{}}.{part}_proj" for part in ("gate", "up", "down")},
     extra=lambda config: {"expert_feed_forward_length": int(config["moe_intermediate_size"])},
 )
 QWEN35 = Family(

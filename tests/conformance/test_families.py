@@ -1,0 +1,140 @@
+"""Every declared family equals what llama.cpp's own converter writes and transformers computes.
+
+Tensors byte for byte, every metadata key but the name; then logits in llama.cpp against
+transformers' on the same weights.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import CHATML, KINDS
+from gguf import GGUFReader
+from random_models import VARIANTS, make_model
+from script_reference import reference
+from transformers import AutoModelForCausalLM
+from transformers import PreTrainedTokenizerFast as Fast
+
+from localtune.evaluation.faithful import agreement, divergence, torch_logits
+from localtune.export.families import FAMILIES
+from localtune.export.master import export_master
+from localtune.runtimes.llama import Model
+
+NAMES = {"general.name"}
+HERE = Path(__file__).parent
+
+
+class Script:
+    """llama.cpp's converter in a process of its own, for many models."""
+
+    def __init__(self, source: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(HERE / "reference_process.py"), str(source)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, "PYTHONPATH": "", "HF_HUB_OFFLINE": "1"},
+        )
+
+    def convert(self, base: Path, out: Path, **job: Any) -> GGUFReader:
+        """Convert a base, or fail the test with what the script said."""
+        assert self._process.stdin and self._process.stdout
+        job = {"kind": "bf16", **job, "base": str(base), "out": str(out)}
+        self._process.stdin.write(json.dumps(job) + "\n")
+        self._process.stdin.flush()
+        for line in self._process.stdout:
+            if line.startswith("@@"):
+                error = json.loads(line[2:]).get("error")
+                assert not error, error
+                return GGUFReader(out)
+        raise AssertionError("the script's process has ended")
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+@pytest.fixture(scope="session")
+def script() -> Iterator[Script]:
+    source = reference()
+    if source is None:
+        pytest.skip("llama.cpp's converter can't be fetched: no network")
+    process = Script(source)
+    yield process
+    process.close()
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small byte-level tokenizer."""
+    folder = tmp_path_factory.mktemp("tokenizer")
+    trained = KINDS["gpt-2"]()
+    trained.add_special_tokens(["<|endoftext|>"])  # which transformers gives to every Qwen
+    made = Fast(tokenizer_object=trained, eos_token="<|im_end|>")
+    made.chat_template = CHATML
+    made.save_pretrained(folder)
+    return folder
+
+
+def with_tokenizer(base: Path, tokenizer: Path) -> Path:
+    for file in tokenizer.iterdir():
+        (base / file.name).write_bytes(file.read_bytes())
+    return base
+
+
+def fields(reader: GGUFReader) -> dict[str, Any]:
+    held = {k: f for k, f in reader.fields.items() if "." in k and not k.startswith("GGUF.")}
+    return {key: field.contents() for key, field in held.items() if key not in NAMES}
+
+
+def assert_equal(ours: GGUFReader, theirs: GGUFReader) -> None:
+    said, wanted = fields(ours), fields(theirs)
+    assert said.keys() == wanted.keys()
+    for key, value in wanted.items():
+        assert said[key] == value, key
+    mine = {tensor.name: tensor for tensor in ours.tensors}
+    assert mine.keys() == {tensor.name for tensor in theirs.tensors}
+    for tensor in theirs.tensors:
+        got = mine[tensor.name]
+        assert got.tensor_type == tensor.tensor_type, tensor.name
+        assert list(got.shape) == list(tensor.shape), tensor.name
+        assert np.array_equal(got.data.view(np.uint8), tensor.data.view(np.uint8)), tensor.name
+
+
+def test_every_declared_family_is_tried() -> None:
+    made = {kind for kind, _ in VARIANTS.values()}
+    assert len(made) >= len(FAMILIES) - 2  # the two that wrap a text model with one for images
+
+
+# 512 rows for 461 tokens: vocabularies are padded. Gemma 3's rows without a token are dropped.
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_tensors_metadata_and_logits(
+    variant: str, script: Script, tokenizer: Path, tmp_path: Path
+) -> None:
+    size = 461 if "gemma3" in variant else 512
+    base = with_tokenizer(make_model(tmp_path / "base", variant, size), tokenizer)
+    export_master(base, None, tmp_path / "ours.gguf", "base")
+    options = ["--no-mtp"] if variant == "qwen3.5" else []
+    theirs = script.convert(base, tmp_path / "theirs.gguf", pre="gpt-2", options=options)
+    assert_equal(GGUFReader(tmp_path / "ours.gguf"), theirs)
+    assert_same_logits(base, tmp_path / "ours.gguf")
+
+
+def assert_same_logits(base: Path, master: Path) -> None:
+    model = Model(master)
+    ids = [5 + (i * 37) % 440 for i in range(200)]  # beyond the windows and first contexts
+    torch_model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).eval()
+    wanted, got = torch_logits(torch_model, ids), model.logits(ids)
+    got = got[:, : wanted.shape[1]]
+    assert divergence(wanted, got).mean() < 1e-3
+    assert agreement(wanted, got).mean() > 0.98
