@@ -71,7 +71,7 @@ def write_imatrix(
     which GGUF tensor a layer becomes. The file is written in any case.
     """
     config = read_config(base)
-    length = min(CHUNK, int(config.get("max_position_embeddings") or CHUNK))
+    length = min(CHUNK, getattr(model.config, "max_position_embeddings", None) or CHUNK)
     most = max(2, tokens // length)
     general = GENERAL.read_text(encoding="utf-8").split("\n\n", 1)[1]
     own = list(pieces(tokenizer, passages, length, most // 2))
