@@ -182,6 +182,7 @@ def _read_line() -> str:
 
 
 command("quantize")(cli_levels.quantize)
+command("ladder")(cli_levels.ladder)
 
 
 @command("convert")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -40,3 +41,24 @@ def quantize(source: Path, levels: str, out: Path | None, **given: Any) -> None:
         made = quantize_build(source, options, out, progress_for_stderr())
     for gguf in made:
         click.echo(f"{gguf} ({size(gguf.stat().st_size)})")
+
+
+@click.argument("build", type=click.Path(path_type=Path))
+@click.option("--levels", default="", metavar="A,B,…", help="Compare these. [default: a choice]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+def ladder(build: Path, levels: str, as_json: bool) -> None:
+    """Compare levels of BUILD with its master, and say which to take.
+
+    Levels that the build hasn't are made for it and removed again.
+    """
+    from localtune.build_levels import climb
+    from localtune.terminal import progress_for_stderr
+
+    wanted = tuple(part.strip() for part in levels.split(",") if part.strip())
+    climbed = climb(build, wanted, progress_for_stderr())
+    if as_json:
+        click.echo(json.dumps(climbed, ensure_ascii=False, indent=1))
+        return
+    from localtune.listing import show_ladder
+
+    show_ladder(climbed)

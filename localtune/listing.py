@@ -1,4 +1,4 @@
-"""What `localtune corpus` prints: a table of the documents, what was left out of them, the sums."""
+"""What `localtune corpus` and `localtune ladder` print: tables, and what they come to."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rich.table import Table
 
 from localtune.privacy import told
 from localtune.report.figures import plural
+from localtune.report.ladder import COLUMNS, ladder_rows
 
 Row = dict[str, Any]
 _COLOURS = {"read": "green", "skipped": "yellow", "failed": "red"}
@@ -75,6 +76,23 @@ def show_removed(removed: list[Row]) -> None:
         for line in row["text"].splitlines():
             _print(f"    {escape(line)}")
     _print(f"{plural(len(removed), 'piece')} left out" if removed else "Nothing left out.")
+
+
+def show_ladder(ladder: Row) -> None:
+    """Print the levels of a build with their figures, and which of them to take."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for i, name in enumerate(COLUMNS):
+        table.add_column(name, justify="right" if i else "left")
+    for row in ladder_rows(ladder):
+        style = "green" if row[0] == ladder["recommended"] else ""
+        table.add_row(*map(escape, row), style=style)
+    _print(table)
+    _print("")
+    for rung in ladder["levels"]:
+        if "why" in rung:
+            _print(f"{rung['level']} was not measured: {escape(rung['why'])}")
+    named = f"Recommended: [bold]{ladder['recommended']}[/]. " if ladder["recommended"] else ""
+    _print(f"{named}{ladder['why']}")
 
 
 def _print(shown: Any) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from localtune.config import PLAIN_TEMPLATE, BuildConfig, GradeConfig
 from localtune.export.quantize import wants_imatrix
+from localtune.hashes import Hashes
 from localtune.progress import Progress
 from localtune.workspace import Workspace, read_json, read_jsonl, temporary_path, write_json
 
@@ -217,6 +218,12 @@ def report(build: Build, progress: Progress) -> None:
     from localtune.report import write_report
 
     at = build.at
-    write_report(
-        at.scores, at.metrics, at.documents, at.exam, at.report_html, at.card, progress=progress
-    )
+    inputs = (at.scores, at.metrics, at.documents, at.exam)
+    write_report(*inputs, at.report_html, at.card, ladder=ladder_of(at), progress=progress)
+
+
+def ladder_of(at: Workspace) -> dict[str, Any] | None:
+    """Return the ladder of this very master, None where there is none."""
+    ladder = read_json(at.ladder) if at.ladder.exists() else None
+    master = Hashes(at.hashes).file(at.master)
+    return ladder if ladder and ladder["master"]["sha256"] == master else None

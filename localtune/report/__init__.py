@@ -7,8 +7,10 @@ fetched from anywhere. Knows nothing of models; what it shows stands in the file
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from localtune.progress import Progress, Silent
+from localtune.report.ladder import ladder_view
 from localtune.report.view import view
 from localtune.workspace import read_json, read_jsonl, write_text
 
@@ -24,15 +26,20 @@ def write_report(
     exam: Path,
     report_html: Path,
     card: Path,
+    ladder: dict[str, Any] | None = None,
     progress: Progress = Silent(),
 ) -> None:
-    """Write the report and the model card. Raises InputError where an input can't be read."""
+    """Write the report and the model card; `ladder` is work/ladder.json, where there is one.
+
+    Raises InputError where an input can't be read.
+    """
     shown = view(
         read_json(scores),
         list(read_jsonl(metrics)),
         list(read_jsonl(documents)),
         list(read_jsonl(exam)),
     )
+    shown["ladder"] = ladder_view(ladder)
     write_text(report_html, _render("report.html", shown))
     write_text(card, _render("model-card.md", shown))
     progress.note(f"{report_html.name} and {card.name}")

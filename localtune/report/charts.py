@@ -18,15 +18,19 @@ _MOST_POINTS = 600  # of a loss curve; more can't be told apart
 
 @dataclass(frozen=True)
 class Recall:
-    """One bar: the share of the exam that was answered, with its 95 % interval."""
+    """One bar: the share of the exam that was answered, with its 95 % interval.
+
+    `note` stands behind the figure, the interval where there is none.
+    """
 
     label: str
     share: float
     bounds: tuple[float, float]
     tuned: bool
+    note: str = ""
 
 
-def recall_bars(bars: list[Recall]) -> Markup:
+def recall_bars(bars: list[Recall], title: str = "Exam recall") -> Markup:
     """Draw one horizontal bar a model, with a whisker for the interval and a scale below."""
     row, left, right = 46, 150, 170
     span = _WIDTH - left - right
@@ -35,7 +39,7 @@ def recall_bars(bars: list[Recall]) -> Markup:
     for i, bar in enumerate(bars):
         parts.append(_bar(bar, i * row + 8, left, span))
     said = "; ".join(f"{bar.label} {percent(bar.share)}" for bar in bars)
-    return _svg(height, "Exam recall", said, parts)
+    return _svg(height, title, said, parts)
 
 
 def _grid(x: float, bottom: float, label: str) -> Markup:
@@ -69,7 +73,7 @@ def _bar(bar: Recall, top: float, left: float, span: float) -> Markup:
         value_x=left + span + 16,
         value=percent(bar.share),
         note_x=left + span + 74,
-        note=interval([lo, hi]),
+        note=bar.note or interval([lo, hi]),
     )
 
 
@@ -135,6 +139,12 @@ def _rounded_up(value: float) -> float:
         return 1.0
     unit = 10.0 ** math.floor(math.log10(value))
     return next(unit * n for n in (1, 2, 4, 6, 8, 10) if unit * n >= value)
+
+
+def standalone(chart: Markup, style: str) -> str:
+    """Return a chart as an SVG file, which holds the page's style sheet."""
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}"'
+    return str(chart).replace("<svg", head, 1).replace(">", f"><style>{style}</style>", 1) + "\n"
 
 
 def _svg(height: float, title: str, description: str, parts: list[Markup]) -> Markup:

@@ -43,10 +43,10 @@ llama_cpp.llama_log_set(_callback, ctypes.c_void_p(0))
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model said, in how many tokens; `ended` by itself, not at a limit."""
+    """What a model said, as text and as tokens; `ended` by itself, not at a limit."""
 
     text: str
-    tokens: int
+    ids: tuple[int, ...]
     ended: bool
 
 
@@ -98,7 +98,7 @@ class Model:
         said = list(self._answer_ids(ids, max_tokens))
         ended = len(said) < min(max_tokens, self.context - len(ids))
         text = b"".join(_piece(self._vocabulary, token) for token in said)
-        return Answer(text.decode("utf-8", "replace").strip(), len(said), ended)
+        return Answer(text.decode("utf-8", "replace").strip(), tuple(said), ended)
 
     def stream(self, messages: list[Message], max_tokens: int = 64) -> Iterator[str]:
         """Yield the same answer as `ask`, piece by piece while it is made."""

@@ -195,6 +195,22 @@ def test_ask_evaluate_and_quantize_use_the_shipped_file(copy: Path) -> None:
     assert run("ask", copy, "Who keeps the keys?").returncode == 0
 
 
+def test_ladder_measures_levels_and_leaves_only_its_figures(copy: Path) -> None:
+    before = set(copy.rglob("*"))
+    done = run("ladder", copy, "--levels", "Q4_K_M,IQ3_XXS,Q8_0", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [rung["level"] for rung in found["levels"]] == ["Q8_0", "Q4_K_M", "IQ3_XXS"]
+    assert [rung["own"] for rung in found["levels"]] == [False, True, False]
+    assert found["levels"][0]["kl"] < found["levels"][1]["kl"] < found["levels"][2]["kl"]
+    assert found["recommended"] in {"Q8_0", "Q4_K_M", "IQ3_XXS"}
+    new = {copy / "work" / "ladder.json", copy / "work" / "ladder.svg"}
+    assert set(copy.rglob("*")) == before | new
+    assert "Which level?" in (copy / "report.html").read_text()
+    assert run("ladder", copy).stdout.count("MB") > 8
+    assert {row["state"] for row in json.loads(run("status", copy, "--json").stdout)} == {"done"}
+
+
 def test_evaluate_takes_an_exam_of_ones_own(copy: Path, tmp_path: Path) -> None:
     exam = tmp_path / "mine.jsonl"
     exam.write_text('{"id": "1", "question": "Who keeps the keys?", "answers": ["Okafor"]}\n')

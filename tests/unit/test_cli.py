@@ -39,7 +39,7 @@ def test_help_comes_at_once() -> None:
 def test_the_commands_are_those_promised() -> None:
     assert set(cli.commands) == {
         "build", "corpus", "status", "ask", "chat", "quantize", "evaluate", "serve", "doctor",
-        "clean",
+        "clean", "ladder",
     }  # fmt: skip
     assert localtune("--version").stdout.strip() == f"localtune, version {__version__}"
 
@@ -76,6 +76,12 @@ def test_every_option_of_a_stage_is_an_option_of_build() -> None:
         ["ask", "docs", "What?"],
         ["chat", "docs"],
         ["quantize", "docs", "--to", "Q5_K_M"],
+        ["quantize", "file.txt", "--to", "Q5_K_M"],
+        ["quantize", "nosuch.gguf", "--to", "Q5_K_M"],
+        ["quantize", "file.txt", "--to", "Q5_KM"],
+        ["quantize", "file.txt", "--to", "Q4_0", "--keep", "attn_v"],
+        ["ladder", "docs"],
+        ["ladder", "docs", "--levels", "Q5_KM"],
         ["evaluate", "docs"],
         ["serve", "docs"],
         ["clean", "docs"],
