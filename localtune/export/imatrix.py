@@ -42,17 +42,20 @@ class Weight:
 
 
 class Sums:
-    """What has gone into one linear layer: `squares` (columns), over `rows` tokens."""
+    """What has gone into a linear layer: `squares` (experts, columns) over `rows` (experts) tokens.
 
-    def __init__(self, columns: int) -> None:
-        self.squares = np.zeros(columns, np.float64)
-        self.rows = 0
+    A layer without experts counts as one.
+    """
 
-    def add(self, _: Any, inputs: tuple[torch.Tensor, ...]) -> None:
-        """Count the input of one call; a forward pre-hook of torch."""
-        x = inputs[0].detach().float().flatten(0, -2)
-        self.squares += x.square().sum(0).cpu().numpy()
-        self.rows += len(x)
+    def __init__(self, columns: int, experts: int = 1) -> None:
+        self.squares = np.zeros((experts, columns), np.float64)
+        self.rows = np.zeros(experts, np.int64)
+
+    def add(self, x: torch.Tensor, expert: int = 0) -> None:
+        """Count the inputs of one call, (…, columns)."""
+        rows = x.detach().float().flatten(0, -2)
+        self.squares[expert] += rows.square().sum(0).cpu().numpy()
+        self.rows[expert] += len(rows)
 
 
 def write_imatrix(
@@ -125,14 +128,15 @@ def _columns(family: Family, name: str, config: Config) -> npt.NDArray[np.intp] 
 def measure(
     model: Any, layers: dict[str, Weight], texts: list[list[int]], progress: Progress = Silent()
 ) -> dict[str, Sums]:
-    """Run the model over token ids; return {GGUF tensor: Sums}."""
+    """Run the model over token ids; return {GGUF tensor: Sums}, those of experts too."""
     import torch
 
-    modules, sums, hooks = dict(model.named_modules()), dict[str, Sums](), []
-    for module, weight in layers.items():
-        columns = modules[module].weight.shape[-1 if _is_linear(modules[module]) else 0]
-        sums[weight.name] = counted = Sums(columns)
-        hooks.append(modules[module].register_forward_pre_hook(counted.add))
+    sums, hooks = dict[str, Sums](), []
+    for name, module in model.named_modules():
+        if name in layers:
+            hooks.append(_listen(module, layers[name].name, sums))
+        elif layers and hasattr(module, "gate_up_proj") and hasattr(module, "num_experts"):
+            hooks.append(_listen_to_experts(module, name, sums))
     try:
         with torch.inference_mode(), _threads(model), progress.bar("importance", len(texts)) as bar:
             for ids in texts if layers else []:
@@ -143,8 +147,39 @@ def measure(
             hook.remove()
     for weight in layers.values():
         if weight.columns is not None:
-            sums[weight.name].squares = sums[weight.name].squares[weight.columns]
+            sums[weight.name].squares = sums[weight.name].squares[:, weight.columns]
     return sums
+
+
+def _listen(module: Any, name: str, sums: dict[str, Sums]) -> Any:
+    """Count what goes into a linear layer; return the hook."""
+    turned = not hasattr(module, "in_features")  # GPT-2's Conv1D holds its weight as (in, out)
+    sums[name] = counted = Sums(module.weight.shape[0 if turned else 1])
+    return module.register_forward_pre_hook(lambda _, inputs: counted.add(inputs[0]))
+
+
+def _listen_to_experts(module: Any, name: str, sums: dict[str, Sums]) -> Any:
+    """Count what goes into the experts of a layer, each its own tokens; return the hook.
+
+    `module` is one of transformers 5's experts: weights (experts, out, in), called with the tokens
+    and the experts chosen for each. What goes into the last product is computed a second time.
+    """
+    layer = next(part for part in name.split(".") if part.isdecimal())
+    experts, wide, columns = module.gate_up_proj.shape
+    kinds = {"gate": columns, "up": columns, "down": wide // 2}
+    counted = {kind: Sums(width, experts) for kind, width in kinds.items()}
+    sums |= {f"blk.{layer}.ffn_{kind}_exps.weight": found for kind, found in counted.items()}
+
+    def count(_: Any, inputs: tuple[torch.Tensor, ...]) -> None:
+        tokens, chosen = inputs[0], inputs[1]
+        for expert in chosen.unique().tolist():
+            x = tokens[(chosen == expert).any(-1)]
+            gate, up = (x @ module.gate_up_proj[expert].T).chunk(2, dim=-1)
+            counted["gate"].add(x, expert)
+            counted["up"].add(x, expert)
+            counted["down"].add(module.act_fn(gate) * up, expert)
+
+    return module.register_forward_pre_hook(count)
 
 
 @contextmanager
@@ -162,14 +197,8 @@ def _threads(model: Any) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _is_linear(module: Any) -> bool:
-    import torch
-
-    return isinstance(module, torch.nn.Linear)  # GPT-2's Conv1D holds its weight turned
-
-
 def _write(out: Path, sums: dict[str, Sums], datasets: list[str], chunks: int, length: int) -> None:
-    """Write NAME.in_sum2, (columns), and NAME.counts, (1), of each weight, as float32."""
+    """Write NAME.in_sum2, (experts, columns), and NAME.counts, (experts, 1), as float32."""
     from gguf import GGUFWriter
 
     with atomic_path(out) as temporary:
@@ -180,7 +209,7 @@ def _write(out: Path, sums: dict[str, Sums], datasets: list[str], chunks: int, l
         writer.add_uint32("imatrix.chunk_size", length)
         for name, counted in sorted(sums.items()):
             writer.add_tensor(f"{name}.in_sum2", counted.squares.astype(np.float32))
-            writer.add_tensor(f"{name}.counts", np.array([counted.rows], np.float32))
+            writer.add_tensor(f"{name}.counts", counted.rows[:, None].astype(np.float32))
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()

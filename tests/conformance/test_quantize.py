@@ -44,7 +44,8 @@ def make_imatrix(master: Path, out: Path) -> Path:
     for tensor in GGUFReader(master).tensors:
         if tensor.name.startswith("blk.") and len(tensor.shape) == 2:
             sums[tensor.name] = counted = Sums(int(tensor.shape[0]))
-            counted.squares, counted.rows = random.gamma(0.5, size=len(counted.squares)) * 99, 99
+            counted.squares += random.gamma(0.5, size=counted.squares.shape) * 99
+            counted.rows += 99
     _write(out, sums, ["random"], 1, 512)
     return out
 
@@ -112,7 +113,7 @@ def llama_cpp_itself(source: Path, out: Path, level: str, matrix: Path | None) -
         read = {tensor.name: tensor.data for tensor in GGUFReader(matrix).tensors}
         names = [name.removesuffix(".counts") for name in read if name.endswith(".counts")]
         rows = (llama_cpp.llama_model_imatrix_data * (len(names) + 1))()
-        means = [np.ascontiguousarray(read[f"{n}.in_sum2"] / read[f"{n}.counts"]) for n in names]
+        means = [np.ravel(read[f"{n}.in_sum2"] / read[f"{n}.counts"]) for n in names]
         for row, name, mean in zip(rows, names, means, strict=False):
             row.name, row.size = name.encode(), mean.size
             row.data = mean.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
