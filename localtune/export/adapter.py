@@ -77,6 +77,15 @@ class Adapter:
         known = self.modules.setdefault(found["module"], Factors({}, embedding))
         known.parts[part] = name
 
+    def check_numbers(self) -> None:
+        """Raise ExportError for a factor that is infinite or not a number."""
+        for name in self.tensors.names():
+            if not np.isfinite(self.tensors.read(name)).all():
+                raise ExportError(
+                    f"The adapter's {name} holds weights that are infinite or not a number (NaN).",
+                    "Training went wrong; lower --learning-rate and train again.",
+                )
+
     def rank(self, module: str) -> int:
         """Return the rank of a module's factors."""
         return self.tensors.shape(self.modules[module].parts["A"])[0]

@@ -25,6 +25,7 @@ ALIASES = {
     "norm_epsilon": "layer_norm_eps",
     "num_experts": "num_local_experts",
 }
+NEEDED = ("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
 
 
 def read_json(file: Path, hint: str = "Fetch or save the model again.") -> dict[str, Any]:
@@ -52,7 +53,7 @@ def read_config(folder: Path) -> Config:
 def with_defaults(config: Config, defaults: Config) -> Config:
     """Return a configuration in the usual names, with a family's defaults where it says nothing.
 
-    A default head_dim of 0 stands for the width divided by the heads.
+    A default head_dim of 0 stands for the width divided by the heads. Raises ExportError.
     """
     named = {key: value for key, value in config.items() if key not in ALIASES}
     for other, name in ALIASES.items():
@@ -61,6 +62,12 @@ def with_defaults(config: Config, defaults: Config) -> Config:
     for key, value in defaults.items():
         if named.get(key) is None:
             named[key] = value
+    missing = [name for name in NEEDED if not isinstance(named.get(name), int)]
+    if missing:
+        raise ExportError(
+            f"The base's config.json doesn't say {', '.join(missing)}.",
+            "Fetch or save the base again.",
+        )
     if named.get("num_key_value_heads") is None and "num_key_value_heads" in defaults:
         named["num_key_value_heads"] = named["num_attention_heads"]
     if named.get("head_dim") == 0:

@@ -85,13 +85,6 @@ def family_of(config: Config) -> Family:
 def complete(config: Config, family: Family, tokens: int) -> Config:
     """Return a configuration with the family's defaults, and the tokenizer's size as "tokens"."""
     found = {**with_defaults(config, family.defaults), "tokens": tokens}
-    needed = ("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
-    missing = [name for name in needed if found.get(name) is None]
-    if missing:
-        raise ExportError(
-            f"The base's config.json doesn't say {', '.join(missing)}.",
-            "Fetch or save the base again.",
-        )
     if family.arch == "gpt2" and found.get("intermediate_size") is None:
         found["intermediate_size"] = 4 * found["hidden_size"]
     return found

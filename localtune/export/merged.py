@@ -136,6 +136,7 @@ class Merged:
     def _check(self) -> None:
         """Refuse an adapter of another base."""
         assert self.adapter
+        self.adapter.check_numbers()
         for module, name in self._modules.items():
             weight = f"{module}.weight"
             if weight not in self._stored and module != "lm_head":

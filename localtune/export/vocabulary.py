@@ -241,10 +241,10 @@ def _puts_space(step: Json) -> bool:
 
 
 def _further_ends(base: Path, pieces: Pieces, special: SpecialVocab) -> list[int]:
-    """Return the ids in generation_config.json that end a turn, where llama.cpp wouldn't know."""
+    """Return what generation_config.json lists as ends of a turn, where llama.cpp wouldn't know."""
     file = base / "generation_config.json"
     found = read_json(file).get("eos_token_id") if file.is_file() else None
-    ids = found if isinstance(found, list) else [found]
+    ids = found if isinstance(found, list) else []
     known = special.special_token_ids.get("eos")
 
     def is_further(id_: Any) -> bool:
