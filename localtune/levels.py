@@ -64,7 +64,7 @@ def told(level: str, plan: Plan) -> str:
     names = [fallback.tensor.name for fallback in plan.fallbacks]
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     extra = sum(fallback.extra for fallback in plan.fallbacks)
-    cost = f"{size(extra)} more" if extra >= 0 else f"{size(-extra)} less, and coarser"
+    cost = f"{size(extra)} larger" if extra >= 0 else f"{size(-extra)} smaller, and coarser"
     return (
         f"{level}: the widths of {plural(len(names), 'tensor')} don't divide into its blocks, so "
         f"that they are stored otherwise: {'; '.join(named)} ({', '.join(names[:NAMED])}{more}). "

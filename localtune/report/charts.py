@@ -32,7 +32,7 @@ class Recall:
 
 def recall_bars(bars: list[Recall], title: str = "Exam recall") -> Markup:
     """Draw one horizontal bar a model, with a whisker for the interval and a scale below."""
-    row, left, right = 46, 150, 170
+    row, left, right = 46, 150, 230 if any(bar.note for bar in bars) else 170
     span = _WIDTH - left - right
     height = row * len(bars) + 34
     parts = [_grid(left + span * tick / 4, height - 28, f"{25 * tick} %") for tick in range(5)]

@@ -32,6 +32,7 @@ from localtune.runtimes.quantize_plan import (
 from localtune.workspace import atomic_path, try_to_write
 
 ERROR = 4  # ggml_log_level
+PACKAGE = Path(__file__).parents[1]
 AGAIN = "Make or fetch the file again; `localtune build` makes its own anew."
 
 
@@ -49,12 +50,13 @@ class Quantizer:
     def __init__(self) -> None:
         self._complaints = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "localtune.runtimes.quantizer"],
+            # -P: what lies in the folder a person works in is no module of ours.
+            [sys.executable, "-P", "-m", "localtune.runtimes.quantizer"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._complaints,
             text=True,
-            env={**os.environ, "GGML_NO_BACKTRACE": "1"},
+            env={**os.environ, "GGML_NO_BACKTRACE": "1", "PYTHONPATH": _search_path()},
         )
         self._types: Types = {}
 
@@ -152,6 +154,12 @@ class Quantizer:
         code = self._process.wait()
         self._complaints.seek(0)
         return [*self._complaints.read().strip().splitlines()[-1:], f"it ended with code {code}"]
+
+
+def _search_path() -> str:
+    """Return PYTHONPATH with the folder that this very localtune lies in before the others."""
+    others = os.environ.get("PYTHONPATH")
+    return os.pathsep.join([str(PACKAGE.parent), *([others] if others else [])])
 
 
 def _check_gguf(file: Path) -> None:

@@ -230,7 +230,8 @@ def wait_for(there: Callable[[], bool], process: subprocess.Popen[str], seconds:
 
 
 MOMENTS = ["work/passages.jsonl", "work/base", "work/checkpoints/checkpoint-20", "work/adapter",
-           "work/.boatyard-BF16.gguf.*", "work/faithful.json", ".boatyard-Q4_K_M.gguf.*",
+           "work/.boatyard-BF16.gguf.*", "work/faithful.json", "work/imatrix.gguf",
+           ".boatyard-Q4_K_M.gguf.*",
            "work/grades/base.json", "work/scores.json"]  # fmt: skip
 
 
