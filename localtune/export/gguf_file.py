@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from gguf import GGMLQuantizationType, GGUFWriter
+from gguf import GGMLQuantizationType, GGUFValueType, GGUFWriter
 
 from localtune.errors import ExportError
 from localtune.export.blocks import BLOCK, run_in_threads, to_bf16
@@ -36,6 +37,33 @@ BYTES = {
     GGMLQuantizationType.F32: 4,
 }
 Bytes = npt.NDArray[Any]
+_LENGTH = struct.Struct("<Q")
+
+
+class Writer(GGUFWriter):
+    """gguf's writer, with lists of texts and of whole numbers packed at once, not one by one.
+
+    A vocabulary of 150,000 tokens then takes 0.2 s, not 1.7 s.
+    """
+
+    def _pack_val(
+        self,
+        val: Any,
+        vtype: GGUFValueType,
+        add_vtype: bool,
+        sub_type: GGUFValueType | None = None,
+    ) -> bytes:
+        kinds = set(map(type, val)) if vtype is GGUFValueType.ARRAY and sub_type is None else None
+        if kinds == {str}:
+            texts = [text.encode("utf-8") for text in val]
+            packed = b"".join(_LENGTH.pack(len(text)) + text for text in texts)
+            inner = GGUFValueType.STRING
+        elif kinds == {int}:
+            packed, inner = np.array(val, "<i4").tobytes(), GGUFValueType.INT32
+        else:
+            return bytes(super()._pack_val(val, vtype, add_vtype, sub_type))
+        kind = struct.pack("<I", vtype) if add_vtype else b""
+        return kind + struct.pack("<IQ", inner, len(val)) + packed
 
 
 @dataclass(frozen=True)
@@ -73,8 +101,11 @@ def write_tensors(
     blocks = [block for tensor in tensors for block in _blocks(tensor, merged, kind, offsets)]
 
     def write(block: Block) -> None:
-        data = _encoded(_rows(block, merged), _type(block.tensor, kind), block.tensor.name)
-        os.pwrite(file, data.tobytes(), block.offset)
+        type_ = _type(block.tensor, kind)
+        data = _untouched(block, merged, type_)
+        if data is None:
+            data = _encoded(_rows(block, merged), type_, block.tensor.name)
+        os.pwrite(file, data.reshape(-1).view(np.uint8).data, block.offset)
 
     run_in_threads(write, blocks, progress, f"export {kind}")
 
@@ -158,6 +189,16 @@ def _blocks(
             stop = min(start + step, count)
             yield Block(tensor, part, start, stop, offset)
             offset += (stop - start) * size
+
+
+def _untouched(block: Block, merged: Merged, type_: GGMLQuantizationType) -> Bytes | None:
+    """Map a block whose bytes are written as they are stored; None for any other."""
+    tensor, source = block.tensor, block.part.source
+    moved = block.part.rows is not None or tensor.columns is not None or tensor.turned
+    computed = tensor.plus_one or tensor.negative_exp or merged.changed(source)
+    if moved or computed or merged.kind(source) != type_.name:
+        return None
+    return merged.raw(source)[block.start : block.stop]
 
 
 def _rows(block: Block, merged: Merged) -> Array:

@@ -17,7 +17,7 @@ from gguf.utility import size_label
 from localtune.export.config_json import Config, read_config, read_json
 from localtune.export.families.assumed import differences
 from localtune.export.family import Family
-from localtune.export.gguf_file import check_numbers, describe, write_tensors
+from localtune.export.gguf_file import Writer, check_numbers, describe, write_tensors
 from localtune.export.mapping import complete, family_of, metadata, plan
 from localtune.export.merged import Merged
 from localtune.export.vocabulary import (
@@ -56,7 +56,7 @@ def export_master(
     """
     config = read_config(base)
     family = family_of(config)
-    config = complete(config, family, count_tokens(base))
+    config = complete(config, family, count_tokens(base) if family.tokenizer == "gemma" else 0)
     for difference in differences(family.arch, config):
         progress.warn(f"llama.cpp will not answer quite as the base does: {difference}.")
     merged = Merged(base, adapter, config, family.prefix)
@@ -67,7 +67,7 @@ def export_master(
     rows = next(tensor.shape[0] for tensor in tensors if tensor.name == "token_embd.weight")
     vocabulary = read_vocabulary(base, rows, family.tokenizer, given)
     check_numbers(tensors, merged, progress)
-    with atomic_path(master) as temporary, closing(GGUFWriter(temporary, family.arch)) as writer:
+    with atomic_path(master) as temporary, closing(Writer(temporary, family.arch)) as writer:
         sizes = describe(writer, tensors, constants, kind)
         _add_general(writer, base, _known_name(name, family, vocabulary), kind)
         _add_metadata(writer, family, config)
