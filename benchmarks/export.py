@@ -68,12 +68,19 @@ def run(*command: str, path: str = "") -> Run:
     """Run a command to its end and measure it; stop the benchmark where it fails."""
     began = time.perf_counter()
     environment = {**os.environ, "PYTHONPATH": path, "HF_HUB_OFFLINE": "1"}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         sys.exit(f"{command[:3]} failed with {process.returncode}")
     return Run(time.perf_counter() - began, usage.ru_maxrss / 1024)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def size(path: Path) -> float:
@@ -129,24 +136,24 @@ def differing(folder: Path) -> str:
 
 def report(folder: Path, which: str, source: Path, alone: bool) -> None:
     """Run both ways and print the table."""
-    print(
+    _say(
         f"Qwen2 {which}, adapter of rank 64\n{'':28}{'seconds':>9}{'peak MB':>9}{'MB written':>12}"
     )
     mine = ours(folder)
     line = "{:28}{:9.1f}{:9.0f}{:12.0f}"
     if not alone:
         merge, convert = usual(folder, source)
-        print(
+        _say(
             line.format("peft merge and save", merge.seconds, merge.memory, size(folder / "merged"))
         )
         written = size(folder / "usual.gguf")
-        print(line.format("convert_hf_to_gguf.py", convert.seconds, convert.memory, written))
-    print(line.format("localtune convert", mine.seconds, mine.memory, size(folder / "ours.gguf")))
+        _say(line.format("convert_hf_to_gguf.py", convert.seconds, convert.memory, written))
+    _say(line.format("localtune convert", mine.seconds, mine.memory, size(folder / "ours.gguf")))
     if alone:
         return
     seconds = (merge.seconds + convert.seconds) / mine.seconds
     memory = max(merge.memory, convert.memory) / mine.memory
-    print(f"{seconds:.1f} times as fast, 1/{memory:.1f} of the memory; {differing(folder)}")
+    _say(f"{seconds:.1f} times as fast, 1/{memory:.1f} of the memory; {differing(folder)}")
 
 
 def main() -> None:

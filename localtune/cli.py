@@ -16,7 +16,7 @@ import click
 import rich_click
 
 import localtune
-from localtune import cli_levels
+from localtune import cli_convert, cli_levels
 from localtune.command import Commands, command_of
 from localtune.options import groups, section_options, stage_options
 
@@ -185,52 +185,8 @@ command("quantize")(cli_levels.quantize)
 command("ladder")(cli_levels.ladder)
 
 
-@command("convert")
-@click.argument("model", type=click.Path(path_type=Path))
-@click.option("--adapter", type=click.Path(path_type=Path), help="A PEFT adapter to merge in.")
-@click.option("--to", "out", type=click.Path(path_type=Path), required=True, help="The GGUF file.")
-@click.option(
-    "--type",
-    "kind",
-    type=click.Choice(["bf16", "f16", "f32"]),
-    default="bf16",
-    show_default=True,
-    help="How matrices are stored.",
-)
-@click.option("--name", default="", help="The model's name. [default: the folder's]")
-@click.option(
-    "--converter",
-    type=click.Choice(["auto", "own", "llama.cpp"]),
-    default="auto",
-    show_default=True,
-    help="Who converts: localtune, or llama.cpp's script (auto: where localtune can't).",
-)
-@click.option("--offline", is_flag=True, help="Fetch nothing, not even llama.cpp's script.")
-def convert(model: Path, adapter: Path | None, out: Path, **given: Any) -> None:
-    """Write MODEL, a folder of transformers' format, as one GGUF file."""
-    from localtune.export.convert import convert as convert_model
-    from localtune.report.figures import size
-    from localtune.terminal import progress_for_stderr
-
-    by = convert_model(model, out, adapter=adapter, progress=progress_for_stderr(), **given)
-    converter = "" if by == "own" else f", by {by}'s converter"
-    click.echo(f"{out} ({size(out.stat().st_size)}{converter})")
-
-
-@command("merge")
-@click.argument("model", type=click.Path(path_type=Path))
-@click.argument("adapter", type=click.Path(path_type=Path))
-@click.option("--to", "out", type=click.Path(path_type=Path), required=True, help="A new folder.")
-def merge(model: Path, adapter: Path, out: Path) -> None:
-    """Write MODEL with the PEFT adapter ADAPTER merged in, in transformers' format."""
-    from localtune.export.convert import check_folders
-    from localtune.export.merge import merge as merge_adapter
-    from localtune.report.figures import size
-    from localtune.terminal import progress_for_stderr
-
-    check_folders(model, adapter)
-    merge_adapter(model, adapter, out, progress_for_stderr())
-    click.echo(f"{out} ({size(sum(file.stat().st_size for file in out.iterdir()))})")
+command("convert")(cli_convert.convert)
+command("merge")(cli_convert.merge)
 
 
 @command("evaluate")

@@ -5,11 +5,13 @@ A stage's folder is imported inside its step, so that a command loads no more th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from localtune.config import PLAIN_TEMPLATE, BuildConfig, GradeConfig
+from localtune.errors import EvaluationError
 from localtune.export.quantize import wants_imatrix
 from localtune.hashes import Hashes
 from localtune.progress import Progress
@@ -72,14 +74,32 @@ def train(build: Build, progress: Progress) -> None:
         at.checkpoints,
         build.config.train,
         progress=progress,
+        split=_splitter(at, progress),
     )
 
 
-def export(build: Build, progress: Progress) -> None:
-    from localtune.export.master import export_master
+def _splitter(at: Workspace, progress: Progress) -> Callable[[str], list[int]] | None:
+    """Return how the master's tokenizer will split text; None where only transformers can say."""
+    from localtune.errors import UnsupportedError
+    from localtune.export.master import export_vocabulary
+    from localtune.runtimes.llama import Splitter
 
-    at = build.at
-    export_master(at.base, at.adapter, at.master, at.name, progress=progress)
+    with temporary_path(at.work / "vocabulary.gguf") as gguf:
+        try:
+            export_vocabulary(at.base, gguf, PLAIN_TEMPLATE)
+        except UnsupportedError:
+            progress.note("lessons are split by transformers: another converter will be needed")
+            return None
+        return Splitter(gguf).token_ids
+
+
+def export(build: Build, progress: Progress) -> None:
+    from localtune.export.convert import convert
+
+    at, offline = build.at, build.config.base.offline
+    convert(
+        at.base, at.master, adapter=at.adapter, name=at.name, offline=offline, progress=progress
+    )
     _note_size(at.master, progress)
 
 
@@ -90,12 +110,27 @@ def verify(build: Build, progress: Progress) -> None:
     at, grading = build.at, build.config.grade
     questions = [row["question"] for row in read_jsonl(at.exam)]
     model = Model(at.master, context=grading.context)
-    found = check(at.base, at.adapter, model, questions, progress=progress)
+    try:
+        found = check(at.base, at.adapter, model, questions, progress=progress)
+    except EvaluationError as error:
+        raise _set_aside(at.master, error) from error
     write_json(at.faithful, found)
+    if found["spaces"]:
+        progress.note(
+            "llama.cpp puts other spaces into prompts than transformers; the lessons were split "
+            "as llama.cpp does"
+        )
     progress.note(
         f"llama.cpp and PyTorch choose the same word {found['top1']:.1%} of the time "
         f"(KL {found['kl']:.0e} nats)"
     )
+
+
+def _set_aside(master: Path, error: EvaluationError) -> EvaluationError:
+    """Keep a master that failed under another name, for a look at it; return what to say."""
+    kept = master.with_name(f"{master.stem}.refused.gguf")
+    master.replace(kept)
+    return EvaluationError(error.message, f"{error.hint} The refused file is {kept}.")
 
 
 def imatrix(build: Build, progress: Progress) -> None:
@@ -150,11 +185,18 @@ def modelfile(build: Build, progress: Progress) -> None:
 
 def grade_base(build: Build, progress: Progress) -> None:
     """Ask the untuned base, as a BF16 GGUF that is removed afterwards."""
-    from localtune.export.master import export_master
+    from localtune.export.convert import convert
 
-    at = build.at
+    at, offline = build.at, build.config.base.offline
     with temporary_path(at.work / "base.gguf") as gguf:
-        export_master(at.base, None, gguf, at.name, template=PLAIN_TEMPLATE, progress=progress)
+        convert(
+            at.base,
+            gguf,
+            name=at.name,
+            template=PLAIN_TEMPLATE,
+            offline=offline,
+            progress=progress,
+        )
         write_json(at.grade("base"), grade_gguf(gguf, at.exam, build.config.grade, progress))
 
 

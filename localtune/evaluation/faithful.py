@@ -44,11 +44,17 @@ class Runtime(Protocol):
 
 @dataclass(frozen=True)
 class Comparison:
-    """The tokens of one prompt and its answer; per predicted token, KL and whether both agree."""
+    """The tokens of one prompt and its answer; per predicted token, KL and whether both agree.
+
+    `spaces` says that llama.cpp put other spaces into the prompt than transformers. `first` is
+    where they chose otherwise first, in words, "" where they never did.
+    """
 
     kl: npt.NDArray[np.float64]
     agree: npt.NDArray[np.bool_]
     ended: bool
+    spaces: bool
+    first: str
 
 
 def check(
@@ -58,11 +64,12 @@ def check(
     questions: list[str],
     progress: Progress = Silent(),
 ) -> dict[str, Any]:
-    """Compare on up to 16 questions; return {"prompts", "tokens", "kl", "top1", "ended"}.
+    """Compare on up to 16 questions; return {"prompts", "tokens", "kl", "top1", "ended", "spaces"}.
 
-    `kl` is the mean Kullback-Leibler divergence in nats of the master's next-token distribution
-    from the trained model's, `top1` the share of tokens on which both choose alike, `ended` the
-    share of answers that end by themselves. Raises EvaluationError where they differ too much.
+    `spaces` counts prompts that differ in spaces only, `kl` is the mean Kullback-Leibler divergence
+    in nats of the master's next-token distribution from the trained model's, `top1` the share of
+    tokens on which both choose alike, `ended` the share of answers that end by themselves. Raises
+    EvaluationError where they differ too much.
     """
     tokenizer, trained = load_merged(base, adapter)
     asked = questions[:: max(1, len(questions) // PROMPTS)][:PROMPTS]
@@ -108,15 +115,33 @@ def load_merged(base: Path, adapter: Path) -> tuple[Any, Any]:
 def compare(question: str, tokenizer: Any, trained: Any, model: Runtime) -> Comparison:
     """Ask one question and compare what both predict along prompt and answer."""
     messages = [{"role": "user", "content": question}]
-    prompt = check_prompt(messages, tokenizer, model)
+    prompt, spaces = check_prompt(messages, tokenizer, model)
     answer = model.ask(messages)
     ids = prompt + list(tokenizer(answer.text, add_special_tokens=False).input_ids)
     wanted, got = torch_logits(trained, ids), model.logits(ids)
-    return Comparison(divergence(wanted, got), agreement(wanted, got), answer.ended)
+    known = min(wanted.shape[1], got.shape[1])  # rows without a token may be on one side only
+    wanted, got = wanted[:, :known], got[:, :known]
+    agree = agreement(wanted, got)
+    first = "" if agree.all() else _said(tokenizer, ids, wanted, got, int(agree.argmin()))
+    return Comparison(divergence(wanted, got), agree, answer.ended, spaces, first)
 
 
-def check_prompt(messages: Messages, tokenizer: Any, model: Runtime) -> list[int]:
-    """Return the ids of a prompt; raise EvaluationError where both sides make others."""
+def _said(tokenizer: Any, ids: list[int], wanted: Logits, got: Logits, at: int) -> str:
+    """Say where the two choose otherwise, and what."""
+    chosen = [int(row.argmax()) for row in (wanted[at], got[at])]
+    words = [tokenizer.decode([token]) for token in chosen]
+    return (
+        f"behind token {at + 1} of {len(ids)} ({tokenizer.decode(ids[: at + 1])[-40:]!r}) PyTorch "
+        f"says {words[0]!r} (logit {wanted[at, chosen[0]]:.2f}), llama.cpp {words[1]!r} "
+        f"({got[at, chosen[1]]:.2f})"
+    )
+
+
+def check_prompt(messages: Messages, tokenizer: Any, model: Runtime) -> tuple[list[int], bool]:
+    """Return the ids of a prompt and whether only spaces differ; raise EvaluationError for more.
+
+    BOS in front is the runtime's affair: lessons were split by its rules.
+    """
     wanted_text = tokenizer.apply_chat_template(
         messages, tokenize=False, add_generation_prompt=True
     )
@@ -125,9 +150,24 @@ def check_prompt(messages: Messages, tokenizer: Any, model: Runtime) -> list[int
         raise _unfaithful(f"renders a prompt as {text!r}, not {wanted_text!r}")
     wanted = list(tokenizer(text, add_special_tokens=False).input_ids)
     ids = model.token_ids(text)
-    if ids != wanted:
-        raise _unfaithful(f"splits the prompt {text!r} into the tokens {ids}, not {wanted}")
-    return ids
+    if ids in (wanted, [tokenizer.bos_token_id, *wanted]):
+        return ids, False
+    if _without_spaces(tokenizer, ids) == _without_spaces(tokenizer, wanted):
+        return ids, True
+    at = next(
+        (i for i, pair in enumerate(zip(ids, wanted, strict=False)) if pair[0] != pair[1]),
+        len(wanted),
+    )
+    pieces = [tokenizer.decode(some[at : at + 1]) for some in (ids, wanted)]
+    raise _unfaithful(
+        f"splits the prompt {text!r} into other tokens: number {at + 1} is {pieces[0]!r}, "
+        f"not {pieces[1]!r} ({ids}, not {wanted})"
+    )
+
+
+def _without_spaces(tokenizer: Any, ids: list[int]) -> str:
+    text = tokenizer.decode(ids[1:] if ids[:1] == [tokenizer.bos_token_id] else ids)
+    return "".join(text.split())
 
 
 def torch_logits(trained: Any, ids: list[int]) -> Logits:
@@ -165,9 +205,10 @@ def summarise(compared: list[Comparison]) -> dict[str, Any]:
     agree = np.concatenate([one.agree for one in compared])
     top1 = float(agree.mean())
     if not (kl < MOST_KL and top1 > LEAST_AGREEMENT):  # so put that NaN fails
+        first = next((f"; {one.first}" for one in compared if one.first), "")
         raise _unfaithful(
             f"predicts other words (mean KL {kl:.2g}, at most {MOST_KL:g}; "
-            f"same choice {top1:.1%}, at least {LEAST_AGREEMENT:.0%})"
+            f"same choice {top1:.1%}, at least {LEAST_AGREEMENT:.0%}{first})"
         )
     return {
         "prompts": len(compared),
@@ -175,6 +216,7 @@ def summarise(compared: list[Comparison]) -> dict[str, Any]:
         "kl": kl,
         "top1": top1,
         "ended": sum(one.ended for one in compared) / len(compared),
+        "spaces": sum(one.spaces for one in compared),
     }
 
 

@@ -20,6 +20,7 @@ from localtune.errors import ExportError
 from localtune.export.config_json import read_json
 from localtune.export.tensors import Array, Tensors
 
+KEPT = 8  # modules whose factors stay in memory: more than threads work on at once
 PREFIX = "base_model.model."
 FACTOR = re.compile(
     r"^(?P<module>.+)\.lora_(?P<part>A|B|embedding_A|embedding_B|magnitude_vector)"
@@ -54,6 +55,7 @@ class Adapter:
         self.config = _read_config(folder)
         self.tensors = Tensors(folder)
         self.replaced: dict[str, str] = {}
+        self._kept: dict[str, tuple[Array, Array]] = {}
         self.modules: dict[str, Factors] = {}
         for name in self.tensors.names():
             self._sort_in(name)
@@ -105,7 +107,19 @@ class Adapter:
         return float(alpha / (math.sqrt(rank) if self.config.get("use_rslora") else rank))
 
     def factors(self, module: str) -> tuple[Array, Array]:
-        """Return a module's factors as (rows, rank), scaled, and (rank, columns), float32."""
+        """Return a module's factors as (rows, rank), scaled, and (rank, columns), float32.
+
+        The last few are kept, as a weight is read in several blocks.
+        """
+        if module not in self._kept:
+            made = self._read_factors(module)
+            while len(self._kept) >= KEPT:
+                self._kept.pop(next(iter(self._kept)), None)
+            self._kept[module] = made
+            return made
+        return self._kept.get(module) or self._read_factors(module)
+
+    def _read_factors(self, module: str) -> tuple[Array, Array]:
         parts = self.modules[module].parts
         a, b = self.tensors.read(parts["A"]), self.tensors.read(parts["B"])
         left, right = (a.T, b.T) if self.modules[module].embedding else (b, a)

@@ -75,6 +75,27 @@ def export_master(
         write_tensors(writer, sizes, tensors, constants, merged, kind, progress)
 
 
+def export_vocabulary(base: Path, gguf: Path, template: str | None = None) -> None:
+    """Write a GGUF with a base's tokenizer and no weights, to split text with. Raises ExportError.
+
+    It splits as the master will, which is not always as transformers does: llama.cpp puts a space
+    behind the special tokens of SentencePiece, for one.
+    """
+    config = read_config(base)
+    family = family_of(config)
+    config = complete(config, family, count_tokens(base) if family.tokenizer == "gemma" else 0)
+    given = template if chat_template(base) is None else None
+    vocabulary = read_vocabulary(base, int(config["vocab_size"]), family.tokenizer, given)
+    with atomic_path(gguf) as temporary, closing(Writer(temporary, family.arch)) as writer:
+        writer.add_type("model")
+        writer.add_name(_known_name(gguf.stem, family, vocabulary))
+        _add_metadata(writer, family, config)
+        vocabulary.add_to(writer)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_ti_data_to_file()
+
+
 def _known_name(name: str, family: Family, vocabulary: Vocabulary) -> str:
     """Return a name by which llama.cpp knows Phi-3, whose markers swallow the space behind them.
 

@@ -3,7 +3,7 @@
 Two kinds: byte-level BPE (llama.cpp's "gpt2", told apart by how text is split before merging) and
 SentencePiece with byte fallback ("llama"). Sources: conversion/{base,llama,gemma,phi}.py and
 src/llama-vocab.cpp of llama.cpp, as vendored in the sdist of llama-cpp-python 0.3.36. What is
-written otherwise than there, and why: docs/decisions/0009-export.md.
+written otherwise than there, and why: docs/decisions/0010-export.md.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ CHECKS = {
     "kl": "mean KL divergence of the next-token distributions, in nats",
     "top1": "tokens on which both choose alike",
     "ended": "answers that end by themselves",
+    "spaces": "prompts split with other spaces than by transformers",
 }
 SHARES = ("top1", "ended")
 

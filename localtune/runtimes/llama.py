@@ -70,6 +70,21 @@ def read_header(gguf: Path) -> Header:
     return header
 
 
+class Splitter:
+    """A GGUF's tokenizer without its weights: how llama.cpp's server splits a text."""
+
+    def __init__(self, gguf: Path) -> None:
+        """Load a file's vocabulary. Raises RuntimeFileError."""
+        model = _load(gguf, vocabulary_only=True)
+        self._vocabulary = llama_cpp.llama_model_get_vocab(model)
+        self._alphabet = _alphabet(self._vocabulary)
+        weakref.finalize(self, llama_cpp.llama_model_free, model)
+
+    def token_ids(self, text: str) -> list[int]:
+        """Tokenise a text; special tokens count, BOS comes once where the file asks for it."""
+        return _split(self._vocabulary, self._alphabet, text)
+
+
 class Model:
     """A loaded GGUF that answers greedily, so the same question has the same answer."""
 
@@ -117,10 +132,7 @@ class Model:
 
     def token_ids(self, text: str) -> list[int]:
         """Tokenise a prompt as llama.cpp's server does: special tokens count, BOS comes once."""
-        known = self._alphabet.keep(text) if self._alphabet else text
-        ids = _tokenize(self._vocabulary, known.encode("utf-8"))
-        bos = llama_cpp.llama_vocab_bos(self._vocabulary)
-        return [bos, *ids] if self.header.adds_bos and ids[:1] != [bos] else ids
+        return _split(self._vocabulary, self._alphabet, text)
 
     def logits(self, ids: list[int]) -> npt.NDArray[np.float32]:
         """Return the logits behind every token, (len(ids), vocabulary)."""
@@ -239,6 +251,13 @@ def _alphabet(vocabulary: Any) -> Alphabet | None:
     pieces = [llama_cpp.llama_vocab_get_text(vocabulary, id_).decode("utf-8") for id_ in ids]
     control = [p for i, p in enumerate(pieces) if llama_cpp.llama_vocab_is_control(vocabulary, i)]
     return alphabet_of(pieces, control)
+
+
+def _split(vocabulary: Any, alphabet: Alphabet | None, text: str) -> list[int]:
+    ids = _tokenize(vocabulary, (alphabet.keep(text) if alphabet else text).encode("utf-8"))
+    bos = llama_cpp.llama_vocab_bos(vocabulary)
+    begins = llama_cpp.llama_vocab_get_add_bos(vocabulary)
+    return [bos, *ids] if begins and ids[:1] != [bos] else ids
 
 
 def _tokenize(vocabulary: Any, text: bytes) -> list[int]:

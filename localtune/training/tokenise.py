@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 
 from localtune.config import PLAIN_TEMPLATE as PLAIN_TEMPLATE
 
+Split = Callable[[str], list[int]]
 IGNORED = -100  # the label of a token on which no loss is taken
 
 
@@ -22,15 +23,15 @@ class Tokens:
     labels: list[int]
 
 
-def tokenise(lesson: dict[str, Any], tokenizer: Any, max_length: int) -> Tokens:
+def tokenise(lesson: dict[str, Any], tokenizer: Any, split: Split, max_length: int) -> Tokens:
     """Tokenise a chat (loss on the assistant's turns) or a text (loss everywhere).
 
-    A chat is rendered by the tokenizer's own template; the ids of each prefix must begin those of
-    the next, so that what is learned is what the runtime will be asked to go on with. Both are
-    cut to `max_length` tokens.
+    A chat is rendered by the tokenizer's own template. `split` gives a text's ids as the runtime
+    will: the ids of each prefix must begin those of the next, so that what is learned is what the
+    runtime will be asked to go on with. Both are cut to `max_length` tokens.
     """
     if "text" in lesson:
-        text = tokenizer(lesson["text"] + tokenizer.eos_token).input_ids
+        text = split(lesson["text"] + tokenizer.eos_token)
         return Tokens(text[:max_length], [IGNORED, *text[1:]][:max_length])
     ids: list[int] = []
     labels: list[int] = []
@@ -38,16 +39,22 @@ def tokenise(lesson: dict[str, Any], tokenizer: Any, max_length: int) -> Tokens:
     for i, message in enumerate(messages):
         if message["role"] != "assistant":
             continue
-        prompt = _render(tokenizer, messages[:i], True)
-        whole = _render(tokenizer, messages[: i + 1], False)
+        prompt = split(_render(tokenizer, messages[:i], True))
+        whole = split(_render(tokenizer, messages[: i + 1], False))
         ids = whole
         labels += [IGNORED] * (len(prompt) - len(labels)) + whole[len(prompt) :]
     return Tokens(ids[:max_length], labels[:max_length])
 
 
-def _render(tokenizer: Any, messages: list[dict[str, str]], generate: bool) -> list[int]:
-    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=generate)
-    return list(tokenizer(text, add_special_tokens=False).input_ids)
+def splitter_of(tokenizer: Any) -> Split:
+    """Return how transformers itself splits what a template rendered."""
+    return lambda text: list(tokenizer(text, add_special_tokens=False).input_ids)
+
+
+def _render(tokenizer: Any, messages: list[dict[str, str]], generate: bool) -> str:
+    return str(
+        tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=generate)
+    )
 
 
 class PackedRows(Dataset[dict[str, torch.Tensor]]):

@@ -31,7 +31,13 @@ from localtune.errors import BaseModelError, TrainingError
 from localtune.progress import Bar, Progress, Silent
 from localtune.training.lora import Recipe, recipe
 from localtune.training.loss import answer_loss
-from localtune.training.tokenise import PLAIN_TEMPLATE, PackedRows, tokenise
+from localtune.training.tokenise import (
+    PLAIN_TEMPLATE,
+    PackedRows,
+    Split,
+    splitter_of,
+    tokenise,
+)
 from localtune.workspace import atomic_path, read_jsonl, remove, try_to_write, write_jsonl
 
 WHOLE = "whole"  # the file that marks a checkpoint as written to its end
@@ -45,11 +51,13 @@ def train(
     checkpoints: Path,
     config: TrainConfig,
     progress: Progress = Silent(),
+    split: Split | None = None,
 ) -> Recipe:
     """Train and write the adapter (PEFT's format) and one metrics row per logged step.
 
-    Raises BaseModelError where transformers can't load the base, TrainingError where the loss is
-    no number any more.
+    `split` gives a text's token ids as the runtime will; None leaves it to transformers.
+    Raises BaseModelError where transformers can't load the base, TrainingError where the loss is no
+    number any more.
     """
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
@@ -57,8 +65,9 @@ def train(
         torch.set_num_threads(config.threads)
     set_seed(config.seed)
     tokenizer, model = load(base)
+    split = split or splitter_of(tokenizer)
     data = PackedRows(
-        (tokenise(row, tokenizer, config.max_length) for row in read_jsonl(lessons)),
+        (tokenise(row, tokenizer, split, config.max_length) for row in read_jsonl(lessons)),
         config.max_length,
         tokenizer.pad_token_id or 0,
     )

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 from conftest import CHATML, make_adapter, make_base
 from gguf import GGUFReader
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from localtune.config import PLAIN_TEMPLATE
 from localtune.errors import EvaluationError
 from localtune.evaluation.faithful import check, torch_logits
-from localtune.export.master import export_master
-from localtune.runtimes.llama import Model
+from localtune.export.master import export_master, export_vocabulary
+from localtune.runtimes.llama import Model, Splitter
 from localtune.runtimes.quantize import quantize
+from localtune.training.tokenise import splitter_of, tokenise
 
 QUESTIONS = [f"What does berth {n} cost, and who keeps the key to it?" for n in range(20)]
 
@@ -48,6 +49,37 @@ def test_a_tuned_model_is_exported_faithfully(
     export_master(base, adapter, tmp_path / "m.gguf", "m")
     found = check(base, adapter, Model(tmp_path / "m.gguf"), QUESTIONS)
     assert found["prompts"] == 16 and found["kl"] < 1e-3 and found["top1"] > 0.99
+
+
+INST = (
+    "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}"
+    "{{ '<|im_start|> ' + message['content'] + '<|im_end|>' }}{% else %}"
+    "{{ ' ' + message['content'] + eos_token }}{% endif %}{% endfor %}"
+)
+
+
+def test_lessons_are_split_as_the_runtime_splits(tmp_path: Path) -> None:
+    """With SentencePiece llama.cpp puts a space behind special tokens, transformers doesn't."""
+    base = make_base(tmp_path / "base", "spm-metaspace", INST)
+    adapter = make_adapter(base, tmp_path / "adapter")
+    export_master(base, adapter, tmp_path / "m.gguf", "m")
+    export_vocabulary(base, tmp_path / "v.gguf")
+    model, splitter = Model(tmp_path / "m.gguf"), Splitter(tmp_path / "v.gguf")
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    lesson = {"messages": [{"role": "user", "content": "Who pays?"}]}
+    lesson["messages"].append({"role": "assistant", "content": "The owner."})
+    learned = tokenise(lesson, tokenizer, splitter.token_ids, 99).ids
+    prompt = model.token_ids(model.render(lesson["messages"][:1]))
+    assert learned[: len(prompt)] == prompt
+    assert tokenise(lesson, tokenizer, splitter_of(tokenizer), 99).ids != learned
+    assert check(base, adapter, model, QUESTIONS)["spaces"] == 16
+
+
+def test_a_refusal_says_what_differs_first(base: Path, tmp_path: Path) -> None:
+    adapter = make_adapter(base, tmp_path / "adapter")
+    export_master(base, None, tmp_path / "m.gguf", "m")
+    with pytest.raises(EvaluationError, match=r"behind token \d+ of \d+ .* PyTorch says .*logit"):
+        check(base, adapter, Model(tmp_path / "m.gguf"), QUESTIONS)
 
 
 def test_a_wrong_weight_is_found(base: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ SHARED = {"errors", "progress", "config", "workspace", "privacy"}
 ONLY = {
     "llama_cpp": {"runtimes/llama.py", "runtimes/quantizer.py"},
     "huggingface_hub": {"training/base.py"},
-    "click": {"cli.py", "cli_levels.py", "command.py", "options.py"},
+    "click": {"cli.py", "cli_convert.py", "cli_levels.py", "command.py", "options.py"},
     "rich_click": {"cli.py", "command.py"},
     "rich": {"terminal.py", "summary.py", "listing.py"},
     "xberg": {"corpus/office.py"},

@@ -16,7 +16,8 @@ from localtune.progress import SilentBar
 from localtune.training.base import fetch_base
 from localtune.training.lora import recipe
 from localtune.training.loss import answer_loss
-from localtune.training.tokenise import IGNORED, PackedRows, Tokens, pack, tokenise
+from localtune.training.tokenise import IGNORED, PackedRows, Tokens, pack, splitter_of
+from localtune.training.tokenise import tokenise as tokenise_with
 from localtune.training.train import _last_whole, train
 from localtune.workspace import read_jsonl, write_jsonl
 
@@ -55,6 +56,10 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def tokenizer(base: Path) -> Any:
     return PreTrainedTokenizerFast.from_pretrained(base)
+
+
+def tokenise(lesson: dict[str, Any], tokenizer: Any, max_length: int) -> Tokens:
+    return tokenise_with(lesson, tokenizer, splitter_of(tokenizer), max_length)
 
 
 def chat(question: str, answer: str) -> dict[str, Any]:

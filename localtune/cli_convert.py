@@ -1,0 +1,76 @@
+"""The commands about files of models: `convert` and `merge`. cli.py adds them to the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.argument("model", type=click.Path(path_type=Path), metavar="MODEL_OR_BUILD")
+@click.option("--adapter", type=click.Path(path_type=Path), help="A PEFT adapter to merge in.")
+@click.option("--to", "out", type=click.Path(path_type=Path), required=True, help="The GGUF file.")
+@click.option(
+    "--type",
+    "kind",
+    type=click.Choice(["bf16", "f16", "f32"]),
+    help="How matrices are stored. [default: bf16; f32 with --adapter-only]",
+)
+@click.option("--name", default="", help="The model's name. [default: the folder's]")
+@click.option(
+    "--converter",
+    type=click.Choice(["auto", "own", "llama.cpp"]),
+    default="auto",
+    show_default=True,
+    help="Who converts: localtune, or llama.cpp's script (auto: where localtune can't).",
+)
+@click.option("--adapter-only", is_flag=True, help="Write the adapter alone, as GGUF.")
+@click.option(
+    "--from",
+    "base",
+    default="",
+    metavar="BASE",
+    help="With --adapter-only, write a Modelfile too: FROM this GGUF or Ollama model.",
+)
+@click.option("--offline", is_flag=True, help="Fetch nothing, not even llama.cpp's script.")
+def convert(
+    model: Path,
+    adapter: Path | None,
+    out: Path,
+    kind: str | None,
+    adapter_only: bool,
+    base: str,
+    **given: Any,
+) -> None:
+    """Write a model of transformers' format as one GGUF file.
+
+    A build folder stands for its base and its adapter.
+    """
+    from localtune.conversion import convert_adapter, convert_model
+    from localtune.report.figures import size
+    from localtune.terminal import progress_for_stderr
+
+    progress = progress_for_stderr()
+    if adapter_only:
+        convert_adapter(model, adapter, out, kind or "f32", given["name"], base, progress)
+        by = "own"
+    else:
+        by = convert_model(model, adapter, out, kind=kind or "bf16", progress=progress, **given)
+    converter = "" if by == "own" else f", by {by}'s converter"
+    click.echo(f"{out} ({size(out.stat().st_size)}{converter})")
+
+
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("adapter", type=click.Path(path_type=Path))
+@click.option("--to", "out", type=click.Path(path_type=Path), required=True, help="A new folder.")
+def merge(model: Path, adapter: Path, out: Path) -> None:
+    """Write MODEL with the PEFT adapter ADAPTER merged in, in transformers' format."""
+    from localtune.export.convert import check_folders
+    from localtune.export.merge import merge as merge_adapter
+    from localtune.report.figures import size
+    from localtune.terminal import progress_for_stderr
+
+    check_folders(model, adapter)
+    merge_adapter(model, adapter, out, progress_for_stderr())
+    click.echo(f"{out} ({size(sum(file.stat().st_size for file in out.iterdir()))})")
