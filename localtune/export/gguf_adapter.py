@@ -101,7 +101,7 @@ def export_adapter(
     """
     config = read_config(base)
     family = family_of(config)
-    config = complete(config, family, count_tokens(base))
+    config = complete(config, family, count_tokens(base, family.tokenizer))
     Merged(base, adapter, config, family.prefix)  # refuses an adapter of another base
     bare, held = Merged(base, None, config, family.prefix), Adapter(adapter)
     _check_products(held)
@@ -178,6 +178,8 @@ def _factors(
 
 def _check_applied(tensor: Written, modules: list[str], held: Adapter, untied: bool) -> None:
     """Raise ExportError for a product that llama.cpp wouldn't add, or would add elsewhere."""
+    if tensor.name.startswith("per_layer_model_proj"):  # llama.cpp's gemma4.cpp multiplies it bare
+        raise _cannot_hold(f"changes {modules[0]}, to which llama.cpp adds nothing")
     if tensor.name == "position_embd.weight":
         raise _cannot_hold(f"changes the positions {modules[0]}")
     if tensor.name == "token_embd.weight" and not untied:

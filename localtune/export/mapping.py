@@ -117,6 +117,7 @@ def dimensions(config: Config) -> dict[str, int]:
         "k": keys * width,
         "e": config.get("num_local_experts"),
         "x": config.get("moe_intermediate_size"),
+        "i": config.get("hidden_size_per_layer_input"),
     }
     if "linear_num_value_heads" in config:
         sizes |= linear_attention.dimensions(config)
@@ -180,6 +181,8 @@ def _check_shape(
 ) -> None:
     """Raise ExportError where a weight's shape isn't what config.json says."""
     target, text = {**family.outer, **family.layer}[pattern]
+    if not text:  # as wide as the layer's kind says
+        return
     wanted = tuple(_size(term, sizes) for term in text.split())
     got = merged.shape(name)
     if target == "ssm_conv1d":

@@ -56,7 +56,7 @@ def export_master(
     """
     config = read_config(base)
     family = family_of(config)
-    config = complete(config, family, count_tokens(base) if family.tokenizer == "gemma" else 0)
+    config = complete(config, family, count_tokens(base, family.tokenizer))
     for difference in differences(family.arch, config):
         progress.warn(f"llama.cpp will not answer quite as the base does: {difference}.")
     merged = Merged(base, adapter, config, family.prefix)
@@ -83,7 +83,7 @@ def export_vocabulary(base: Path, gguf: Path, template: str | None = None) -> No
     """
     config = read_config(base)
     family = family_of(config)
-    config = complete(config, family, count_tokens(base) if family.tokenizer == "gemma" else 0)
+    config = complete(config, family, count_tokens(base, family.tokenizer))
     given = template if chat_template(base) is None else None
     vocabulary = read_vocabulary(base, int(config["vocab_size"]), family.tokenizer, given)
     with atomic_path(gguf) as temporary, closing(Writer(temporary, family.arch)) as writer:

@@ -148,3 +148,13 @@ def long_attention_factor(config: Config) -> float | None:
     if given["rope_type"] == "yarn":
         return 0.1 * math.log(scale) + 1.0
     return math.sqrt(1 + math.log(scale) / math.log(first))
+
+
+def proportional_factors(config: Config, width: int) -> dict[str, npt.NDArray[np.float32]]:
+    """Return Gemma 4's factors, {"rope_freqs.weight": (width / 2,)}: what isn't rotated is 1e30.
+
+    `width` is that of the heads with full attention. Source: Gemma4Model in conversion/gemma.py.
+    """
+    rotated = int(width * rope_of(config).get("partial_rotary_factor", 0.25) / 2)
+    factors = [1.0] * rotated + [1e30] * (width // 2 - rotated)
+    return {"rope_freqs.weight": np.array(factors, dtype=np.float32)}

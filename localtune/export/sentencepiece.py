@@ -129,3 +129,33 @@ def _ranks(model: Json) -> dict[str, float]:
         left, right = merge.split(" ") if isinstance(merge, str) else merge
         produced.setdefault(left + right, -float(len(produced)))
     return produced
+
+
+# Gemma 4's markers that a chat's parser must see (Gemma4Model.set_vocab in conversion/gemma.py).
+SHOWN = {
+    *("<|channel>", "<channel|>", "<|tool_call>", "<tool_call|>"),
+    *("<|tool_response>", "<tool_response|>", '<|"|>'),
+}
+
+
+def read_gemma4(folder: Path, stored: Json, tokens: list[str]) -> Pieces:
+    """Return Gemma 4's pieces: control tokens are those that tokenizer_config.json gives a role."""
+    file = folder / "tokenizer_config.json"
+    config = read_json(file) if file.is_file() else {}
+    said = [value for key, value in config.items() if key.endswith("_token")]
+    for key in ("additional_special_tokens", "extra_special_tokens"):
+        more = config.get(key) or []
+        said += more.values() if isinstance(more, dict) else more
+    roles = {value["content"] if isinstance(value, dict) else value for value in said if value}
+    known = stored["model"]["vocab"]
+
+    def kind(token: str) -> TokenType:
+        if token in SHOWN:
+            return TokenType.USER_DEFINED
+        if BYTE.fullmatch(token):
+            return TokenType.BYTE
+        if token in roles:
+            return TokenType.CONTROL
+        return TokenType.NORMAL if token in known else TokenType.USER_DEFINED
+
+    return Pieces(tokens, [ADDED] * len(tokens), [int(kind(token)) for token in tokens])

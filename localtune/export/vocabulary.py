@@ -18,7 +18,13 @@ from gguf import GGUFWriter, SpecialVocab, TokenType
 from localtune.errors import ExportError, UnsupportedError
 from localtune.export.config_json import read_json
 from localtune.export.pre_tokenizers import parts, pre_tokenizer
-from localtune.export.sentencepiece import Pieces, looks_special, read_merges, read_model
+from localtune.export.sentencepiece import (
+    Pieces,
+    looks_special,
+    read_gemma4,
+    read_merges,
+    read_model,
+)
 
 logging.getLogger("gguf.vocab").setLevel(logging.ERROR)  # it doubts usual templates
 logging.getLogger("gguf.gguf_writer").setLevel(logging.ERROR)  # and that a value is set again
@@ -64,7 +70,8 @@ class Vocabulary:
     def add_to(self, writer: GGUFWriter) -> None:
         """Add all of it to a GGUF's header."""
         writer.add_tokenizer_model(self.model)
-        writer.add_tokenizer_pre(self.pre)
+        if self.pre:
+            writer.add_tokenizer_pre(self.pre)
         writer.add_token_list(self.tokens)
         if self.scores is not None:
             writer.add_token_scores(self.scores)
@@ -94,7 +101,8 @@ def read_vocabulary(base: Path, size: int, family: str, template: str | None) ->
             "Load the tokenizer with transformers and save it with save_pretrained().",
         )
     pieced = _is_pieced(base, stored, family)
-    special = SpecialVocab(base, load_merges=not pieced, n_vocab=size)
+    gemma4 = family == "gemma4" and pieced and stored is not None
+    special = SpecialVocab(base, load_merges=not pieced or gemma4, n_vocab=size)
     if template is not None:
         special.chat_template = template
     if pieced:
@@ -104,22 +112,25 @@ def read_vocabulary(base: Path, size: int, family: str, template: str | None) ->
         pieces = _byte_level(stored, size)
     _add_roles(special, stored, family, size)
     pre = "default" if pieced or stored is None else pre_tokenizer(stored, file)
+    pre = "" if gemma4 else pre
     return Vocabulary(
-        model="llama" if pieced else "gpt2",
+        model="gemma4" if gemma4 else "llama" if pieced else "gpt2",
         pre=pre,
         tokens=pieces.tokens,
         types=pieces.types,
         scores=pieces.scores if pieced else None,
         special=special,
         space_prefix=_space_prefix(base, stored, family, pieced),
-        add_bos=_add_bos(special, family, size, pieced or pre in BEGIN_WITH_BOS),
+        add_bos=gemma4 or _add_bos(special, family, size, pieced or pre in BEGIN_WITH_BOS),
         ends=_further_ends(base, pieces, special),
         strips=any(entry.get("rstrip") for entry in (stored or {}).get("added_tokens", [])),
     )
 
 
-def count_tokens(base: Path) -> int:
-    """Return how many tokens a tokenizer has, as Gemma 3's converter counts them."""
+def count_tokens(base: Path, family: str) -> int:
+    """Return how many tokens a tokenizer has, as Gemma's converter counts them, 0 for no Gemma."""
+    if not family.startswith("gemma"):
+        return 0
     if (base / "tokenizer.model").is_file() or not (base / "tokenizer.json").is_file():
         return 1 << 62  # tokenizer.model is padded to the model's size instead
     stored = _read_tokenizer(base / "tokenizer.json")
@@ -157,6 +168,8 @@ def _is_pieced(base: Path, stored: Json | None, family: str) -> bool:
 
 
 def _pieces(base: Path, stored: Json | None, size: int, family: str) -> Pieces:
+    if family == "gemma4" and stored is not None:
+        return read_gemma4(base, stored, _tokens(stored, size))
     if (base / "tokenizer.model").is_file():
         return read_model(base, size, plain=family == "phi3")
     assert stored is not None
@@ -221,7 +234,7 @@ def _space_prefix(base: Path, stored: Json | None, family: str, pieced: bool) ->
     llama.cpp's script believes tokenizer_config.json. Where that says nothing, and tokenizer.json
     puts no space, ours says so.
     """
-    if pieced and family == "gemma":
+    if pieced and family in ("gemma", "gemma4"):
         return False
     config = base / "tokenizer_config.json"
     said = read_json(config).get("add_prefix_space") if config.is_file() else None

@@ -50,6 +50,16 @@ LONG = {
 }
 UNTIED, TIED = {"tie_word_embeddings": False}, {"tie_word_embeddings": True}
 GEMMA = {"head_dim": 64, "sliding_window": 64, "query_pre_attn_scalar": 64}
+GEMMA4 = {
+    "head_dim": 64,
+    "global_head_dim": 128,
+    "sliding_window": 64,
+    "num_kv_shared_layers": 0,
+    "hidden_size_per_layer_input": 32,
+    "enable_moe_block": False,
+    "layer_types": ["sliding_attention", "full_attention"],
+}
+FOUR = [*GEMMA4["layer_types"], *GEMMA4["layer_types"]]  # type: ignore[misc]
 EXPERTS = {"num_local_experts": 4, "num_experts": 4, "num_experts_per_tok": 2}
 QWEN3_EXPERTS = {"moe_intermediate_size": 128, "norm_topk_prob": True}
 LINEAR_ATTENTION = {
@@ -90,6 +100,21 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "gemma2 old style": ("gemma2", {**GEMMA, "old": True}),
     "gemma3": ("gemma3_text", {**GEMMA, "final_logit_softcapping": 30.0}),
     "gemma3 old style": ("gemma3_text", {**GEMMA, "old": True}),
+    "gemma4": ("gemma4_text", {**GEMMA4, "final_logit_softcapping": 30.0}),
+    "gemma4 without per-layer embeddings": (
+        "gemma4_text",
+        {**GEMMA4, "hidden_size_per_layer_input": 0, "num_hidden_layers": 4, "layer_types": FOUR},
+    ),
+    "gemma4 sharing keys": (
+        "gemma4_text",
+        {
+            **GEMMA4,
+            "num_hidden_layers": 4,
+            "layer_types": FOUR,
+            "num_kv_shared_layers": 2,
+            "use_double_wide_mlp": True,
+        },
+    ),
     "phi3": ("phi3", UNTIED),
     "phi3 long": ("phi3", {"rope_parameters": LONG}),
     "phi3 partial": (
@@ -126,6 +151,8 @@ def make_model(
     given = dict(given)
     old, little = given.pop("old", False), given.pop("little", False)
     chosen = {**GPT2} if kind == "gpt2" else {**SMALL, **given}
+    if kind == "gemma4_text":
+        chosen["vocab_size_per_layer_input"] = vocabulary
     settings = AutoConfig.for_model(
         kind, vocab_size=vocabulary, eos_token_id=2, bos_token_id=None, **chosen
     )

@@ -12,7 +12,7 @@ from typing import Any
 
 from conftest import TAIL, WORDS
 from gguf_fields import fields
-from tokenizers import Regex, Tokenizer, decoders, models, processors
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, processors
 from tokenizers import pre_tokenizers as pre
 
 BYTES = pre.ByteLevel(add_prefix_space=False, use_regex=False)
@@ -40,6 +40,7 @@ BYTE_LEVEL: dict[str, tuple[str, pre.PreTokenizer, bool, bool]] = {
     "refact": ("granite", digits(), False, False),
 }
 PIECED = {"llama-spm": "mistral", "phi-3": "phi3"}
+GEMMA = "gemma-4"
 
 
 def write_vocabulary(source: Path, name: str, folder: Path) -> int:
@@ -47,7 +48,9 @@ def write_vocabulary(source: Path, name: str, folder: Path) -> int:
     held = fields(source / "models" / f"ggml-vocab-{name}.gguf")
     held = {key.removeprefix("tokenizer.ggml."): value for key, value in held.items()}
     folder.mkdir(exist_ok=True)
-    if name in PIECED:
+    if name == GEMMA:
+        _write_gemma(held, folder)
+    elif name in PIECED:
         _write_pieces(held, folder)
     else:
         _write_byte_level(name, held, folder)
@@ -79,6 +82,29 @@ def _write_byte_level(name: str, held: dict[str, Any], folder: Path) -> None:
         made.post_processor = processors.Sequence([made.post_processor, template])
     made.save(str(folder / "tokenizer.json"))
     config["tokenizer_class"] = "PreTrainedTokenizerFast"
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+
+
+def _write_gemma(held: dict[str, Any], folder: Path) -> None:
+    """Write Gemma 4's: BPE with byte fallback, spaces as "▁"; its tokens with a role by name."""
+    tokens, types = held["tokens"], held["token_type"]
+    merges = [tuple(merge.split(" ")) for merge in held["merges"]]
+    vocabulary = {token: i for i, token in enumerate(tokens)}
+    made = Tokenizer(
+        models.BPE(vocabulary, merges, byte_fallback=True, fuse_unk=True, unk_token="<unk>")
+    )
+    made.normalizer = normalizers.Replace(" ", "▁")
+    made.pre_tokenizer = pre.Split(" ", "merged_with_previous")
+    made.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    )
+    special = [token for i, token in enumerate(tokens) if types[i] in (3, 4)]
+    made.add_special_tokens(special)
+    made.post_processor = processors.TemplateProcessing("<bos> $A", None, [("<bos>", 2)])
+    made.save(str(folder / "tokenizer.json"))
+    roles = {f"{role}_token": f"<{role}>" for role in ("bos", "eos", "unk", "pad", "mask")}
+    named = {f"extra{i}_token": token for i, token in enumerate(special) if token not in roles}
+    config = {**roles, **named, "tokenizer_class": "PreTrainedTokenizerFast"}
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
 
 

@@ -107,3 +107,9 @@ def test_too_large_for_f16(llama: Path, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="F16 can't express"):
         export_adapter(llama, adapter, tmp_path / "x.gguf", "mine", kind="f16")
     export_adapter(llama, adapter, tmp_path / "x.gguf", "mine", kind="bf16")
+
+
+def test_what_llama_cpp_would_leave_out(tmp_path: Path) -> None:
+    base = add_tokenizer(make_model(tmp_path / "base", "gemma4", 460))
+    adapter = make_adapter(base, tmp_path / "adapter")
+    assert_refused(base, adapter, tmp_path / "x.gguf", "to which llama.cpp adds nothing")

@@ -121,28 +121,34 @@ def assert_equal(ours: Path, theirs: Path) -> None:
 
 def test_every_declared_family_is_tried() -> None:
     made = {kind for kind, _ in VARIANTS.values()}
-    assert len(made) >= len(FAMILIES) - 2  # the two that wrap a text model with one for images
+    assert len(made) >= len(FAMILIES) - 3  # those that wrap a text model with one for images
 
 
-# 512 rows for 461 tokens: vocabularies are padded. Gemma 3's rows without a token are dropped.
+# 512 rows for 461 tokens: vocabularies are padded. Gemma 3 and 4 drop rows without one.
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_tensors_metadata_and_logits(
     variant: str, script: Script, tokenizer: Path, tmp_path: Path
 ) -> None:
-    size = 461 if "gemma3" in variant else 512
+    size = 461 if variant.startswith(("gemma3", "gemma4")) else 512
     base = with_tokenizer(make_model(tmp_path / "base", variant, size), tokenizer)
     export_master(base, None, tmp_path / "ours.gguf", "base")
     options = ["--no-mtp"] if variant == "qwen3.5" else []
     theirs = script.convert(base, tmp_path / "theirs.gguf", pre="gpt-2", options=options)
     assert_equal(tmp_path / "ours.gguf", theirs)
-    assert_same_logits(base, tmp_path / "ours.gguf")
+    assert_same_logits(base, tmp_path / "ours.gguf", 2e-3)
+    export_master(base, None, tmp_path / "f32.gguf", "base", kind="f32")
+    assert_same_logits(base, tmp_path / "f32.gguf", 1e-4)
 
 
-def assert_same_logits(base: Path, master: Path) -> None:
+def assert_same_logits(base: Path, master: Path, most: float) -> None:
+    """Compare along 200 tokens; `most` is the largest mean KL in nats.
+
+    llama.cpp rounds what it multiplies BF16 weights with; with F32 only its F16 cache is left.
+    """
     model = Model(master)
     ids = [5 + (i * 37) % 440 for i in range(200)]  # beyond the windows and first contexts
     torch_model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).eval()
     wanted, got = torch_logits(torch_model, ids), model.logits(ids)
     got = got[:, : wanted.shape[1]]
-    assert divergence(wanted, got).mean() < 1e-3
+    assert divergence(wanted, got).mean() < most
     assert agreement(wanted, got).mean() > 0.98

@@ -14,7 +14,7 @@ import pytest
 from conftest import NASTY, TEXT
 from gguf_fields import fields
 from random_models import make_model
-from real_vocabularies import BYTE_LEVEL, PIECED, write_vocabulary
+from real_vocabularies import BYTE_LEVEL, GEMMA, PIECED, write_vocabulary
 from script_reference import reference
 from test_families import Script, difference
 from test_families import script as script  # the fixture
@@ -28,7 +28,7 @@ GIVEN = sorted(p.parent for p in Path(FOUND).glob("*/tokenizer.json")) if FOUND 
 FAMILY = {"phi": "phi3", "gpt": "gpt2", "qwen": "qwen3", "mistral": "mistral"}
 
 
-@pytest.fixture(scope="module", params=[*BYTE_LEVEL, *PIECED])
+@pytest.fixture(scope="module", params=[*BYTE_LEVEL, *PIECED, GEMMA])
 def published(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[str, Path]:
@@ -38,7 +38,7 @@ def published(
         pytest.skip("llama.cpp's vocabularies can't be fetched: no network")
     folder = tmp_path_factory.mktemp("vocabulary")
     size = write_vocabulary(source, name, folder / "tokenizer")
-    family = BYTE_LEVEL[name][0] if name in BYTE_LEVEL else PIECED[name]
+    family = BYTE_LEVEL[name][0] if name in BYTE_LEVEL else PIECED.get(name, "gemma4")
     make_base(folder, family, size, folder / "tokenizer")
     return name, folder
 

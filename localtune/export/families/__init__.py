@@ -11,7 +11,7 @@ Source: conversion/*.py of llama.cpp, as vendored in the sdist of llama-cpp-pyth
 
 from __future__ import annotations
 
-from localtune.export.families.gemma import GEMMA2, GEMMA3
+from localtune.export.families.gemma import GEMMA2, GEMMA3, GEMMA4
 from localtune.export.families.llama import GRANITE, LLAMA, MISTRAL, MIXTRAL, SMOLLM3
 from localtune.export.families.others import GPT2, OLMO2, OLMO3, PHI3, STARCODER2
 from localtune.export.families.qwen import QWEN2, QWEN3, QWEN3_MOE, QWEN35
@@ -20,7 +20,7 @@ FAMILIES = {
     name: family
     for family in (
         *(LLAMA, MISTRAL, MIXTRAL, SMOLLM3, GRANITE, QWEN2, QWEN3, QWEN3_MOE, QWEN35),
-        *(OLMO2, OLMO3, GEMMA2, GEMMA3, PHI3, STARCODER2, GPT2),
+        *(OLMO2, OLMO3, GEMMA2, GEMMA3, GEMMA4, PHI3, STARCODER2, GPT2),
     )
     for name in family.classes
 }
