@@ -19,14 +19,25 @@ def answer_loss(model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     never (rows, length, vocabulary) logits. `model` is a PEFT model around a causal LM.
     """
     causal = model.get_base_model()
-    hidden = causal.model(
+    hidden = causal.base_model(
         input_ids=batch["input_ids"], position_ids=batch["position_ids"], use_cache=False
     ).last_hidden_state
     targets = batch["labels"][:, 1:]
     counts = targets != IGNORED
     wanted, targets = hidden[:, :-1][counts], targets[counts]
     parts = [
-        cross_entropy(causal.lm_head(h).float(), t, reduction="sum")
+        cross_entropy(_logits(causal, h).float(), t, reduction="sum")
         for h, t in zip(wanted.split(CHUNK), targets.split(CHUNK), strict=True)
     ]
     return torch.stack(parts).sum() / max(1, len(targets))
+
+
+def _logits(causal: Any, hidden: torch.Tensor) -> torch.Tensor:
+    """Apply the head as the model itself does: Gemma caps its logits, Granite divides them."""
+    logits: torch.Tensor = causal.get_output_embeddings()(hidden)
+    config = causal.config.get_text_config()
+    if scale := getattr(config, "logits_scaling", None):
+        logits = logits / scale
+    if cap := getattr(config, "final_logit_softcapping", None):
+        logits = torch.tanh(logits / cap) * cap
+    return logits
