@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gguf import GGUFWriter, SpecialVocab, TokenType
+from gguf import GGUFWriter, TokenType
 
-from localtune.errors import ExportError, UnsupportedError
+from localtune.errors import ExportError
 from localtune.export.config_json import read_json
 from localtune.export.pre_tokenizers import parts, pre_tokenizer
+from localtune.export.roles import Roles
 from localtune.export.sentencepiece import (
     Pieces,
     looks_special,
@@ -25,6 +26,7 @@ from localtune.export.sentencepiece import (
     read_merges,
     read_model,
 )
+from localtune.export.tokenizer_json import check_texts, read_tokenizer, with_config
 
 logging.getLogger("gguf.vocab").setLevel(logging.ERROR)  # it doubts usual templates
 logging.getLogger("gguf.gguf_writer").setLevel(logging.ERROR)  # and that a value is set again
@@ -61,7 +63,7 @@ class Vocabulary:
     tokens: list[str]
     types: list[int]
     scores: list[float] | None
-    special: SpecialVocab
+    special: Roles
     space_prefix: bool | None
     add_bos: bool | None
     ends: list[int]
@@ -94,7 +96,7 @@ def read_vocabulary(base: Path, size: int, family: str, template: str | None) ->
     for a tokenizer that llama.cpp would split differently.
     """
     file = base / "tokenizer.json"
-    stored = _read_tokenizer(file) if file.is_file() else None
+    stored = with_config(read_tokenizer(file), base) if file.is_file() else None
     if stored is None and not (base / "tokenizer.model").is_file():
         raise ExportError(
             f"{base} holds no tokenizer.json and no tokenizer.model.",
@@ -102,7 +104,7 @@ def read_vocabulary(base: Path, size: int, family: str, template: str | None) ->
         )
     pieced = _is_pieced(base, stored, family)
     gemma4 = family == "gemma4" and pieced and stored is not None
-    special = SpecialVocab(base, load_merges=not pieced or gemma4, n_vocab=size)
+    special = Roles(base, stored, not pieced or gemma4, size)
     if template is not None:
         special.chat_template = template
     if pieced:
@@ -110,7 +112,8 @@ def read_vocabulary(base: Path, size: int, family: str, template: str | None) ->
     else:
         assert stored is not None
         pieces = _byte_level(stored, size)
-    _add_roles(special, stored, family, size)
+    check_texts(pieces.tokens)
+    _name_infilling(special, family, size)
     pre = "default" if pieced or stored is None else pre_tokenizer(stored, file)
     pre = "" if gemma4 else pre
     return Vocabulary(
@@ -133,7 +136,7 @@ def count_tokens(base: Path, family: str) -> int:
         return 0
     if (base / "tokenizer.model").is_file() or not (base / "tokenizer.json").is_file():
         return 1 << 62  # tokenizer.model is padded to the model's size instead
-    stored = _read_tokenizer(base / "tokenizer.json")
+    stored = read_tokenizer(base / "tokenizer.json")
     return len(stored["model"]["vocab"]) + len(stored.get("added_tokens", []))
 
 
@@ -147,17 +150,6 @@ def chat_template(folder: Path) -> str | None:
     if isinstance(found, list):  # several, by name
         found = {entry["name"]: entry["template"] for entry in found}.get("default")
     return found if isinstance(found, str) else None
-
-
-def _read_tokenizer(file: Path) -> Json:
-    stored = read_json(file)
-    kind = stored.get("model", {}).get("type")
-    if kind != "BPE":
-        raise UnsupportedError(
-            f"The base's tokenizer is {kind}, which can't be written yet.",
-            "Choose a base whose tokenizer is BPE; nearly every Llama's is.",
-        )
-    return stored
 
 
 def _is_pieced(base: Path, stored: Json | None, family: str) -> bool:
@@ -204,21 +196,15 @@ def _tokens(stored: Json, size: int) -> list[str]:
     return [by_id.get(id_, f"[PAD{id_}]") for id_ in range(size)]
 
 
-def _add_roles(special: SpecialVocab, stored: Json | None, family: str, size: int) -> None:
-    """Say that a byte-level post-processor adds nothing; name CodeLlama's tokens for filling in.
-
-    The first is what gguf's own SpecialVocab does from the version after 0.19 on.
-    """
-    steps = parts((stored or {}).get("post_processor"), "processors")
-    if any(step["type"] == "ByteLevel" for step in steps):
-        special.add_special_token = {"bos": False, "eos": False} | special.add_special_token
+def _name_infilling(special: Roles, family: str, size: int) -> None:
+    """Name CodeLlama's tokens for filling in."""
     if family == "llama" and size == CODE_LLAMA_SIZE:
         special.special_token_ids |= {
             role: id_ for role, id_ in CODE_LLAMA.items() if role not in special.special_token_ids
         }
 
 
-def _add_bos(special: SpecialVocab, family: str, size: int, usual: bool) -> bool | None:
+def _add_bos(special: Roles, family: str, size: int, usual: bool) -> bool | None:
     """Whether BOS goes before every text; None leaves it to what the files or llama.cpp say.
 
     llama.cpp's script leaves it to llama.cpp, which puts BOS where the tokenizer puts none.
@@ -253,7 +239,7 @@ def _puts_space(step: Json) -> bool:
     return step["type"] == "Prepend"
 
 
-def _further_ends(base: Path, pieces: Pieces, special: SpecialVocab) -> list[int]:
+def _further_ends(base: Path, pieces: Pieces, special: Roles) -> list[int]:
     """Return what generation_config.json lists as ends of a turn, where llama.cpp wouldn't know."""
     file = base / "generation_config.json"
     found = read_json(file).get("eos_token_id") if file.is_file() else None
