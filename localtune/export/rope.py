@@ -24,6 +24,8 @@ YARN = {  # GGUF key -> the names that config.json may use, the first that is th
     "yarn_beta_fast": ("beta_fast",),
     "yarn_beta_slow": ("beta_slow",),
 }
+FIRST = "original_max_position_embeddings"
+STRETCHED = ("llama3", "yarn", "longrope", "su")
 LOCAL_THETA = "rope_local_base_freq"  # transformers 4's name for the sliding layers' theta
 
 
@@ -36,11 +38,10 @@ def rope_of(config: Config) -> Rope:
     given = config.get("rope_parameters") or config.get("rope_scaling") or {}
     found: Rope = dict(given.get("full_attention") or given)
     found.setdefault("rope_type", found.get("type", "default"))
-    if config.get("rope_theta") is not None:
-        found.setdefault("rope_theta", config["rope_theta"])
-    for key in ("partial_rotary_factor", "original_max_position_embeddings"):
+    for key in ("rope_theta", "partial_rotary_factor"):
         if config.get(key) is not None:
             found.setdefault(key, config[key])
+    _add_first_context(found, config)
     if found["rope_type"] not in KNOWN:
         raise UnsupportedError(
             f"The base stretches its context by {found['rope_type']!r}, which can't be written "
@@ -48,6 +49,19 @@ def rope_of(config: Config) -> Rope:
             f"Choose a base whose rope_type is one of {', '.join(KNOWN)}.",
         )
     return found
+
+
+def _add_first_context(found: Rope, config: Config) -> None:
+    """Say how long the context was before it was stretched, as transformers takes it.
+
+    What stands beside rope_scaling counts first, then what stands in it, then the context itself.
+    Source: RotaryEmbeddingConfigMixin.standardize_rope_params of transformers 5.23.
+    """
+    said = config.get(FIRST)
+    if said is not None:
+        found[FIRST] = said
+    elif found["rope_type"] in STRETCHED and config.get("max_position_embeddings") is not None:
+        found.setdefault(FIRST, config["max_position_embeddings"])
 
 
 def sliding_theta(config: Config) -> float | None:
@@ -76,9 +90,7 @@ def rope_metadata(config: Config) -> dict[str, Any]:
 
 
 def _yarn(given: Rope) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "scaling.original_context_length": int(given["original_max_position_embeddings"])
-    }
+    found: dict[str, Any] = {"scaling.original_context_length": int(given[FIRST])}
     for key, names in YARN.items():
         values = [given[name] for name in names if given.get(name) is not None]
         if values:
@@ -103,7 +115,7 @@ def _llama3_factor(frequency: Any, given: Rope) -> Any:
     """Return by how much one frequency is slowed."""
     low, high = given.get("low_freq_factor", 1.0), given.get("high_freq_factor", 4.0)
     factor, wavelength = given.get("factor", 8.0), 2 * math.pi / frequency
-    trained = given.get("original_max_position_embeddings", 8192)
+    trained = given.get(FIRST, 8192)
     if wavelength < trained / high:
         return 1.0
     if wavelength > trained / low:
@@ -141,12 +153,11 @@ def long_attention_factor(config: Config) -> float | None:
     given = rope_of(config)
     if not given.get("long_factor"):
         return None
-    first = given["original_max_position_embeddings"]
+    first = given[FIRST]
     scale = config["max_position_embeddings"] / first
     if scale <= 1.0:
         return 1.0
-    if given["rope_type"] == "yarn":
-        return 0.1 * math.log(scale) + 1.0
+    # "su" and "yarn" are what Phi-3's first files called it, and transformers reads as longrope.
     return math.sqrt(1 + math.log(scale) / math.log(first))
 
 

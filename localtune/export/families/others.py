@@ -9,7 +9,9 @@ from localtune.export.config_json import Config
 from localtune.export.families.rows import ATTENTION, COMMON, MLP, NORMS
 from localtune.export.family import Family
 from localtune.export.rope import (
+    FIRST,
     LOCAL_THETA,
+    YARN,
     long_attention_factor,
     long_factors,
     partial_width,
@@ -68,7 +70,7 @@ OLMO3 = replace(
 
 def _phi3(config: Config) -> dict[str, Any]:
     found = {
-        "rope.scaling.original_context_length": rope_of(config)["original_max_position_embeddings"],
+        "rope.scaling.original_context_length": rope_of(config)[FIRST],
         "rope.dimension_count": partial_width(config),
         # 0 tells Phi-4 from the others
         "attention.sliding_window": int(config.get("sliding_window") or 0),
@@ -93,7 +95,8 @@ PHI3 = Family(
         "max_position_embeddings": 4096,
         "original_max_position_embeddings": 4096,
     },
-    without=frozenset({"rope.scaling.type", "rope.scaling.factor"}),
+    without=frozenset({"attention.key_length", "attention.value_length"})
+    | {f"rope.scaling.{key}" for key in ("type", "factor", *YARN)},
     extra=_phi3,
     factors=long_factors,
     tokenizer="phi3",

@@ -33,6 +33,7 @@ QWEN3_MOE = Family(
     {
         **COMMON,
         "num_key_value_heads": 4,
+        "intermediate_size": 6144,
         "max_position_embeddings": 32768,
         "num_local_experts": 128,
         "num_experts_per_tok": 8,
