@@ -26,6 +26,7 @@ FACTOR = re.compile(
     r"^(?P<module>.+)\.lora_(?P<part>A|B|embedding_A|embedding_B|magnitude_vector)"
     r"(?:\.default)?(?:\.(?P<kind>weight|bias))?$"
 )
+USUAL_ALPHA = 8  # peft/tuners/lora/config.py
 NORMAL = {"embedding_A": "A", "embedding_B": "B", "magnitude_vector": "magnitude"}
 REFUSED = (
     "trainable_token_indices",
@@ -145,6 +146,16 @@ def _read_config(folder: Path) -> dict[str, Any]:
             raise _cannot_merge(folder, f"{key} = {config[key]!r}")
     if config.get("peft_type", "LORA") != "LORA":
         raise _cannot_merge(folder, f"an adapter of the type {config['peft_type']}")
+    config.setdefault("lora_alpha", USUAL_ALPHA)
+    patterns = config.get("alpha_pattern") or {}
+    try:
+        alphas = [config["lora_alpha"], *patterns.values()]
+        if not all(isinstance(alpha, int | float) and math.isfinite(alpha) for alpha in alphas):
+            raise _cannot_merge(folder, f"an alpha that is no number ({alphas})")
+        for pattern in patterns:
+            re.compile(pattern)
+    except (AttributeError, re.error) as error:
+        raise _cannot_merge(folder, f"an alpha_pattern that is none ({error})") from error
     return config
 
 

@@ -17,6 +17,7 @@ from localtune.errors import ExportError, UnsupportedError
 from localtune.export import linear_attention
 from localtune.export.config_json import Config, head_width, with_defaults
 from localtune.export.families import FAMILIES
+from localtune.export.families.loadable import check_loadable
 from localtune.export.family import Family
 from localtune.export.merged import Merged
 from localtune.export.rope import rope_metadata
@@ -131,10 +132,12 @@ def plan(family: Family, config: Config, merged: Merged) -> list[Written]:
     config.json contradicts.
     """
     sizes, found, experts = dimensions(config), list[Written](), dict[str, list[str]]()
+    check_loadable(family, config, merged.names(), merged.has_own_head())
     for name in merged.names():
         if name.startswith(family.dropped):
             continue
         pattern, layer, expert = _row_of(family, name)
+        _check_layer(name, layer, config)
         _check_shape(family, pattern, name, merged, sizes)
         if expert is not None:
             experts.setdefault(f"{layer} {pattern}", []).append(name)
@@ -164,6 +167,14 @@ def _row_of(family: Family, name: str) -> tuple[str, int | None, int | None]:
     return pattern, numbers[0], numbers[1] if len(numbers) > 1 else None
 
 
+def _check_layer(name: str, layer: int | None, config: Config) -> None:
+    if layer is not None and layer >= config["num_hidden_layers"]:
+        raise ExportError(
+            f"The base holds {name}, but config.json says {config['num_hidden_layers']} layers.",
+            "config.json and the weights belong to different models; fetch the base again.",
+        )
+
+
 def _expert(name: str) -> int:
     return int(NUMBER.findall(name)[1])
 
@@ -183,6 +194,11 @@ def _check_shape(
     target, text = {**family.outer, **family.layer}[pattern]
     if not text:  # as wide as the layer's kind says
         return
+    if unsaid := {letter for _, letter in TERM.findall(text)} - sizes.keys():
+        raise ExportError(
+            f"The base's config.json doesn't say how large {name} is ({', '.join(unsaid)}).",
+            "Fetch or save the base again.",
+        )
     wanted = tuple(_size(term, sizes) for term in text.split())
     got = merged.shape(name)
     if target == "ssm_conv1d":

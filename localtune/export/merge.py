@@ -29,7 +29,8 @@ def merge(base: Path, adapter: Path, out: Path, progress: Progress = Silent()) -
     The tokenizer and the chat template are the adapter's, if it brings them. Raises ExportError,
     also where `out` exists; DiskFullError.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    here = out.resolve() == Path.cwd()  # which can't be put in the place of another folder
+    if out.exists() and (here or not out.is_dir() or any(out.iterdir())):
         raise ExportError(f"{out} exists already.", "Name another folder with --to.")
     config = read_config(base)
     merged = Merged(base, adapter, config, "transformer.")
@@ -118,6 +119,7 @@ def _narrow(rows: Array, kind: str) -> Any:
 def _untie(merged: Merged, file: Path) -> None:
     """Say so where the adapter gave the head weights of its own."""
     config: Config = json.loads(file.read_text(encoding="utf-8"))
-    if config.get("tie_word_embeddings") and merged.has_own_head():
-        config["tie_word_embeddings"] = False
+    if merged.has_own_head():
+        for part in (config, config.get("text_config") or {}):
+            part["tie_word_embeddings"] = False
         file.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")

@@ -18,6 +18,11 @@ from localtune.export.tensors import Array, Raw, Tensors, widen
 Index = npt.NDArray[np.intp]
 UNUSED = (".rotary_emb.inv_freq", ".attn.masked_bias", ".attn.bias", ".attention.masked_bias")
 EMBEDDINGS = ("embed_tokens", "wte")
+HEAD = "lm_head"
+WITH_HEAD = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
+# Whose linear layers are transformers' Conv1D, stored as (in, out); PEFT looks at the layers too,
+# and where it also changes a head it writes fan_in_fan_out = false for all.
+CONV1D = ("gpt2", "openai-gpt", "imagegpt", "decision_transformer")
 
 
 def plain(name: str, prefix: str) -> str:
@@ -31,10 +36,17 @@ class Merged:
     def __init__(self, base: Path, adapter: Path | None, config: Config, prefix: str) -> None:
         """Open base and adapter; raise ExportError where they don't belong together."""
         self._base = Tensors(base)
-        self._stored = {
-            plain(name, prefix): name for name in self._base.names() if not name.endswith(UNUSED)
-        }
+        names = [name for name in self._base.names() if not name.endswith(UNUSED)]
+        self._stored = {plain(name, prefix): name for name in names}
+        if lost := sorted(set(names) - set(self._stored.values())):
+            raise ExportError(
+                f"The base holds {lost[0]} twice, once by another name.", "Fetch or save it again."
+            )
         _untie(self._stored, config)
+        self._turned = config.get("model_type") in CONV1D
+        classes = [str(name) for name in config.get("architectures") or []]
+        self._is_tied = any(name.endswith(WITH_HEAD) for name in classes)
+        self._is_tied &= f"{HEAD}.weight" not in self._stored
         self.adapter = Adapter(adapter) if adapter else None
         self._modules: dict[str, str] = {}
         self._replaced: dict[str, str] = {}
@@ -52,6 +64,7 @@ class Merged:
             if self.adapter and self.adapter.bias(name) is not None
         ]
         heads = [f"{m}.weight" for m in self._modules if f"{m}.weight" not in self._stored]
+        heads += [f"{HEAD}.weight"] if self._head_stays() else []
         return list(dict.fromkeys([*self._stored, *new, *biases, *heads]))
 
     def stored_name(self, name: str) -> str:
@@ -81,8 +94,17 @@ class Merged:
         return module is not None and name.endswith(".weight") and self.is_turned(module)
 
     def has_own_head(self) -> bool:
-        """Whether the head is another than the embedding, though the base ties them."""
-        return "lm_head.weight" in self.names() and "lm_head.weight" not in self._stored
+        """Whether the adapter makes the head another than the embedding."""
+        touched = HEAD in self._modules or f"{HEAD}.weight" in self._replaced
+        return touched or self._head_stays()
+
+    def _head_stays(self) -> bool:
+        """Whether the adapter changes an embedding that is the head too, and not the head.
+
+        PEFT then trains, and answers, with the head as it was, though it merges both.
+        """
+        touched = {*self._modules, *(name.removesuffix(".weight") for name in self._replaced)}
+        return self._is_tied and HEAD not in touched and not touched.isdisjoint(EMBEDDINGS)
 
     def changed(self, name: str) -> bool:
         """Whether a weight is another than the stored one."""
@@ -124,7 +146,7 @@ class Merged:
         """Whether an adapter's module is stored as (in, out), as GPT-2's Conv1D."""
         if self.adapter is None or self.adapter.modules[module].embedding:
             return False
-        return bool(self.adapter.config.get("fan_in_fan_out"))
+        return self._turned and module.rpartition(".")[2] != HEAD
 
     def _tied(self) -> str:
         """Return the stored name of the embedding, which a missing head is."""

@@ -65,7 +65,7 @@ GEMMA3 = Family(
     # Rows that no token has are left away, which not every file of Gemma 3 has.
     order={"token_embd": lambda config: np.arange(min(config["vocab_size"], config["tokens"]))},
     plus_one=GEMMA2.plus_one | {"attn_q_norm", "attn_k_norm"},
-    dropped=("lm_head", "vision_tower", "multi_modal_projector"),
+    dropped=("vision_tower", "multi_modal_projector"),
     extra=_gemma3,
     tokenizer="gemma",
 )
@@ -144,7 +144,7 @@ GEMMA4 = Family(
     optional=frozenset({"lm_head", "layer_scalar", *SHARED, *PER_LAYER})
     | {name for name in GEMMA4_LAYER if "per_layer" in name},
     dropped=(
-        *("lm_head", "vision_tower", "audio_tower", "embed_vision", "embed_audio"),
+        *("vision_tower", "audio_tower", "embed_vision", "embed_audio"),
         "multi_modal_projector",
     ),
     extra=_gemma4,
