@@ -5,16 +5,15 @@ Knows nothing of build folders or of llama.cpp.
 
 from __future__ import annotations
 
-import logging
 import re
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from gguf import GGML_QUANT_VERSION, GGUFWriter, LlamaFileType, Metadata
-from gguf.utility import size_label
+from gguf import GGML_QUANT_VERSION, GGUFWriter, LlamaFileType
 
-from localtune.export.config_json import Config, read_config, read_json
+from localtune.export.card import read_card
+from localtune.export.config_json import Config, read_config
 from localtune.export.families.assumed import differences
 from localtune.export.family import Family
 from localtune.export.gguf_file import Writer, check_numbers, describe, write_tensors
@@ -29,7 +28,6 @@ from localtune.export.vocabulary import (
 from localtune.progress import Progress, Silent
 from localtune.workspace import atomic_path
 
-logging.getLogger("gguf.metadata").setLevel(logging.ERROR)
 FILE_TYPES = {
     "bf16": LlamaFileType.MOSTLY_BF16,
     "f16": LlamaFileType.MOSTLY_F16,
@@ -69,7 +67,7 @@ def export_master(
     check_numbers(tensors, merged, progress)
     with atomic_path(master) as temporary, closing(Writer(temporary, family.arch)) as writer:
         sizes = describe(writer, tensors, constants, kind)
-        _add_general(writer, base, _known_name(name, family, vocabulary), kind)
+        _add_general(writer, base, _known_name(name, family, vocabulary), kind, progress)
         _add_metadata(writer, family, config)
         vocabulary.add_to(writer)
         write_tensors(writer, sizes, tensors, constants, merged, kind, progress)
@@ -106,16 +104,9 @@ def _known_name(name: str, family: Family, vocabulary: Vocabulary) -> str:
     return f"{name} (Phi-3)"
 
 
-def _add_general(writer: GGUFWriter, base: Path, name: str, kind: str) -> None:
+def _add_general(writer: GGUFWriter, base: Path, name: str, kind: str, progress: Progress) -> None:
     """Add the model card's values and the sampling that generation_config.json recommends."""
-    parameters = writer.get_total_parameter_count()
-    said = Metadata.load(None, base, name, parameters[0])
-    said.name = name
-    said.size_label = said.size_label or size_label(*parameters)
-    file = base / "generation_config.json"
-    penalty = read_json(file).get("repetition_penalty") if file.is_file() else None
-    if said.sampling_penalty_repeat is None:
-        said.sampling_penalty_repeat = penalty
+    said = read_card(base, name, writer.get_total_parameter_count(), progress)
     said.set_gguf_meta_model(writer)
     writer.add_type("model")
     writer.add_file_type(FILE_TYPES[kind])
