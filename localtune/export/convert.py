@@ -5,6 +5,7 @@ Our own writes the families it declares; what is outside them llama.cpp's own sc
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from localtune.errors import ExportError, UnsupportedError
@@ -37,6 +38,7 @@ def convert(
     neither model nor adapter has one (own only). Raises ExportError, DiskFullError.
     """
     check_folders(model, adapter)
+    check_target(out, model, adapter)
     name = name or model.resolve().name
     if converter != "llama.cpp":
         try:
@@ -68,3 +70,19 @@ def check_folders(model: Path, adapter: Path | None) -> None:
         raise ExportError(
             f"{adapter} holds no adapter_config.json.", "Give the folder of a PEFT adapter."
         )
+
+
+def check_target(out: Path, model: Path, adapter: Path | None) -> None:
+    """Raise ExportError where no file can be written, or only over something that isn't a GGUF.
+
+    A device such as /dev/null would be replaced by a file, and a base's weights by the GGUF.
+    """
+    over = out.exists() or out.is_symlink()
+    if over and not out.is_file():
+        raise ExportError(f"{out} is no file.", "Name a file with --to, such as model.gguf.")
+    inputs = [folder.resolve() for folder in (model, adapter) if folder]
+    if over and out.suffix != ".gguf" and out.parent.resolve() in inputs:
+        raise ExportError(f"{out} belongs to the model.", "Name a new file with --to.")
+    folder = next(parent for parent in out.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise ExportError(f"Nothing can be written into {folder}.", "Name another file with --to.")

@@ -22,6 +22,7 @@ from localtune.export.config_json import read_json
 Array = npt.NDArray[np.float32]
 Raw = npt.NDArray[Any]
 INDEX = "model.safetensors.index.json"
+WHOLE = ("model.safetensors", "adapter_model.safetensors")
 TYPES = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": np.uint16}
 LONGEST_HEADER = 100_000_000  # bytes, as the safetensors library has it
 AGAIN = "Fetch or save the model again."
@@ -43,7 +44,8 @@ class Tensors:
     def __init__(self, folder: Path) -> None:
         """Read the headers. Raises ExportError for what is missing, cut short or not safetensors.
 
-        Files are those of an index, else model*.safetensors, else all there are.
+        Files are those of an index, else model.safetensors or adapter_model.safetensors, else
+        model*.safetensors, else all there are.
         """
         self._stored: dict[str, Stored] = {}
         for file in _files(folder):
@@ -92,12 +94,25 @@ def widen(raw: Raw) -> Array:
 def _files(folder: Path) -> list[Path]:
     """Return the files that hold a model or an adapter."""
     if (folder / INDEX).is_file():
-        named = sorted(set(read_json(folder / INDEX).get("weight_map", {}).values()))
-        missing = [name for name in named if not (folder / name).is_file()]
-        if missing:
-            raise ExportError(f"{folder} lacks {', '.join(missing)}, which {INDEX} names.", AGAIN)
-        return [folder / name for name in named]
+        return _named(folder, read_json(folder / INDEX).get("weight_map"))
+    for name in WHOLE:  # beside which copies of another type may lie
+        if (folder / name).is_file():
+            return [folder / name]
     return sorted(folder.glob("model*.safetensors")) or sorted(folder.glob("*.safetensors"))
+
+
+def _named(folder: Path, weight_map: Any) -> list[Path]:
+    """Return the files of an index; raise ExportError for one that is missing or elsewhere."""
+    names = set(weight_map.values()) if isinstance(weight_map, dict) else {None}
+    for name in names:
+        path = Path(name) if isinstance(name, str) else None
+        if path is None or path.is_absolute() or ".." in path.parts:
+            raise ExportError(f"{folder / INDEX} names {name!r}, no file of the folder.", AGAIN)
+    files = [folder / str(name) for name in sorted(map(str, names))]
+    missing = [file.name for file in files if not file.is_file()]
+    if missing:
+        raise ExportError(f"{folder} lacks {', '.join(missing)}, which {INDEX} names.", AGAIN)
+    return files
 
 
 def _read_header(file: Path) -> dict[str, Stored]:
@@ -106,7 +121,7 @@ def _read_header(file: Path) -> dict[str, Stored]:
             length = int.from_bytes(data.read(8), "little")
             header = json.loads(data.read(length)) if length <= LONGEST_HEADER else None
             size = file.stat().st_size
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ExportError(f"{file} can't be read: {error}.", AGAIN) from error
     if not isinstance(header, dict):
         raise ExportError(f"{file} is not a safetensors file.", AGAIN)
