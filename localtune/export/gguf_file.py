@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from gguf import GGMLQuantizationType, GGUFValueType, GGUFWriter
+from gguf import GGMLQuantizationType, GGUFValueType, GGUFWriter, Keys
 
 from localtune.errors import ExportError
 from localtune.export.blocks import BLOCK, run_in_threads, to_bf16
@@ -43,8 +43,13 @@ _LENGTH = struct.Struct("<Q")
 class Writer(GGUFWriter):
     """gguf's writer, with lists of texts and of whole numbers packed at once, not one by one.
 
-    A vocabulary of 150,000 tokens then takes 0.2 s, not 1.7 s.
+    A vocabulary of 150,000 tokens then takes 0.2 s, not 1.7 s. The names of several chat templates
+    come in one order, not in that of a set, so that every run writes the same file.
     """
+
+    def add_array(self, key: str, val: Any) -> None:
+        """Add a list of values of one type."""
+        super().add_array(key, sorted(val) if key == Keys.Tokenizer.CHAT_TEMPLATES else val)
 
     def _pack_val(
         self,
