@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from localtune.errors import ExportError
-from localtune.export.blocks import BLOCK, run_in_threads
+from localtune.export.blocks import BLOCK, run_in_threads, to_bf16
 from localtune.export.config_json import Config, read_config
 from localtune.export.merged import Merged
 from localtune.export.tensors import INDEX, Array
@@ -109,8 +109,6 @@ def _rows(merged: Merged, name: str, rows: slice) -> Array:
 
 
 def _narrow(rows: Array, kind: str) -> Any:
-    from localtune.export.blocks import to_bf16
-
     if kind == "BF16":
         return to_bf16(rows)
     return rows.astype({"F64": np.float64, "F32": np.float32, "F16": np.float16}[kind])

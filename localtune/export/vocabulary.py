@@ -102,7 +102,7 @@ def read_vocabulary(base: Path, size: int, family: str, template: str | None) ->
             f"{base} holds no tokenizer.json and no tokenizer.model.",
             "Load the tokenizer with transformers and save it with save_pretrained().",
         )
-    pieced = _is_pieced(base, stored, family)
+    pieced = stored is None or bool(stored["model"].get("byte_fallback"))
     gemma4 = family == "gemma4" and pieced and stored is not None
     special = Roles(base, stored, not pieced or gemma4, size)
     if template is not None:
@@ -150,13 +150,6 @@ def chat_template(folder: Path) -> str | None:
     if isinstance(found, list):  # several, by name
         found = {entry["name"]: entry["template"] for entry in found}.get("default")
     return found if isinstance(found, str) else None
-
-
-def _is_pieced(base: Path, stored: Json | None, family: str) -> bool:
-    """Whether llama.cpp's SentencePiece tokenizer is wanted, rather than byte-level BPE."""
-    if stored is None:
-        return True
-    return bool(stored["model"].get("byte_fallback"))
 
 
 def _pieces(base: Path, stored: Json | None, size: int, family: str) -> Pieces:
