@@ -1,7 +1,7 @@
 """Does the master do what the trained model does? Tokens, logits and endings, compared.
 
 Takes base, adapter and a loaded master; loads the first two with transformers and PEFT, on the CPU
-and in float32. Knows no runtime: whatever has Runtime's four methods will do.
+and in float32. Knows no runtime: whatever has Runtime's methods will do.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from localtune.errors import EvaluationError
+from localtune.evaluation.layers import first_difference, torch_layers
 from localtune.progress import Progress, Silent
 
 PROMPTS = 16
@@ -39,6 +40,7 @@ class Runtime(Protocol):
     def render(self, messages: Messages) -> str: ...
     def token_ids(self, text: str) -> list[int]: ...
     def logits(self, ids: list[int]) -> Logits: ...
+    def layers(self, ids: list[int]) -> list[npt.NDArray[np.float32]]: ...
     def ask(self, messages: Messages, max_tokens: int = 64) -> Said: ...
 
 
@@ -50,6 +52,7 @@ class Comparison:
     where they chose otherwise first, in words, "" where they never did.
     """
 
+    ids: list[int]
     kl: npt.NDArray[np.float64]
     agree: npt.NDArray[np.bool_]
     ended: bool
@@ -79,6 +82,12 @@ def check(
             compared.append(compare(question, tokenizer, trained, model))
             bar.advance()
     found = summarise(compared)
+    if not (found["kl"] < MOST_KL and found["top1"] > LEAST_AGREEMENT):  # so put that NaN fails
+        raise _unfaithful(
+            f"predicts other words (mean KL {found['kl']:.2g}, at most {MOST_KL:g}; same choice "
+            f"{found['top1']:.1%}, at least {LEAST_AGREEMENT:.0%})"
+            + _parting(compared, trained, model)
+        )
     if found["ended"] < 0.9:
         progress.warn(
             f"{1 - found['ended']:.0%} of the answers don't end by themselves; "
@@ -123,7 +132,7 @@ def compare(question: str, tokenizer: Any, trained: Any, model: Runtime) -> Comp
     wanted, got = wanted[:, :known], got[:, :known]
     agree = agreement(wanted, got)
     first = "" if agree.all() else _said(tokenizer, ids, wanted, got, int(agree.argmin()))
-    return Comparison(divergence(wanted, got), agree, answer.ended, spaces, first)
+    return Comparison(ids, divergence(wanted, got), agree, answer.ended, spaces, first)
 
 
 def _said(tokenizer: Any, ids: list[int], wanted: Logits, got: Logits, at: int) -> str:
@@ -200,24 +209,23 @@ def log_softmax(logits: Logits) -> npt.NDArray[np.float64]:
 
 
 def summarise(compared: list[Comparison]) -> dict[str, Any]:
-    """Average over all tokens; raise EvaluationError beyond the limits."""
-    kl = float(np.concatenate([one.kl for one in compared]).mean())
+    """Average over all tokens."""
     agree = np.concatenate([one.agree for one in compared])
-    top1 = float(agree.mean())
-    if not (kl < MOST_KL and top1 > LEAST_AGREEMENT):  # so put that NaN fails
-        first = next((f"; {one.first}" for one in compared if one.first), "")
-        raise _unfaithful(
-            f"predicts other words (mean KL {kl:.2g}, at most {MOST_KL:g}; "
-            f"same choice {top1:.1%}, at least {LEAST_AGREEMENT:.0%}{first})"
-        )
     return {
         "prompts": len(compared),
         "tokens": len(agree),
-        "kl": kl,
-        "top1": top1,
+        "kl": float(np.concatenate([one.kl for one in compared]).mean()),
+        "top1": float(agree.mean()),
         "ended": sum(one.ended for one in compared) / len(compared),
         "spaces": sum(one.spaces for one in compared),
     }
+
+
+def _parting(compared: list[Comparison], trained: Any, model: Runtime) -> str:
+    """Say where two models that differ part first: the token, what each chose, the layer."""
+    one = next((one for one in compared if one.first), compared[0])
+    layer = first_difference(torch_layers(trained, one.ids), model.layers(one.ids))
+    return "".join(f"; {said}" for said in (one.first, layer) if said)
 
 
 def _unfaithful(what: str) -> EvaluationError:

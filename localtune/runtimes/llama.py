@@ -20,10 +20,11 @@ import llama_cpp
 import numpy as np
 import numpy.typing as npt
 
+from localtune.cores import cores
 from localtune.errors import RuntimeFileError
-from localtune.runtimes.alphabet import Alphabet, alphabet_of
 from localtune.runtimes.chat import Message, render
-from localtune.runtimes.cores import cores
+from localtune.runtimes.layers import Watch
+from localtune.runtimes.vocabulary import Vocabulary, piece
 
 ERROR = 4  # ggml_log_level
 SMALL = 100_000_000  # parameters
@@ -76,13 +77,12 @@ class Splitter:
     def __init__(self, gguf: Path) -> None:
         """Load a file's vocabulary. Raises RuntimeFileError."""
         model = _load(gguf, vocabulary_only=True)
-        self._vocabulary = llama_cpp.llama_model_get_vocab(model)
-        self._alphabet = _alphabet(self._vocabulary)
+        self._vocabulary = Vocabulary(model)
         weakref.finalize(self, llama_cpp.llama_model_free, model)
 
     def token_ids(self, text: str) -> list[int]:
         """Tokenise a text; special tokens count, BOS comes once where the file asks for it."""
-        return _split(self._vocabulary, self._alphabet, text)
+        return self._vocabulary.token_ids(text)
 
 
 class Model:
@@ -94,13 +94,11 @@ class Model:
         `threads` 0 means one for a small model, else all cores this process may use. Raises
         RuntimeFileError.
         """
-        model = _load(gguf)
+        self._model = model = _load(gguf)
         self.header = _header(model)
         self.context = min(context, self.header.context or context)
         self._context = _new_context(model, self.context, threads or _threads(model))
-        self._vocabulary = llama_cpp.llama_model_get_vocab(model)
-        self._size = llama_cpp.llama_vocab_n_tokens(self._vocabulary)
-        self._alphabet = _alphabet(self._vocabulary)
+        self._vocabulary = Vocabulary(model)
         self._batch = llama_cpp.llama_batch_init(self.context, 0, 1)
         weakref.finalize(self, _free, model, self._context, self._batch)
 
@@ -112,7 +110,7 @@ class Model:
         ids = self.token_ids(self.render(messages))
         said = list(self._answer_ids(ids, max_tokens))
         ended = len(said) < min(max_tokens, self.context - len(ids))
-        text = b"".join(_piece(self._vocabulary, token) for token in said)
+        text = b"".join(map(self._vocabulary.piece, said))
         return Answer(text.decode("utf-8", "replace").strip(), tuple(said), ended)
 
     def stream(self, messages: list[Message], max_tokens: int = 64) -> Iterator[str]:
@@ -120,11 +118,11 @@ class Model:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         begun = False
         for token in self._answer_ids(self.token_ids(self.render(messages)), max_tokens):
-            piece = decoder.decode(_piece(self._vocabulary, token))
-            piece = piece if begun else piece.lstrip()
-            if piece:
+            part = decoder.decode(self._vocabulary.piece(token))
+            part = part if begun else part.lstrip()
+            if part:
                 begun = True
-                yield piece
+                yield part
 
     def render(self, messages: list[Message]) -> str:
         """Return the prompt as text, up to where the answer begins."""
@@ -132,15 +130,28 @@ class Model:
 
     def token_ids(self, text: str) -> list[int]:
         """Tokenise a prompt as llama.cpp's server does: special tokens count, BOS comes once."""
-        return _split(self._vocabulary, self._alphabet, text)
+        return self._vocabulary.token_ids(text)
 
     def logits(self, ids: list[int]) -> npt.NDArray[np.float32]:
         """Return the logits behind every token, (len(ids), vocabulary)."""
         self._check_room(ids)
         self._forget()
         self._decode(ids, 0, every=True)
-        shape = (len(ids), self._size)
+        shape = (len(ids), self._vocabulary.size)
         return np.ctypeslib.as_array(llama_cpp.llama_get_logits(self._context), shape).copy()
+
+    def layers(self, ids: list[int]) -> list[npt.NDArray[np.float32]]:
+        """Return what every layer hands on to the next, first layer first, (len(ids), width)."""
+        self._check_room(ids)
+        watch = Watch(len(ids))
+        watched = _new_context(self._model, self.context, cores(), watch)
+        usual, self._context = self._context, watched
+        try:
+            self._decode(ids, 0, every=True)
+        finally:
+            self._context = usual
+            llama_cpp.llama_free(watched)
+        return watch.outputs()
 
     def _answer_ids(self, ids: list[int], max_tokens: int) -> Iterator[int]:
         """Yield the most likely tokens until the model ends its turn or a limit is reached."""
@@ -151,8 +162,8 @@ class Model:
             self._decode(fed, past)
             past += len(fed)
             logits = llama_cpp.llama_get_logits_ith(self._context, -1)
-            token = int(np.ctypeslib.as_array(logits, (self._size,)).argmax())
-            if llama_cpp.llama_vocab_is_eog(self._vocabulary, token):
+            token = int(np.ctypeslib.as_array(logits, (self._vocabulary.size,)).argmax())
+            if self._vocabulary.ends(token):
                 return
             yield token
             fed = [token]
@@ -195,8 +206,10 @@ def _load(gguf: Path, vocabulary_only: bool = False) -> Any:
     return model
 
 
-def _new_context(model: Any, tokens: int, threads: int) -> Any:
+def _new_context(model: Any, tokens: int, threads: int, watch: Watch | None = None) -> Any:
     settings = llama_cpp.llama_context_default_params()
+    if watch:
+        settings.cb_eval = watch.callback
     settings.n_ctx = settings.n_batch = settings.n_ubatch = tokens
     settings.n_threads = settings.n_threads_batch = threads
     settings.no_perf = True
@@ -214,14 +227,13 @@ def _free(model: Any, context: Any, batch: Any) -> None:
 
 
 def _header(model: Any) -> Header:
-    vocabulary = llama_cpp.llama_model_get_vocab(model)
     family = _value(model, "general.architecture")
     return Header(
         name=_value(model, "general.name"),
         template=_value(model, "tokenizer.chat_template"),
         bos=_special(model, "bos"),
         eos=_special(model, "eos"),
-        adds_bos=llama_cpp.llama_vocab_get_add_bos(vocabulary),
+        adds_bos=llama_cpp.llama_vocab_get_add_bos(llama_cpp.llama_model_get_vocab(model)),
         context=int(_value(model, f"{family}.context_length") or 0),
     )
 
@@ -240,41 +252,7 @@ def _special(model: Any, kind: str) -> str:
     """Return the text of the BOS or EOS token; llama.cpp would assume one where none is named."""
     token = _value(model, f"tokenizer.ggml.{kind}_token_id")
     vocabulary = llama_cpp.llama_model_get_vocab(model)
-    return _piece(vocabulary, int(token), special=True).decode("utf-8") if token else ""
-
-
-def _alphabet(vocabulary: Any) -> Alphabet | None:
-    """Return what a SentencePiece vocabulary can't do without; other kinds know every byte."""
-    if llama_cpp.llama_vocab_type(vocabulary) != llama_cpp.LLAMA_VOCAB_TYPE_SPM:
-        return None
-    ids = range(llama_cpp.llama_vocab_n_tokens(vocabulary))
-    pieces = [llama_cpp.llama_vocab_get_text(vocabulary, id_).decode("utf-8") for id_ in ids]
-    control = [p for i, p in enumerate(pieces) if llama_cpp.llama_vocab_is_control(vocabulary, i)]
-    return alphabet_of(pieces, control)
-
-
-def _split(vocabulary: Any, alphabet: Alphabet | None, text: str) -> list[int]:
-    ids = _tokenize(vocabulary, (alphabet.keep(text) if alphabet else text).encode("utf-8"))
-    bos = llama_cpp.llama_vocab_bos(vocabulary)
-    begins = llama_cpp.llama_vocab_get_add_bos(vocabulary)
-    return [bos, *ids] if begins and ids[:1] != [bos] else ids
-
-
-def _tokenize(vocabulary: Any, text: bytes) -> list[int]:
-    room = len(text) + 2
-    tokens = (llama_cpp.llama_token * room)()
-    count = llama_cpp.llama_tokenize(vocabulary, text, len(text), tokens, room, False, True)
-    return list(tokens[:count])
-
-
-def _piece(vocabulary: Any, token: int, special: bool = False) -> bytes:
-    size = 64
-    while True:
-        buffer = ctypes.create_string_buffer(size)
-        written = llama_cpp.llama_token_to_piece(vocabulary, token, buffer, size, 0, special)
-        if written >= 0:
-            return buffer.raw[:written]
-        size = -written
+    return piece(vocabulary, int(token), special=True).decode("utf-8") if token else ""
 
 
 def _failed(what: str, hint: str = "Run `localtune build` again.") -> RuntimeFileError:

@@ -82,11 +82,21 @@ def test_a_refusal_says_what_differs_first(base: Path, tmp_path: Path) -> None:
         check(base, adapter, Model(tmp_path / "m.gguf"), QUESTIONS)
 
 
-def test_a_wrong_weight_is_found(base: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("spoilt", "said"),
+    [
+        ("blk.0.ffn_down.weight", r"layer 1 of 2 is the first .* PyTorch has .* llama.cpp"),
+        ("blk.1.ffn_down.weight", "layer 2 of 2 is the first"),
+        ("output_norm.weight", "all 2 layers agree, so look at the last norm and the head"),
+    ],
+)
+def test_a_wrong_weight_is_found_and_its_layer_named(
+    spoilt: str, said: str, base: Path, tmp_path: Path
+) -> None:
     adapter = make_adapter(base, tmp_path / "adapter")
     export_master(base, adapter, tmp_path / "m.gguf", "m")
-    spoil(tmp_path / "m.gguf", "blk.1.attn_q.weight")
-    with pytest.raises(EvaluationError, match="predicts other words"):
+    spoil(tmp_path / "m.gguf", spoilt)
+    with pytest.raises(EvaluationError, match=f"predicts other words.*{said}"):
         check(base, adapter, Model(tmp_path / "m.gguf"), QUESTIONS)
 
 
@@ -106,10 +116,10 @@ def test_another_template_is_found(base: Path, tmp_path: Path) -> None:
 
 
 def spoil(file: Path, name: str) -> None:
-    """Turn a tensor's rows upside down, as a forgotten permutation would."""
+    """Turn a tensor's rows upside down, as a forgotten permutation would, or a vector's sign."""
     reader = GGUFReader(file, "r+")
     data = next(tensor for tensor in reader.tensors if tensor.name == name).data
-    data[:] = data[::-1].copy()
+    data[:] = -data if data.ndim == 1 else data[::-1].copy()
     data.flush()
 
 
