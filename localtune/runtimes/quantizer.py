@@ -21,9 +21,10 @@ from typing import Any
 import llama_cpp
 import numpy as np
 
-from localtune.runtimes.cores import cores
+from localtune.cores import cores
 from localtune.runtimes.imatrix_file import Importance, read_imatrix
 
+MEMORY = 64 << 20  # bytes of rows held at once; by default llama.cpp takes up to 8 GiB
 Request = dict[str, Any]
 
 
@@ -50,7 +51,7 @@ def quantize(request: Request) -> int:
     settings = llama_cpp.llama_model_quantize_default_params()
     kind = "ALL" if request["level"] == "F32" else "MOSTLY"
     settings.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_{kind}_{request['level']}")
-    settings.nthread = cores()
+    settings.nthread, settings.max_buf_size = cores(), MEMORY
     settings.dry_run, settings.pure = request["dry"], request["pure"]
     if request["types"]:
         settings.tt_overrides = _overrides(request["types"])
