@@ -6,6 +6,7 @@ Nothing heavy is imported here; each command loads what it runs, so that --help 
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import warnings
 from functools import partial
@@ -267,7 +268,13 @@ def main() -> None:
     """Run the command line: the entry point of `localtune`."""
     # peft 0.21 asks transformers 5.23 by an old name; a person can do nothing about it.
     warnings.filterwarnings("ignore", r"`is_gradient_checkpointing`", FutureWarning)
+    signal.signal(signal.SIGTERM, _end)
     cli(prog_name="localtune")
+
+
+def _end(number: int, _: Any) -> None:
+    """End as Ctrl-C does, so that no file under a temporary name stays; 143, as a shell says it."""
+    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

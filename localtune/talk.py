@@ -89,3 +89,5 @@ def serve(folder: Path, level: str, host: str, port: int) -> None:
             )
     except KeyboardInterrupt:
         server.wait(10)  # the terminal's Ctrl-C has reached it too
+    finally:
+        server.terminate()

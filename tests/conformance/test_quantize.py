@@ -254,7 +254,8 @@ def test_a_quantizer_that_dies_is_an_error(master: Path, tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ctrl_c_ends_it_and_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_and_leaves_nothing(sent: int, code: int, tmp_path: Path) -> None:
     master = make_master(tmp_path, 1024, num_hidden_layers=4)
     out = tmp_path / "out"
     out.mkdir()
@@ -266,7 +267,7 @@ def test_ctrl_c_ends_it_and_leaves_nothing(tmp_path: Path) -> None:
     )
     while not list(out.iterdir()) and process.poll() is None:
         time.sleep(0.005)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     said = process.communicate(timeout=30)[1]
-    assert process.returncode == 130 and "Traceback" not in said, said
+    assert process.returncode == code and "Traceback" not in said, said
     assert list(out.iterdir()) == []
