@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from localtune.config import READERS, CorpusConfig, library_version
+from localtune.cores import cores
 from localtune.corpus import ocr
 from localtune.corpus.archives import MOST_MEMBERS
 from localtune.corpus.document import VERSION, Reading, Settings
@@ -122,7 +123,7 @@ class _Reader:
     def run(self, seconds: float) -> None:
         """Read what waits, and what comes out of archives meanwhile."""
         megabytes = MEGABYTES + MEGABYTES_OCR * self._settings.ocr
-        number = min(len(os.sched_getaffinity(0)), PROCESSES)
+        number = min(cores(), PROCESSES)
         workers = Workers[_Item](number, seconds, megabytes, self._settings)
         for item, answer in workers.read(self._waiting):
             if "members" in answer or "passages" in answer:  # not what a crash or a stop left

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from localtune.cores import cores
 from localtune.progress import Progress
 
 BLOCK = 1 << 20  # weights a thread holds at once
@@ -28,8 +28,7 @@ def run_in_threads(
     """
     from threadpoolctl import threadpool_limits
 
-    affinity = getattr(os, "sched_getaffinity", None)
-    threads = min(8, len(affinity(0)) if affinity else os.cpu_count() or 1)
+    threads = min(8, cores())
     waiting: deque[Future[None]] = deque()
     with (
         threadpool_limits(1, "blas"),

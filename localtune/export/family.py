@@ -38,6 +38,7 @@ class Family:
     `order` and `columns` give a GGUF tensor's rows and columns in another order, `transposed` are
     stored as (in, out) in safetensors, to `plus_one` a 1 is added, `negative_exp` become -exp(x).
     A layer may lack what is `optional`. Tensors that begin with one of `dropped` aren't written.
+    Where config.json says null, which isn't a default, `nulls` has the value that stands for it.
     `extra` and `factors` return metadata and tensors that only this family has.
     """
 
@@ -59,3 +60,4 @@ class Family:
     extra: Callable[[Config], dict[str, Any]] = lambda config: {}
     factors: Callable[[Config], dict[str, npt.NDArray[np.float32]]] = lambda config: {}
     tokenizer: str = "bpe"
+    nulls: Config = field(default_factory=dict)

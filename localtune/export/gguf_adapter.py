@@ -26,11 +26,12 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from gguf import GGML_QUANT_VERSION, GGMLQuantizationType, GGUFWriter, Keys, Metadata
+from gguf import GGML_QUANT_VERSION, GGMLQuantizationType, GGUFWriter, Keys
 from gguf.quants import quantize
 
 from localtune.errors import ExportError
 from localtune.export.adapter import Adapter
+from localtune.export.card import read_card
 from localtune.export.config_json import read_config
 from localtune.export.family import Family
 from localtune.export.gguf_file import BYTES, TYPES
@@ -102,7 +103,7 @@ def export_adapter(
     config = read_config(base)
     family = family_of(config)
     config = complete(config, family, count_tokens(base, family.tokenizer))
-    Merged(base, adapter, config, family.prefix)  # refuses an adapter of another base
+    Merged(base, adapter, config, family.prefix)  # refuses one of another base, or with NaN
     bare, held = Merged(base, None, config, family.prefix), Adapter(adapter)
     _check_products(held)
     found, alpha = plan(family, config, bare), _alpha(held)
@@ -110,7 +111,7 @@ def export_adapter(
     _check_brought(held, bare, family)
     with atomic_path(out) as temporary, closing(GGUFWriter(temporary, family.arch)) as writer:
         _describe(writer, factors, held, TYPES[kind])
-        _add_metadata(writer, adapter, name, alpha)
+        _add_metadata(writer, adapter, name, alpha, progress)
         _write(writer, factors, held, TYPES[kind], progress)
 
 
@@ -214,9 +215,11 @@ def _describe(
         writer.add_tensor_info(factor.name, shape, np.dtype(np.float32), size, type_)
 
 
-def _add_metadata(writer: GGUFWriter, adapter: Path, name: str, alpha: float) -> None:
-    said = Metadata.load(None, adapter, name, writer.get_total_parameter_count()[0])
-    said.name, said.base_models = name, None
+def _add_metadata(
+    writer: GGUFWriter, adapter: Path, name: str, alpha: float, progress: Progress
+) -> None:
+    said = read_card(adapter, name, writer.get_total_parameter_count(), progress)
+    said.base_models = said.size_label = None
     said.tags = [tag for tag in said.tags or [] if not tag.startswith("base_model:")] or None
     writer.add_type("adapter")
     writer.add_string(Keys.Adapter.TYPE, "lora")
@@ -239,18 +242,14 @@ def _write(
     with progress.bar("export adapter", len(factors)) as bar:
         for factor in factors:
             values = factor.read(held)
-            _check_numbers(values, factor, type_)
+            if type_ is GGMLQuantizationType.F16:
+                _check_halves(values, factor)
             writer.write_tensor_data(quantize(values, type_))
             bar.advance()
 
 
-def _check_numbers(values: Array, factor: Factor, type_: GGMLQuantizationType) -> None:
-    if not np.isfinite(values).all():
-        raise ExportError(
-            f"The adapter's {next(iter(factor.sources))} is infinite or not a number (NaN).",
-            "Training went wrong, or the file is damaged; lower --learning-rate, or train again.",
-        )
-    if type_ is GGMLQuantizationType.F16 and np.abs(values).max() > HALF:
+def _check_halves(values: Array, factor: Factor) -> None:
+    if np.abs(values).max() > HALF:
         raise ExportError(
             f"The adapter's {next(iter(factor.sources))} holds numbers that F16 can't express.",
             "Write it as f32 or bf16, which can.",

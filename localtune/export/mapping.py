@@ -23,7 +23,7 @@ from localtune.export.merged import Merged
 from localtune.export.rope import rope_metadata
 
 Index = npt.NDArray[np.intp]
-NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
+NUMBER = re.compile(r"(?<=\.)(?:0|[1-9]\d*)(?=\.)")
 TERM = re.compile(r"(\d*)([a-zA-Z])")
 # GGUF key -> (config.json's name, type), for every family that has it.
 KEYS: dict[str, tuple[str, type]] = {
@@ -85,7 +85,8 @@ def family_of(config: Config) -> Family:
 
 def complete(config: Config, family: Family, tokens: int) -> Config:
     """Return a configuration with the family's defaults, and the tokenizer's size as "tokens"."""
-    found = {**with_defaults(config, family.defaults), "tokens": tokens}
+    nulls = {key: value for key, value in family.nulls.items() if config.get(key, value) is None}
+    found = {**with_defaults(config, family.defaults), **nulls, "tokens": tokens}
     if family.arch == "gpt2" and found.get("intermediate_size") is None:
         found["intermediate_size"] = 4 * found["hidden_size"]
     return found

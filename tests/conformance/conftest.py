@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
+from script_reference import Script, running
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers
 from tokenizers import pre_tokenizers as pre
 from tokenizers.trainers import BpeTrainer
@@ -151,6 +152,18 @@ def make_adapter(base: Path, folder: Path, **config: object) -> Path:
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A base like the built-in one: byte-level BPE, ChatML, tied embeddings."""
     return make_base(tmp_path_factory.mktemp("base"), "gpt-2")
+
+
+@pytest.fixture(scope="session")
+def script() -> Iterator[Script]:
+    """llama.cpp's convert_hf_to_gguf.py."""
+    yield from running("reference_process.py")
+
+
+@pytest.fixture(scope="session")
+def lora_script() -> Iterator[Script]:
+    """llama.cpp's convert_lora_to_gguf.py."""
+    yield from running("lora_reference_process.py")
 
 
 @pytest.fixture(scope="session")

@@ -1,19 +1,14 @@
-"""Random LoRAs, llama.cpp's own converter of them, and llama.cpp with a GGUF adapter."""
+"""Random LoRAs, and llama.cpp with a GGUF adapter."""
 
 from __future__ import annotations
 
 import ctypes
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import llama_cpp
 import torch
 from conftest import CHATML, KINDS
-from gguf import GGUFReader
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
@@ -21,36 +16,7 @@ from transformers import PreTrainedTokenizerFast as Fast
 
 from localtune.runtimes.llama import Model
 
-HERE = Path(__file__).parent
 IDS = [5 + (i * 37) % 440 for i in range(64)]
-
-
-class Script:
-    """convert_lora_to_gguf.py in a process of its own, for many adapters."""
-
-    def __init__(self, source: Path) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, str(HERE / "lora_reference_process.py"), str(source)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env={**os.environ, "PYTHONPATH": "", "HF_HUB_OFFLINE": "1"},
-        )
-
-    def convert(self, base: Path, adapter: Path, out: Path, kind: str) -> GGUFReader:
-        assert self._process.stdin and self._process.stdout
-        job = {"base": str(base), "adapter": str(adapter), "out": str(out), "kind": kind}
-        self._process.stdin.write(json.dumps(job) + "\n")
-        self._process.stdin.flush()
-        answer = next(line for line in self._process.stdout if line.startswith("@@"))
-        error = json.loads(answer[2:]).get("error")
-        assert not error, error
-        return GGUFReader(out)
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.wait()
 
 
 def add_tokenizer(base: Path) -> Path:

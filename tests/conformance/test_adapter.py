@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,12 @@ import numpy as np
 import pytest
 import torch
 from gguf import GGUFReader
-from loras import Script, add_tokenizer, edit_weights, logits, make_adapter, upon
+from gguf_fields import fields
+from loras import add_tokenizer, edit_weights, logits, make_adapter, upon
 from peft import LoraConfig, get_peft_model
 from random_models import GEMMA, LINEAR_ATTENTION, SMALL, VARIANTS, make_model
 from safetensors.torch import load_file, save_file
-from script_reference import reference
+from script_reference import Script
 from test_adapter_refused import assert_refused
 from transformers import AutoConfig, AutoModelForImageTextToText
 
@@ -60,30 +60,19 @@ IMAGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {**SEES, "depth": 1, "num_heads": 2, "out_hidden_size": 256},
     ),
 }
-NAMES = ("general.name", "general.tags", "general.base_model")
+NAMES = ("general.tags", "general.base_model")
 
 
-@pytest.fixture(scope="module")
-def script() -> Iterator[Script]:
-    source = reference()
-    if source is None:
-        pytest.skip("llama.cpp's converter can't be fetched: no network")
-    process = Script(source)
-    yield process
-    process.close()
+def tensors(gguf: Path) -> dict[str, Any]:
+    return {tensor.name: tensor for tensor in GGUFReader(gguf).tensors}
 
 
-def tensors(reader: GGUFReader) -> dict[str, Any]:
-    return {tensor.name: tensor for tensor in reader.tensors}
+def said_of(gguf: Path) -> dict[str, Any]:
+    return {key: value for key, value in fields(gguf).items() if not key.startswith(NAMES)}
 
 
-def fields(reader: GGUFReader) -> dict[str, Any]:
-    held = {k: f for k, f in reader.fields.items() if "." in k and not k.startswith("GGUF.")}
-    return {k: field.contents() for k, field in held.items() if not k.startswith(NAMES)}
-
-
-def assert_equal(ours: GGUFReader, theirs: GGUFReader, lora: str, turned: bool = False) -> None:
-    said, wanted = fields(ours), fields(theirs)
+def assert_equal(ours: Path, theirs: Path, lora: str, turned: bool = False) -> None:
+    said, wanted = said_of(ours), said_of(theirs)
     if lora == "rslora":
         wanted["adapter.lora.alpha"] = float(np.float32(16 * np.sqrt(8)))
     assert said == wanted
@@ -125,7 +114,7 @@ def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.mark.parametrize("lora", LORAS)
 def test_equals_the_scripts_and_the_merged_model(
-    family: Path, lora: str, script: Script, tmp_path: Path
+    family: Path, lora: str, lora_script: Script, tmp_path: Path
 ) -> None:
     variant, base = (family / "variant").read_text(), family / "base"
     given = {"target_modules": ATTENTION} if variant in EXPERTS else {}
@@ -134,8 +123,8 @@ def test_equals_the_scripts_and_the_merged_model(
     adapter = make_adapter(base, tmp_path / "adapter", **{**given, **LORAS[lora]})
     ours = tmp_path / "ours.gguf"
     export_adapter(base, adapter, ours, "mine")
-    theirs = script.convert(base, adapter, tmp_path / "theirs.gguf", "f32")
-    assert_equal(GGUFReader(ours), theirs, lora, turned=variant == "gpt2")
+    theirs = lora_script.convert(base, tmp_path / "theirs.gguf", "f32", adapter=adapter)
+    assert_equal(ours, theirs, lora, turned=variant == "gpt2")
     assert_like_merged(family / "base.gguf", base, adapter, ours)
 
 
@@ -148,37 +137,41 @@ def assert_like_merged(gguf: Path, base: Path, adapter: Path, ours: Path) -> Non
     assert divergence(wanted, logits(gguf, ours)).mean() < 1e-6
 
 
-def test_gpt2_with_the_scripts_file_is_refused(script: Script, tmp_path: Path) -> None:
+def test_gpt2_with_the_scripts_file_is_refused(lora_script: Script, tmp_path: Path) -> None:
     """Why ours isn't the script's there."""
     base = add_tokenizer(make_model(tmp_path / "base", "gpt2", 512))
-    script.convert(base, make_adapter(base, tmp_path / "a"), tmp_path / "theirs.gguf", "f32")
+    lora_script.convert(
+        base, tmp_path / "theirs.gguf", "f32", adapter=make_adapter(base, tmp_path / "a")
+    )
     export_master(base, None, tmp_path / "base.gguf", "base")
     assert not upon(Model(tmp_path / "base.gguf"), tmp_path / "theirs.gguf")
 
 
 @pytest.mark.parametrize("kind", ["f32", "f16", "bf16"])
 @pytest.mark.parametrize("stored", [torch.float32, torch.bfloat16], ids=str)
-def test_types(kind: str, stored: torch.dtype, llama: Path, script: Script, tmp_path: Path) -> None:
+def test_types(
+    kind: str, stored: torch.dtype, llama: Path, lora_script: Script, tmp_path: Path
+) -> None:
     adapter = make_adapter(llama, tmp_path / "adapter")
     edit_weights(adapter, lambda name, weight: weight.to(stored))
     export_adapter(llama, adapter, tmp_path / "ours.gguf", "mine", kind=kind)
-    theirs = script.convert(llama, adapter, tmp_path / "theirs.gguf", kind)
-    assert_equal(GGUFReader(tmp_path / "ours.gguf"), theirs, "plain")
+    theirs = lora_script.convert(llama, tmp_path / "theirs.gguf", kind, adapter=adapter)
+    assert_equal(tmp_path / "ours.gguf", theirs, "plain")
     export_master(llama, adapter, tmp_path / "merged.gguf", "merged")
     export_master(llama, None, tmp_path / "base.gguf", "base")
     got = logits(tmp_path / "base.gguf", tmp_path / "ours.gguf")
     assert divergence(logits(tmp_path / "merged.gguf"), got).mean() < 1e-3
 
 
-def test_embedding_and_head(llama: Path, script: Script, tmp_path: Path) -> None:
+def test_embedding_and_head(llama: Path, lora_script: Script, tmp_path: Path) -> None:
     """PEFT saves their own weights beside the factors, which are the base's."""
     names = ["embed_tokens", "lm_head", "q_proj"]
     adapter = make_adapter(llama, tmp_path / "adapter", target_modules=names, use_rslora=True)
     stored = load_file(adapter / "adapter_model.safetensors")
     assert any(name.endswith("embed_tokens.base_layer.weight") for name in stored)
     export_adapter(llama, adapter, tmp_path / "ours.gguf", "mine")
-    theirs = script.convert(llama, adapter, tmp_path / "theirs.gguf", "f32")
-    assert_equal(GGUFReader(tmp_path / "ours.gguf"), theirs, "rslora")
+    theirs = lora_script.convert(llama, tmp_path / "theirs.gguf", "f32", adapter=adapter)
+    assert_equal(tmp_path / "ours.gguf", theirs, "rslora")
     export_master(llama, None, tmp_path / "base.gguf", "base", kind="f32")
     assert_like_merged(tmp_path / "base.gguf", llama, adapter, tmp_path / "ours.gguf")
 
@@ -222,13 +215,13 @@ def by_expert(base: Path, folder: Path, weights: dict[str, tuple[int, int]], cou
     ],
 )
 def test_experts(
-    variant: str, weights: dict[str, tuple[int, int]], script: Script, tmp_path: Path
+    variant: str, weights: dict[str, tuple[int, int]], lora_script: Script, tmp_path: Path
 ) -> None:
     base = add_tokenizer(make_model(tmp_path / "base", variant, 512))
     adapter = by_expert(base, tmp_path / "adapter", weights, 4)
     export_adapter(base, adapter, tmp_path / "ours.gguf", "mine")
-    theirs = script.convert(base, adapter, tmp_path / "theirs.gguf", "f32")
-    assert_equal(GGUFReader(tmp_path / "ours.gguf"), theirs, "plain")
+    theirs = lora_script.convert(base, tmp_path / "theirs.gguf", "f32", adapter=adapter)
+    assert_equal(tmp_path / "ours.gguf", theirs, "plain")
     export_master(base, None, tmp_path / "base.gguf", "base", kind="f32")
     assert_like_merged(tmp_path / "base.gguf", base, adapter, tmp_path / "ours.gguf")
     fewer = by_expert(base, tmp_path / "fewer", weights, 3)
@@ -244,7 +237,7 @@ class Warnings(Silent):
 
 
 @pytest.mark.parametrize("kind", IMAGES)
-def test_the_text_model_of_one_for_images(kind: str, script: Script, tmp_path: Path) -> None:
+def test_the_text_model_of_one_for_images(kind: str, lora_script: Script, tmp_path: Path) -> None:
     text, vision = IMAGES[kind]
     torch.manual_seed(7)
     config = AutoConfig.for_model(kind, text_config=text, vision_config=vision)
@@ -256,8 +249,8 @@ def test_the_text_model_of_one_for_images(kind: str, script: Script, tmp_path: P
     edit_weights(adapter, lambda name, weight: torch.randn_like(weight) * 0.05)
     export_adapter(base, adapter, ours, "mine", progress=warnings)
     assert "no part that writes text" in warnings.said[0]
-    theirs = script.convert(base, adapter, tmp_path / "theirs.gguf", "f32")
-    assert_equal(GGUFReader(ours), theirs, "plain")
+    theirs = lora_script.convert(base, tmp_path / "theirs.gguf", "f32", adapter=adapter)
+    assert_equal(ours, theirs, "plain")
     export_master(base, None, tmp_path / "base.gguf", "base", kind="f32")
     assert_like_merged(tmp_path / "base.gguf", base, adapter, ours)
 

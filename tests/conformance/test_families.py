@@ -6,11 +6,6 @@ transformers' on the same weights.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,57 +16,15 @@ from conftest import CHATML, KINDS
 from gguf import GGUFReader
 from gguf_fields import fields
 from random_models import VARIANTS, make_model
-from script_reference import reference
+from script_reference import Script
 from transformers import AutoModelForCausalLM
 from transformers import PreTrainedTokenizerFast as Fast
 
 from localtune.evaluation.faithful import agreement, divergence, torch_logits
+from localtune.evaluation.layers import first_difference, torch_layers
 from localtune.export.families import FAMILIES
 from localtune.export.master import export_master
 from localtune.runtimes.llama import Model
-
-HERE = Path(__file__).parent
-
-
-class Script:
-    """llama.cpp's converter in a process of its own, for many models."""
-
-    def __init__(self, source: Path) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, str(HERE / "reference_process.py"), str(source)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env={**os.environ, "PYTHONPATH": "", "HF_HUB_OFFLINE": "1"},
-        )
-
-    def convert(self, base: Path, out: Path, **job: Any) -> Path:
-        """Convert a base, or fail the test with what the script said."""
-        assert self._process.stdin and self._process.stdout
-        job = {"kind": "bf16", **job, "base": str(base), "out": str(out)}
-        self._process.stdin.write(json.dumps(job) + "\n")
-        self._process.stdin.flush()
-        for line in self._process.stdout:
-            if line.startswith("@@"):
-                error = json.loads(line[2:]).get("error")
-                assert not error, error
-                return out
-        raise AssertionError("the script's process has ended")
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-
-@pytest.fixture(scope="session")
-def script() -> Iterator[Script]:
-    source = reference()
-    if source is None:
-        pytest.skip("llama.cpp's converter can't be fetched: no network")
-    process = Script(source)
-    yield process
-    process.close()
 
 
 @pytest.fixture(scope="module")
@@ -152,3 +105,5 @@ def assert_same_logits(base: Path, master: Path, most: float) -> None:
     got = got[:, : wanted.shape[1]]
     assert divergence(wanted, got).mean() < most
     assert agreement(wanted, got).mean() > 0.98
+    layers = first_difference(torch_layers(torch_model, ids), model.layers(ids))
+    assert layers.startswith("the outputs of all")

@@ -18,8 +18,8 @@ from gguf_fields import fields
 from peft import PeftModel
 from random_models import edit, make_model
 from safetensors.torch import load_file, save_file
-from test_families import Script, assert_equal, difference, with_tokenizer
-from test_families import script as script  # the fixtures
+from script_reference import Script
+from test_families import assert_equal, difference, with_tokenizer
 from test_families import tokenizer as tokenizer
 from test_merged import make, merged_by_peft, weights
 from test_refused import Warnings
@@ -263,3 +263,27 @@ def test_a_card_that_cannot_be_read_is_left_away(card: bytes, base: Path, tmp_pa
     export_master(base, None, tmp_path / "m.gguf", "m", progress=loud)
     assert "README.md" in loud.said[0]
     assert fields(tmp_path / "m.gguf")["general.sampling.temp"] == 0.5
+
+
+def test_gemma_2_without_caps_is_not_capped(tokenizer: Path, tmp_path: Path) -> None:
+    """llama.cpp caps Gemma 2's logits whatever the file says, so the caps are out of reach."""
+    base = with_tokenizer(make_model(tmp_path / "base", "gemma2", 512), tokenizer)
+    held = load_file(base / "model.safetensors")
+    norm = next(name for name in held if name.endswith("model.norm.weight"))
+    held[norm] = torch.full_like(held[norm], 60.0)  # logits that 30 would cap
+    save_file(held, base / "model.safetensors", metadata={"format": "pt"})
+    caps = {"attn_logit_softcapping": None, "final_logit_softcapping": None}
+    change(base / "config.json", **caps)
+    export_master(base, None, tmp_path / "m.gguf", "m", kind="f32")
+    wanted, got = logits(base), Model(tmp_path / "m.gguf").logits(IDS)
+    assert np.abs(wanted).max() > 30
+    assert divergence(wanted, got[:, : wanted.shape[1]]).mean() < 1e-3
+
+
+def test_a_layers_number_is_written_without_zeros(base: Path, tmp_path: Path) -> None:
+    held = load_file(base / "model.safetensors")
+    name = "model.layers.0.mlp.up_proj.weight"
+    held["model.layers.00.mlp.up_proj.weight"] = held[name].clone()
+    save_file(held, base / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ExportError, match=r"layers\.00"):
+        export_master(base, None, tmp_path / "m.gguf", "m")

@@ -15,9 +15,8 @@ from conftest import NASTY, TEXT
 from gguf_fields import fields
 from random_models import make_model
 from real_vocabularies import BYTE_LEVEL, GEMMA, PIECED, write_vocabulary
-from script_reference import reference
-from test_families import Script, difference
-from test_families import script as script  # the fixture
+from script_reference import Script, reference
+from test_families import difference
 from tokenizers import Tokenizer
 
 from localtune.export.master import export_master

@@ -14,9 +14,9 @@ import localtune
 
 PACKAGE = Path(localtune.__file__).parent
 STAGES = {"corpus", "lessons", "training", "export", "runtimes", "evaluation", "report"}
-SHARED = {"errors", "progress", "config", "workspace", "privacy"}
+SHARED = {"cores", "errors", "progress", "config", "workspace", "privacy"}
 ONLY = {
-    "llama_cpp": {"runtimes/llama.py", "runtimes/quantizer.py"},
+    "llama_cpp": {f"runtimes/{name}.py" for name in ("llama", "layers", "quantizer", "vocabulary")},
     "huggingface_hub": {"training/base.py"},
     "click": {"cli.py", "cli_convert.py", "cli_levels.py", "command.py", "options.py"},
     "rich_click": {"cli.py", "command.py"},

@@ -11,6 +11,8 @@ from localtune.export.families.rows import ATTENTION, COMMON, HEAD_NORMS, MLP, S
 from localtune.export.family import OUTER, Family
 from localtune.export.rope import LOCAL_THETA, proportional_factors
 
+# llama.cpp caps Gemma 2's logits at any rate; cap * tanh(logit / cap) is then the logit itself.
+UNCAPPED = 1e6
 GEMMA2 = Family(
     "gemma2",
     ("Gemma2ForCausalLM",),
@@ -34,6 +36,7 @@ GEMMA2 = Family(
         "attention.sliding_window": int(config["sliding_window"]),
     },
     tokenizer="gemma",
+    nulls={"attn_logit_softcapping": UNCAPPED, "final_logit_softcapping": UNCAPPED},
 )
 
 

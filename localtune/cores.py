@@ -1,4 +1,4 @@
-"""How many threads llama.cpp may use."""
+"""How many threads or processes a stage may use."""
 
 from __future__ import annotations
 
