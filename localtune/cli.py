@@ -188,6 +188,7 @@ command("ladder")(cli_levels.ladder)
 
 command("convert")(cli_convert.convert)
 command("merge")(cli_convert.merge)
+command("modelfile")(cli_convert.modelfile)
 
 
 @command("evaluate")
