@@ -58,15 +58,22 @@ def check_installed(build: Build, wanted: Wanted, place: Place, progress: Progre
 
 
 def _row(build: Build, gguf: Path) -> Row:
-    """Return the shortest question that the exam found answered, else any of the exam."""
-    levels = build.config.quantize.levels
-    level = next((level for level in levels if build.at.level_gguf(level) == gguf), "")
-    if level and build.at.grade(level).exists():
+    """Return the shortest question that was answered in the exam, else any of the exam.
+
+    What another level said doesn't count as said by this one.
+    """
+    levels = sorted(
+        build.config.quantize.levels, key=lambda level: build.at.level_gguf(level) != gguf
+    )
+    level = next((level for level in levels if build.at.grade(level).exists()), None)
+    if level:
         rows = read_json(build.at.grade(level))["answers"]
     else:
         rows = read_exam(build.at.exam) if build.at.exam.exists() else []
     rows = sorted(rows, key=lambda row: (not row.get("correct"), len(row["question"])))
-    return rows[0] if rows else {"question": ANYTHING, "answers": []}
+    row = rows[0] if rows else {"question": ANYTHING, "answers": []}
+    own = level and build.at.level_gguf(level) == gguf
+    return row if own else {"question": row["question"], "answers": row["answers"]}
 
 
 def _compare(wanted: Wanted, messages: list[Row], shown: str | None, progress: Progress) -> str:

@@ -69,7 +69,10 @@ def install(
         version = server.version()
         progress.stage(f"Ollama {version}", url)
         if not is_this_machine(url):
-            progress.note("it runs on another machine, which the model is sent to")
+            progress.warn(
+                "the server runs on another machine: the model, and with it what it learned of "
+                "your documents, is sent there"
+            )
         models = server.models()
         _check_name(wanted.name, models, may_replace)
         blobs = _blobs(build, wanted, progress)
@@ -78,7 +81,8 @@ def install(
         missing = _missing(server, wanted, blobs)
         _check_room(url, models, wanted, missing, progress)
         for file, digest in missing.items():
-            server.upload(file, digest, progress)
+            if server.upload(file, digest, progress):
+                progress.note(f"{file.name} uploaded, {size(file.stat().st_size)}")
         server.create(request, progress)
         place = Place(str(wanted.name), url)
         write_json(build.at.installed, vars(place))

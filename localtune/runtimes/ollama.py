@@ -47,7 +47,7 @@ class Ollama:
                 # A proxy named in the environment can't reach this machine's own loopback.
                 trust_env=not is_this_machine(url),
             )
-        except httpx2.InvalidURL as error:
+        except (httpx2.InvalidURL, ValueError) as error:
             raise ConfigError(
                 f"{url} is no address of a server ({error}).", "Check --host and OLLAMA_HOST."
             ) from error
@@ -177,7 +177,7 @@ class Ollama:
                 yield row
 
     def _refused(self, response: httpx2.Response) -> ServerError:
-        text = str(_json(response.text).get("error") or response.text.strip()[:300])
+        text = str(_json(response.text).get("error") or response.reason_phrase)
         if response.status_code in AWAY:
             said = f" ({text})" if text else ""
             message = f"{self.url} answers HTTP {response.status_code}{said}."
@@ -189,7 +189,7 @@ class Ollama:
         """Turn what httpx2 raises into a message."""
         try:
             yield
-        except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, UnicodeError) as error:
             raise Unreachable(
                 f"No Ollama answers at {self.url} ({error}).",
                 "Start it with `ollama serve` or the Ollama app, or say where it is with --host or "

@@ -29,6 +29,11 @@ KNOWN = (
         "Run the same command again, while nothing writes to the file.",
     ),
     (
+        "(?:Entity|Content|Payload) Too Large",
+        "What stands between here and Ollama takes no file as large",
+        "Raise its limit (client_max_body_size in nginx), or run this on the server's machine.",
+    ),
+    (
         "LoRA adapters are no longer supported",
         "This Ollama takes no adapters",
         "Install a merged model instead, as `localtune build` makes it.",
