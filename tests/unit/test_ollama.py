@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import socket
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from stand_in_ollama import PIECE, Handler, Row, StandIn
 
 from localtune.errors import ConfigError, LocaltuneError, ServerError
+from localtune.hashes import Hashes
 from localtune.progress import Bar, Silent
 from localtune.runtimes.ollama import Ollama, Unreachable
 
@@ -75,6 +78,19 @@ def test_a_file_is_uploaded_once_and_counted(server: StandIn, file: Path) -> Non
         assert heard.bars == [("upload (MB)", 3, 3)]
         assert not ollama.upload(file, digest(file), heard)
     assert server.uploads() == 1 and server.received == file.stat().st_size
+
+
+def test_a_large_file_is_never_in_memory(server: StandIn, tmp_path: Path) -> None:
+    huge = tmp_path / "huge.gguf"
+    huge.touch()
+    os.truncate(huge, 200 << 20)
+    wanted = Hashes().file(huge)
+    tracemalloc.start()
+    with client(server) as ollama:
+        assert ollama.upload(huge, f"sha256:{wanted}")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 16 << 20, peak
 
 
 def drop(handler: Handler) -> bool:
