@@ -97,7 +97,10 @@ def _show(checked: Checked) -> None:
 def _run(place: Place) -> str:
     from localtune.runtimes.ollama_host import server_url
 
-    usual = server_url() == place.url
+    try:
+        usual = server_url() == place.url
+    except ConfigError:  # OLLAMA_HOST is wrong, and --host was given instead
+        usual = False
     return f"{'' if usual else f'OLLAMA_HOST={place.url} '}ollama run {place.name}"
 
 

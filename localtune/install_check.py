@@ -111,12 +111,13 @@ def expected_prompt(wanted: Wanted, messages: list[Row]) -> tuple[str, str] | No
 
 
 def _before(commands: tuple[Command, ...]) -> list[Row]:
-    """Return what a Modelfile puts before every conversation: its MESSAGEs, and SYSTEM first."""
+    """Return what a Modelfile puts before every conversation: SYSTEM, then its MESSAGEs.
+
+    Source: ChatHandler in server/routes.go of Ollama 0.33.
+    """
     said = [{"role": c.key, "content": c.value} for c in commands if c.name == "MESSAGE"]
     system = [c.value for c in commands if c.name == "SYSTEM"][-1:]
-    if not any(system) or (said and said[0]["role"] == "system"):
-        return said
-    return [{"role": "system", "content": system[0]}, *said]
+    return [*({"role": "system", "content": text} for text in system if text), *said]
 
 
 def _difference(shown: str, expected: str) -> str:

@@ -92,7 +92,7 @@ def install(
 def what_is_wanted(build: Build, name: str, level: str, progress: Progress) -> Wanted:
     """Read a build's Modelfile, for another level if one is named. Raises LocaltuneError."""
     gguf = shipped(build, level)
-    commands = parse(build.at.modelfile.read_text(encoding="utf-8"))
+    commands = _commands(build.at.modelfile)
     if level:
         commands = _with_file(commands, gguf)
     files = {
@@ -105,6 +105,13 @@ def what_is_wanted(build: Build, name: str, level: str, progress: Progress) -> W
             _check_it_is_a_model(value, file)
             del files[value]
     return Wanted(_name(build, name, progress), gguf, tuple(commands), files)
+
+
+def _commands(modelfile: Path) -> list[Command]:
+    try:
+        return parse(modelfile.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{modelfile} is no text of UTF-8.", "Save it as UTF-8.") from error
 
 
 def _with_file(commands: list[Command], gguf: Path) -> list[Command]:
@@ -253,6 +260,6 @@ def llama_server(folder: Path, level: str, port: int, context: int) -> list[str]
 
     build = open_build(folder)
     gguf = shipped(build, level)
-    request = create_request(parse(build.at.modelfile.read_text(encoding="utf-8")), "", {})
+    request = create_request(_commands(build.at.modelfile), "", {})
     known = request.get("parameters", {}).get("num_ctx", 0)
     return llama_command(gguf, build.at.name, port, context or known)

@@ -21,6 +21,7 @@ from localtune.runtimes.ollama_host import is_this_machine
 from localtune.runtimes.ollama_refusals import refusal
 
 CONNECT = 10.0  # seconds
+SHORT = 60.0  # seconds for what needs no work, such as the version
 PATIENCE = 900.0  # seconds without a sign; Ollama gives a model 300 to load (OLLAMA_LOAD_TIMEOUT)
 WAITS = (1.0, 4.0, 15.0)  # seconds before an upload is tried again
 PIECE = 1 << 20  # bytes that are read at once
@@ -60,8 +61,8 @@ class Ollama:
 
     def version(self) -> str:
         """Return the server's version, such as "0.33.0". Raises ServerError for another server."""
-        with self._asking():
-            response = self._client.get("/api/version")
+        with self._asking(SHORT):
+            response = self._client.get("/api/version", timeout=min(SHORT, self._patience))
         found = _json(response.text)
         if response.status_code in AWAY:
             raise self._refused(response)
@@ -80,8 +81,8 @@ class Ollama:
 
     def has_blob(self, digest: str) -> bool:
         """Whether the server holds a file, so that it needn't be uploaded."""
-        with self._asking():
-            response = self._client.head(f"/api/blobs/{digest}")
+        with self._asking(SHORT):
+            response = self._client.head(f"/api/blobs/{digest}", timeout=min(SHORT, self._patience))
         if response.status_code not in (200, 404):
             raise self._refused(response)
         return response.status_code == 200
@@ -185,7 +186,7 @@ class Ollama:
         return refusal(self.url, text, response.status_code)
 
     @contextmanager
-    def _asking(self) -> Iterator[None]:
+    def _asking(self, patience: float = PATIENCE) -> Iterator[None]:
         """Turn what httpx2 raises into a message."""
         try:
             yield
@@ -197,7 +198,7 @@ class Ollama:
             ) from error
         except httpx2.TimeoutException as error:
             raise Unreachable(
-                f"Ollama at {self.url} gave no sign for {self._patience:g} s.",
+                f"Ollama at {self.url} gave no sign for {min(patience, self._patience):g} s.",
                 "Look at its log; it may lack memory or disk. Run the same command again: a file "
                 "that is there already isn't sent again.",
             ) from error

@@ -187,7 +187,7 @@ class Handler(BaseHTTPRequestHandler):
             self.say(404, {"error": f"model '{body['model']}' not found"})
             return
         messages = [*model.get("messages", []), *body["messages"]]
-        if model.get("system") and messages[0]["role"] != "system":
+        if model.get("system") and body["messages"][0]["role"] != "system":
             messages = [{"role": "system", "content": model["system"]}, *messages]
         reply: Row = {"model": body["model"], "created_at": "2026-11-21T12:00:00Z"}
         if body.get("_debug_render_only") and self.owner.shows_prompts:

@@ -29,6 +29,7 @@ from localtune.runtimes.modelfile_grammar import Command
 from localtune.runtimes.ollama_disk import store_of
 from localtune.steps import Build
 
+pytestmark = pytest.mark.slow
 Run = Callable[..., "Done"]
 
 
@@ -254,9 +255,18 @@ def test_the_expected_prompt_has_what_the_modelfile_puts_before_it(build: Build)
     before = [{"role": "system", "content": "Be kind."}, {"role": "assistant", "content": "Hello."}]
     found = expected_prompt(wanted_with(build, said, system), user)
     assert found and found[1] == chatml([*before, *user])
-    own = Command("MESSAGE", "Be brief.", "system")
-    found = expected_prompt(wanted_with(build, system, own), user)
-    assert found and found[1] == chatml([{"role": "system", "content": "Be brief."}, *user])
+    found = expected_prompt(wanted_with(build, Command("SYSTEM", "")), user)
+    assert found and found[1] == chatml(user)
+
+
+def test_system_and_messages_of_the_modelfile_make_the_same_prompt(
+    build: Build, server: StandIn, run: Run
+) -> None:
+    with build.at.modelfile.open("a") as modelfile:
+        modelfile.write("MESSAGE user Hello.\nMESSAGE assistant Hello.\nSYSTEM Be kind.\n")
+    found = run("install", build.at.folder, "--json")
+    assert json.loads(found.stdout)["prompt"] == "same", found.stderr
+    assert server.models["boatyard:latest"]["system"] == "Be kind."
 
 
 def test_a_file_that_is_not_there_is_no_model_to_fetch(
@@ -274,6 +284,8 @@ def test_a_modelfile_that_is_wrong_is_said_before_the_upload(
     text = build.at.modelfile.read_text()
     build.at.modelfile.write_text(text + "PARAMETER Stop x\n")
     refused(run("install", build.at.folder), "no PARAMETER 'Stop'")
+    build.at.modelfile.write_bytes(text.encode() + b"# \xff\n")
+    refused(run("install", build.at.folder), "is no text of UTF-8")
     build.at.modelfile.write_text(text + "NOSUCH x\n")
     refused(run("install", build.at.folder), r"line \d+ can't be read")
     assert server.uploads() == 0
