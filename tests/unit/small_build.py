@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from localtune.config import BaseConfig, BuildConfig, QuantizeConfig
@@ -36,9 +35,3 @@ def make_build(folder: Path, name: str = "boatyard", levels: tuple[str, ...] = (
     said = [{**row, "said": "Ruben Okafor.", "correct": row["id"] != "3"} for row in ROWS]
     write_json(at.grade(levels[0]), {"recall": 0.66, "interval": [0.2, 0.9], "answers": said})
     return build
-
-
-def settings(build: Build) -> dict[str, object]:
-    """Return what the build remembers of itself."""
-    found: dict[str, object] = json.loads(build.at.settings.read_text())
-    return found
