@@ -66,27 +66,28 @@ def install(
     wanted = what_is_wanted(build, name, level, progress)
     url = server_url(host)
     with build.at.hold(), Ollama(url) as server:
-        version = server.version()
-        progress.stage(f"Ollama {version}", url)
-        if not is_this_machine(url):
-            progress.warn(
-                "the server runs on another machine: the model, and with it what it learned of "
-                "your documents, is sent there"
-            )
+        version = _meet(server, progress)
         models = server.models()
         _check_name(wanted.name, models, may_replace)
         blobs = _blobs(build, wanted, progress)
         request = create_request(wanted.commands, str(wanted.name), blobs)
         _check_version(version, request)
-        missing = _missing(server, wanted, blobs)
-        _check_room(url, models, wanted, missing, progress)
-        for file, digest in missing.items():
-            if server.upload(file, digest, progress):
-                progress.note(f"{file.name} uploaded, {size(file.stat().st_size)}")
+        _upload(server, models, wanted, blobs, progress)
         server.create(request, progress)
         place = Place(str(wanted.name), url)
         write_json(build.at.installed, vars(place))
     return build, wanted, place
+
+
+def _meet(server: Ollama, progress: Progress) -> str:
+    version = server.version()
+    progress.stage(f"Ollama {version}", server.url)
+    if not is_this_machine(server.url):
+        progress.warn(
+            "the server runs on another machine: the model, and with it what it learned of your "
+            "documents, is sent there"
+        )
+    return version
 
 
 def what_is_wanted(build: Build, name: str, level: str, progress: Progress) -> Wanted:
@@ -170,14 +171,24 @@ def _blobs(build: Build, wanted: Wanted, progress: Progress) -> dict[str, Blob]:
     return found
 
 
-def _missing(server: Ollama, wanted: Wanted, blobs: dict[str, Blob]) -> dict[Path, str]:
-    """Return the files that the server hasn't, with their digests."""
+def _upload(
+    server: Ollama,
+    models: list[str],
+    wanted: Wanted,
+    blobs: dict[str, Blob],
+    progress: Progress,
+) -> None:
+    """Bring the files to the server that it hasn't, if there is room."""
     files = {file: blobs[value].digest for value, file in wanted.files.items()}
-    return {file: digest for file, digest in files.items() if not server.has_blob(digest)}
+    missing = {file: digest for file, digest in files.items() if not server.has_blob(digest)}
+    _check_room(server.url, models, wanted, list(missing), progress)
+    for file, digest in missing.items():
+        if server.upload(file, digest, progress):
+            progress.note(f"{file.name} uploaded, {size(file.stat().st_size)}")
 
 
 def _check_room(
-    url: str, models: list[str], wanted: Wanted, missing: dict[Path, str], progress: Progress
+    url: str, models: list[str], wanted: Wanted, missing: list[Path], progress: Progress
 ) -> None:
     """Refuse what can't fit on the server's disk: the upload, and what is made of it."""
     whole = sum(file.stat().st_size for file in wanted.files.values())
@@ -203,10 +214,11 @@ def _check_room(
 
 def place_of(build: Build) -> Place | None:
     """Return where a build was installed last, None where that isn't known."""
-    if not build.at.installed.exists():
+    try:
+        kept = read_json(build.at.installed)
+        return Place(str(kept["name"]), str(kept["url"]))
+    except (InputError, KeyError, TypeError):  # it was never installed, or the file is spoilt
         return None
-    kept = read_json(build.at.installed)
-    return Place(str(kept["name"]), str(kept["url"]))
 
 
 def reinstall(

@@ -22,7 +22,7 @@ from localtune.runtimes.ollama_refusals import refusal
 
 CONNECT = 10.0  # seconds
 SHORT = 60.0  # seconds for what needs no work, such as the version
-PATIENCE = 900.0  # seconds without a sign; Ollama gives a model 300 to load (OLLAMA_LOAD_TIMEOUT)
+PATIENCE = 1800.0  # seconds without a sign: a model of 100 GB is copied without a word
 WAITS = (1.0, 4.0, 15.0)  # seconds before an upload is tried again
 PIECE = 1 << 20  # bytes that are read at once
 AWAY = (502, 503, 504)  # what a proxy says of a server that is gone for now

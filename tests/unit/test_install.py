@@ -370,6 +370,7 @@ def test_quantize_puts_the_new_level_in_the_place_of_the_old(
 
 
 def test_quantize_installs_what_never_was(build: Build, server: StandIn, run: Run) -> None:
+    build.at.installed.write_text("[]")  # spoilt
     done = run("quantize", build.at.folder, "--to", "Q5_0", "--install")
     assert done.returncode == 0 and list(server.models) == ["boatyard:latest"]
 
