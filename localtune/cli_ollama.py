@@ -35,6 +35,7 @@ HOST = "Ollama's address, as HOST:PORT or a URL. [default: OLLAMA_HOST, or this 
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
+    metavar="PORT",
     default=8080,
     show_default=True,
     help="llama-server's port.",
@@ -101,7 +102,7 @@ def _run(place: Place) -> str:
         usual = server_url() == place.url
     except ConfigError:  # OLLAMA_HOST is wrong, and --host was given instead
         usual = False
-    return f"{'' if usual else f'OLLAMA_HOST={place.url} '}ollama run {place.name}"
+    return f"{'' if usual else f'OLLAMA_HOST={place.url} '}ollama run {place.name.removesuffix(':latest')}"
 
 
 def asking(replace: bool) -> Callable[[str], bool]:

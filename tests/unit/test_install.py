@@ -91,7 +91,7 @@ def test_a_build_is_installed_and_asked(build: Build, server: StandIn, run: Run)
     done = run("install", build.at.folder)
     assert done.returncode == 0, done.stderr
     assert f"boatyard:latest is in Ollama's list at {server.url}" in done.stdout
-    assert "ollama run boatyard:latest" in done.stdout
+    assert done.stdout.splitlines()[0].endswith(": ollama run boatyard")
     assert re.search(
         r"asked +Who keeps the keys\?\n +answered +Ruben Okafor\. \(right\)", done.stdout
     )
@@ -164,6 +164,8 @@ def test_no_server_and_another_server(build: Build, server: StandIn, run: Run) -
     server.accidents["GET /api/version"] = [lambda handler: handler.say(200, {}) or True]
     refused(run("install", build.at.folder), "isn't Ollama")
     assert not build.at.installed.exists()
+    done = run("install", build.at.folder, "--host", server.url, OLLAMA_HOST="tcp://wrong")
+    assert f"OLLAMA_HOST={server.url} ollama run boatyard\n" in done.stdout
 
 
 def without_template(build: Build) -> None:
