@@ -102,7 +102,8 @@ def _run(place: Place) -> str:
         usual = server_url() == place.url
     except ConfigError:  # OLLAMA_HOST is wrong, and --host was given instead
         usual = False
-    return f"{'' if usual else f'OLLAMA_HOST={place.url} '}ollama run {place.name.removesuffix(':latest')}"
+    name = place.name.removesuffix(":latest")
+    return f"{'' if usual else f'OLLAMA_HOST={place.url} '}ollama run {name}"
 
 
 def asking(replace: bool) -> Callable[[str], bool]:
