@@ -54,3 +54,7 @@ class RuntimeFileError(LocaltuneError):
 
 class EvaluationError(LocaltuneError):
     """An exam can't be asked, or the shipped file doesn't do what the trained model does."""
+
+
+class ServerError(LocaltuneError):
+    """A server, such as Ollama, doesn't answer, or refuses what is asked of it."""

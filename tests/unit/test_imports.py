@@ -18,7 +18,11 @@ SHARED = {"cores", "errors", "progress", "config", "workspace", "privacy"}
 ONLY = {
     "llama_cpp": {f"runtimes/{name}.py" for name in ("llama", "layers", "quantizer", "vocabulary")},
     "huggingface_hub": {"training/base.py"},
-    "click": {"cli.py", "cli_convert.py", "cli_levels.py", "command.py", "options.py"},
+    "httpx2": {"runtimes/ollama.py"},
+    "click": {
+        *(f"cli{part}.py" for part in ("", "_convert", "_levels", "_ollama")),
+        *("command.py", "options.py"),
+    },
     "rich_click": {"cli.py", "command.py"},
     "rich": {"terminal.py", "summary.py", "listing.py"},
     "xberg": {"corpus/office.py"},
@@ -26,7 +30,17 @@ ONLY = {
     "phonenumbers": {"privacy/phones.py", "privacy/pseudonyms.py"},
     "rensa": {"corpus/duplicates.py"},
 }
-HEAVY = ("torch", "transformers", "peft", "numpy", "gguf", "llama_cpp", "trafilatura", "rich")
+HEAVY = (
+    "torch",
+    "transformers",
+    "peft",
+    "numpy",
+    "gguf",
+    "llama_cpp",
+    "trafilatura",
+    "rich",
+    "httpx2",
+)
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
