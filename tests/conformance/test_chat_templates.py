@@ -17,12 +17,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import CHATML, make_adapter
 from script_reference import reference
 
 from localtune.config import PLAIN_TEMPLATE
 from localtune.errors import RuntimeFileError
+from localtune.export.master import export_master
+from localtune.modelfiles import comment_for
 from localtune.runtimes.chat import DAYS, render
-from localtune.runtimes.modelfile_grammar import holds
+from localtune.runtimes.llama import read_header
+from localtune.runtimes.modelfile import UNLIKE, modelfile_text
+from localtune.runtimes.modelfile_grammar import Command, holds, parse
 from localtune.runtimes.template import CONTENTS, THOUGHTS, conversations, derive
 
 BOS, EOS = "<s>", "</s>"
@@ -177,3 +182,18 @@ NOT_DERIVED = {
 @pytest.mark.parametrize("name", NOT_DERIVED)
 def test_what_go_cannot_do_is_not_derived(name: str) -> None:
     assert derive(NOT_DERIVED[name], BOS, EOS) is None
+
+
+def test_ollama_is_kept_from_taking_another_template(base: Path, tmp_path: Path) -> None:
+    """Where Go can't do it, the GGUF's template begins with what is like no other."""
+    dated = CHATML + "{{ strftime_now('%Y') }}"
+    (tmp_path / "base").symlink_to(base)
+    assert comment_for(tmp_path / "base", CHATML) == ""
+    assert comment_for(tmp_path / "base", dated) == UNLIKE
+    adapter = make_adapter(base, tmp_path / "adapter")
+    (adapter / "chat_template.jinja").write_text(dated)
+    export_master(base, adapter, tmp_path / "m.gguf", "m", comment=UNLIKE)
+    assert read_header(tmp_path / "m.gguf").template == UNLIKE + dated
+    said = parse(modelfile_text(tmp_path / "m.gguf"))
+    assert Command("REQUIRES", "0.30.0") in said
+    assert "TEMPLATE" not in [command.name for command in said]
