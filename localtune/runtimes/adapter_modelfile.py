@@ -13,7 +13,8 @@ from localtune.errors import RuntimeFileError
 from localtune.runtimes.llama import Header, read_header
 from localtune.runtimes.modelfile import EXACT, SETTINGS, TEMPLATE, lines_of, text_of
 from localtune.runtimes.modelfile_grammar import Command
-from localtune.runtimes.template import Pieces, derive
+from localtune.runtimes.pieces import Pieces
+from localtune.runtimes.template import derive
 from localtune.workspace import write_text
 
 TRAINED = "# The chat template that the adapter was trained with, which isn't the base's own."

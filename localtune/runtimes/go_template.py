@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 
-Pair = tuple[str, str]  # (role before, role behind); "" for the start and the end
+from localtune.runtimes.pieces import Pair, Pieces
+
 Between = Mapping[Pair, str]
-Trims = Mapping[str, tuple[str, str]]  # role -> characters taken from its left end and its right
 # What a Go template, or a Modelfile, reads otherwise or drops; single characters are looked at.
 ODD = re.compile(r'\{\{|\{\Z|""+|[^\n\t]')
 NONE = ("", "")
@@ -34,41 +34,59 @@ class Turns:
     odd: dict[Pair, str]
 
 
-def go_template(
-    between: Between,
-    trims: Trims,
-    *,
-    skips_empty: bool = False,
-    skips_later: bool = False,
-    without: str = "",
-) -> str:
+def go_template(pieces: Pieces, without: str = "") -> str:
     """Return a Go template; `without` is a text at the start that the runtime puts there.
 
-    With `skips_empty` a system message without content is none, with `skips_later` one that isn't
-    the first message. Raises ValueError where no template gives these texts.
+    Raises ValueError where no template gives these texts.
     """
-    between = {k: v if k[0] else v.removeprefix(without) for k, v in between.items()}
+    between = {k: v if k[0] else v.removeprefix(without) for k, v in pieces.between.items()}
+    last = _system(between, pieces.skips_empty) if pieces.system_last else ""
     turns = turns_of(between)
-    trimming = {ends: f"trim{n or ''}" for n, ends in enumerate(dict.fromkeys(trims.values()))}
-    roles = [_message(role, turns, trimming.get(trims.get(role, NONE))) for role in turns.before]
+    if last and turns.odd:
+        raise ValueError("the system message stands last, and what is first matters")
+    ends = [pieces.trims.get(role, NONE) for role in turns.before]
+    trims = {pair: f"trim{n or ''}" for n, pair in enumerate(dict.fromkeys(pieces.trims.values()))}
+    roles = [
+        _message(r, turns, trims.get(e), last) for r, e in zip(turns.before, ends, strict=True)
+    ]
     inside = "{{ if " + "{{ else if ".join(roles) + "{{ end }}"
-    inside += "{{ $before = .Role }}" if turns.odd else ""
-    shown = [".Content"] * skips_empty + ["(eq $i 0)"] * skips_later
-    if shown:
-        both = f"(and {' '.join(shown)})" if len(shown) > 1 else shown[0]
-        inside = f'{{{{ if or (ne .Role "system") {both} }}}}{inside}{{{{ end }}}}'
-    each = "$i, $_ := .Messages" if skips_later else ".Messages"
+    inside = _if_shown(pieces, inside + ("{{ $before = .Role }}" if turns.odd else ""))
+    each = "$i, $_ := .Messages" if "$i" in inside else ".Messages"
     return (
-        "".join(_definition(name, *ends) for ends, name in trimming.items())
+        "".join(_definition(name, *pair) for pair, name in trims.items())
         + _text(turns.start)
         + ('{{ $before := "" }}' if turns.odd else "")
         + f"{{{{ range {each} }}}}{inside}{{{{ end }}}}{_text(turns.ask)}"
     )
 
 
-def _message(role: str, turns: Turns, trim: str | None) -> str:
+def _system(between: dict[Pair, str], skips_empty: bool) -> str:
+    """Take out the system message and return what shows it in front of the last question.
+
+    Raises ValueError where it changes what stands in front of that question.
+    """
+    for role in ("", "assistant"):
+        if between.pop((role, "system"), None) != between[role, "user"]:
+            raise ValueError(f"a system message stands otherwise behind {role!r}")
+    behind = _text(between.pop(("system", "user")))
+    there = "$.System" if skips_empty else '(eq (index $.Messages 0).Role "system")'
+    last = f"{{{{ if and {there} (eq (len (slice $.Messages $i)) 1) }}}}"
+    return f"{last}{{{{ $.System }}}}{behind}{{{{ end }}}}"
+
+
+def _if_shown(pieces: Pieces, inside: str) -> str:
+    """Leave out the system messages that aren't shown."""
+    needed = [".Content"] * pieces.skips_empty + ["(eq $i 0)"] * pieces.skips_later
+    if not needed:
+        return inside
+    shown = f"(and {' '.join(needed)})" if len(needed) > 1 else needed[0]
+    return f'{{{{ if or (ne .Role "system") {shown} }}}}{inside}{{{{ end }}}}'
+
+
+def _message(role: str, turns: Turns, trim: str | None, system: str) -> str:
     content = f'{{{{ template "{trim}" .Content }}}}' if trim else "{{ .Content }}"
     before, after = _before(role, turns), _text(turns.after[role])
+    before += system if role == "user" else ""
     return f'eq .Role "{role}" }}}}{before}{content}{after}'
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from localtune.runtimes.go_template import go_template
 from localtune.runtimes.llama import Header, read_header
 from localtune.runtimes.modelfile_grammar import Command, holds, write
-from localtune.runtimes.template import Pieces, derive
+from localtune.runtimes.pieces import Pieces
+from localtune.runtimes.template import derive
 from localtune.workspace import write_text
 
 LONGEST_CONTEXT = 4096  # what Ollama gives a model on a machine without a large GPU
@@ -136,7 +138,7 @@ def _template(pieces: Pieces | None, header: Header) -> list[Line]:
         own = header.template.startswith("{#") and len(header.template.partition("#}")[0]) > 300
         return [NO_TEMPLATE if own else f"{NO_TEMPLATE}\n{MISTAKEN}", Command("REQUIRES", NATIVE)]
     # The runtime puts BOS in front itself where the file says so; twice would be another prompt.
-    text = pieces.go(without=header.bos if header.adds_bos else "")
+    text = go_template(pieces, without=header.bos if header.adds_bos else "")
     said = f"{TEMPLATE}\n{THOUGHTS}" if pieces.keeps_thoughts else TEMPLATE
     return [said, Command("TEMPLATE", text)]
 

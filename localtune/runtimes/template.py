@@ -14,7 +14,8 @@ from itertools import pairwise
 
 from localtune.errors import RuntimeFileError
 from localtune.runtimes.chat import DAYS, Message, render
-from localtune.runtimes.go_template import Pair, go_template
+from localtune.runtimes.go_template import go_template
+from localtune.runtimes.pieces import Pair, Pieces, moved
 
 # What every template accepts; many refuse a system message, most one behind the first message.
 TALKS = ("u", "uau", "uauau")
@@ -35,61 +36,14 @@ LEFT = {AROUND: "", AROUND.lstrip("\n"): "\n", "": WHITESPACE}
 RIGHT = {AROUND: "", AROUND.rstrip("\n"): "\n", "": WHITESPACE}
 
 
-@dataclass(frozen=True)
-class Pieces:
-    """What stands between messages, by (role before, role behind), "" being start and end.
-
-    `trims` are the characters that a role's messages lose, at their left end and at their right.
-    A system message is left out where it is empty and `skips_empty`, or not the first message and
-    `skips_later`. `keeps_thoughts` says that the template takes thoughts out of what was said, and
-    this doesn't.
-    """
-
-    between: dict[Pair, str]
-    trims: dict[str, tuple[str, str]]
-    skips_empty: bool = False
-    skips_later: bool = False
-    keeps_thoughts: bool = False
-
-    def render(self, messages: list[Message]) -> str:
-        """Render a conversation, up to where the answer begins.
-
-        Raises KeyError where one role follows another as it never does.
-        """
-        messages = [m for i, m in enumerate(messages) if not self._skips(i, m)]
-        roles = ["", *(message["role"] for message in messages), ""]
-        said = [self._said(message) for message in messages]
-        between = (self.between[pair] for pair in pairwise(roles))
-        return "".join(a + b for a, b in zip(between, [*said, ""], strict=True))
-
-    def _skips(self, at: int, message: Message) -> bool:
-        empty, later = not message["content"], at > 0
-        skipped = (self.skips_empty and empty) or (self.skips_later and later)
-        return skipped and message["role"] == "system"
-
-    def _said(self, message: Message) -> str:
-        left, right = self.trims.get(message["role"], ("", ""))
-        text = message["content"].lstrip(left) if left else message["content"]
-        return text.rstrip(right) if right else text
-
-    def go(self, without: str = "") -> str:
-        """Return the Go template; `without` is a text at the start that the runtime adds."""
-        return go_template(
-            self.between,
-            self.trims,
-            skips_empty=self.skips_empty,
-            skips_later=self.skips_later,
-            without=without,
-        )
-
-
 def derive(template: str, bos: str, eos: str) -> Pieces | None:
     """Take a Jinja template apart; None where a Go template can't do what it does."""
     probe = Probe(template, bos, eos)
     try:
-        later = probe.skips_later()
-        pieces = Pieces(probe.between(later), probe.trims(), probe.skips_empty(), later)
-        pieces.go()
+        later, last = probe.skips_later(), probe.system_last()
+        between = probe.between(later, last)
+        pieces = Pieces(between, probe.trims(), probe.skips_empty(), later, last)
+        go_template(pieces)
     except (RuntimeFileError, ValueError):
         return None
     if not probe.equals(pieces, CONTENTS):
@@ -124,10 +78,11 @@ class Probe:
     bos: str
     eos: str
 
-    def between(self, skips_later: bool) -> dict[Pair, str]:
+    def between(self, skips_later: bool, system_last: bool) -> dict[Pair, str]:
         """Return what stands between roles. Raises ValueError where that isn't always the same.
 
-        With `skips_later` system messages behind the first message aren't there.
+        With `skips_later` system messages behind the first message aren't there, with `system_last`
+        it stands before the last question.
         """
         found: dict[Pair, str] = {}
         for talk in (*TALKS, *MORE_TALKS):
@@ -136,17 +91,17 @@ class Probe:
             if not texts and talk in TALKS:
                 raise ValueError(f"a talk of {talk} is refused")
             if skips_later:
-                talk = talk[0] + talk[1:].replace("s", "")
                 marked = marked[:1] + [m for m in marked[1:] if m["role"] != "system"]
-            for pair, part in zip(pairwise(["", *talk, ""]), _parts(texts, marked), strict=False):
-                named = ROLES[pair[0]], ROLES[pair[1]]
-                if found.setdefault(named, part) != part:
-                    raise ValueError(f"{named}: {found[named]!r} or {part!r}")
+            marked = moved(marked) if system_last else marked
+            roles = ["", *(message["role"] for message in marked), ""]
+            for pair, part in zip(pairwise(roles), _parts(texts, marked), strict=False):
+                if found.setdefault(pair, part) != part:
+                    raise ValueError(f"{pair}: {found[pair]!r} or {part!r}")
         return found
 
     def trims(self) -> dict[str, tuple[str, str]]:
         """Return which characters the roles' messages lose. Raises ValueError for others."""
-        tried = ("suau", "usuau", "uau")
+        tried = ("uau",) if self.system_last() else ("suau", "usuau", "uau")
         talk = next(talk for talk in tried if self._rendered(_messages(talk, "x" * len(talk))))
         marks, found = [f"MARK{i}KRAM" for i in range(len(talk))], {}
         bare = list(_parts(self._rendered(_messages(talk, marks)), _messages(talk, marks)))
@@ -169,6 +124,11 @@ class Probe:
         """Whether a system message behind the first message isn't shown."""
         texts = self._rendered(_messages("usu", ["1", "MARK", "2"]))
         return bool(texts) and not any("MARK" in text for text in texts)
+
+    def system_last(self) -> bool:
+        """Whether a system message is shown with the last question, not in front."""
+        texts = self._rendered(_messages("suau", ["SYSTEM", "1", "ANSWER", "2"]))
+        return bool(texts) and all(0 < t.find("ANSWER") < t.find("SYSTEM") for t in texts)
 
     def equals(self, pieces: Pieces, contents: Contents) -> bool:
         """Whether pieces render every conversation as the template does, where that renders it."""

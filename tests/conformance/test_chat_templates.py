@@ -25,6 +25,7 @@ from localtune.errors import RuntimeFileError
 from localtune.export.master import export_master
 from localtune.modelfiles import comment_for
 from localtune.runtimes.chat import DAYS, render
+from localtune.runtimes.go_template import go_template
 from localtune.runtimes.llama import read_header
 from localtune.runtimes.modelfile import UNLIKE, modelfile_text
 from localtune.runtimes.modelfile_grammar import Command, holds, parse
@@ -108,7 +109,7 @@ def assert_equal(go: Go, template: str, name: str) -> bool:
     pieces = derive(template, BOS, EOS)
     if pieces is None:
         return False
-    text = pieces.go()
+    text = go_template(pieces)
     assert holds(text), name
     for messages in conversations((*CONTENTS, *SAID)):
         wanted = rendered(template, messages)

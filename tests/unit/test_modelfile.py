@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from localtune.config import PLAIN_TEMPLATE
 from localtune.errors import RuntimeFileError
 from localtune.runtimes.chat import render
+from localtune.runtimes.go_template import go_template
 from localtune.runtimes.llama import Header, Model, read_header
 from localtune.runtimes.modelfile import UNLIKE, stops, text_of_header
 from localtune.runtimes.modelfile_grammar import Command, holds, parse, write
@@ -81,7 +82,7 @@ def test_other_templates_give_none(template: str) -> None:
 def test_the_go_template_of_chatml() -> None:
     pieces = derive(CHATML, "", "<|im_end|>")
     assert pieces is not None
-    assert pieces.go() == (
+    assert go_template(pieces) == (
         '{{ range .Messages }}{{ if eq .Role "system" }}<|im_start|>system\n{{ .Content }}'
         '<|im_end|>\n{{ else if eq .Role "user" }}<|im_start|>user\n{{ .Content }}<|im_end|>\n'
         '{{ else if eq .Role "assistant" }}<|im_start|>assistant\n{{ .Content }}<|im_end|>\n'
@@ -94,7 +95,7 @@ def test_a_default_system_prompt_reads_as_one() -> None:
     assert pieces is not None
     default = "<|im_start|>system\nBe kind.<|im_end|>\n"
     first = f'{{{{ if eq $before "" }}}}{default}{{{{ end }}}}<|im_start|>user\n{{{{ .Content }}}}'
-    assert first in pieces.go()
+    assert first in go_template(pieces)
 
 
 def text(header: Header, exact: bool = True) -> str:
