@@ -12,9 +12,12 @@ from localtune.training.tokenise import IGNORED
 CHUNK = 4096  # tokens whose logits exist at one time
 
 
-def answer_loss(model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+def answer_loss(
+    model: Any, batch: dict[str, torch.Tensor], counted: int | None = None
+) -> torch.Tensor:
     """Mean cross-entropy over the labelled tokens of a packed batch (rows, length).
 
+    `counted` is what the sum is divided by, where a batch is one of several parts.
     The head is applied to the positions that predict a label, at most CHUNK of them at a time:
     never (rows, length, vocabulary) logits. `model` is a PEFT model around a causal LM.
     """
@@ -29,7 +32,7 @@ def answer_loss(model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         cross_entropy(_logits(causal, h).float(), t, reduction="sum")
         for h, t in zip(wanted.split(CHUNK), targets.split(CHUNK), strict=True)
     ]
-    return torch.stack(parts).sum() / max(1, len(targets))
+    return torch.stack(parts).sum() / max(1, len(targets) if counted is None else counted)
 
 
 def _logits(causal: Any, hidden: torch.Tensor) -> torch.Tensor:

@@ -9,17 +9,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import (
+    LoraConfig,
+    PeftModel,
+    get_peft_model,
+    get_peft_model_state_dict,
+    set_peft_model_state_dict,
+)
 from safetensors import SafetensorError
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
-    Trainer,
-    TrainerCallback,
     TrainingArguments,
     set_seed,
 )
@@ -28,9 +33,8 @@ from transformers.utils import logging as transformers_logging
 
 from localtune.config import TrainConfig
 from localtune.errors import BaseModelError, TrainingError
-from localtune.progress import Bar, Progress, Silent
+from localtune.progress import Progress, Silent
 from localtune.training.lora import Recipe, recipe
-from localtune.training.loss import answer_loss
 from localtune.training.tokenise import (
     PLAIN_TEMPLATE,
     PackedRows,
@@ -38,9 +42,19 @@ from localtune.training.tokenise import (
     splitter_of,
     tokenise,
 )
-from localtune.workspace import atomic_path, read_jsonl, remove, try_to_write, write_jsonl
+from localtune.training.trainer import WHOLE, AnswerTrainer, Diverged, Rate, Report, Whole
+from localtune.workspace import (
+    atomic_path,
+    read_json,
+    read_jsonl,
+    remove,
+    try_to_write,
+    write_json,
+    write_jsonl,
+)
 
-WHOLE = "whole"  # the file that marks a checkpoint as written to its end
+HALVINGS = 5  # of the learning rate, where the loss diverges
+RATE = "learning_rate.json"  # beside the checkpoints: the halved one
 
 
 def train(
@@ -55,9 +69,10 @@ def train(
 ) -> Recipe:
     """Train and write the adapter (PEFT's format) and one metrics row per logged step.
 
-    `split` gives a text's token ids as the runtime will; None leaves it to transformers.
-    Raises BaseModelError where transformers can't load the base, TrainingError where the loss is no
-    number any more.
+    `split` gives a text's token ids as the runtime will; None leaves it to transformers. Where the
+    loss diverges training goes back to where it was well, with half the learning rate; a step that
+    lacks memory is done in parts. Raises BaseModelError where transformers can't load the base,
+    TrainingError where neither helps.
     """
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
@@ -79,7 +94,7 @@ def train(
     )
     model = get_peft_model(model, _adapter(plan))
     with progress.bar("train", plan.steps) as bar, _full_disk_is_an_os_error(checkpoints):
-        history = _run(model, data, plan, checkpoints, config, bar)
+        history = _run(model, data, plan, checkpoints, config, Report(bar, progress.warn))
     progress.note(f"loss {history[-1]['loss']:.2f} nats a token" if history else "no step was made")
     with _full_disk_is_an_os_error(adapter.parent):
         _save(model, tokenizer, adapter)
@@ -116,57 +131,63 @@ def load(base: Path) -> tuple[Any, Any]:
     return tokenizer, model
 
 
-class AnswerTrainer(Trainer):
-    """Trainer with the loss over answers only."""
-
-    def compute_loss(
-        self,
-        model: Any,
-        inputs: dict[str, Any],
-        return_outputs: bool = False,
-        num_items_in_batch: Any = None,
-    ) -> Any:
-        with self.accelerator.autocast():  # the unwrapped model has lost it
-            return answer_loss(self.accelerator.unwrap_model(model), inputs)
-
-
-class _Report(TrainerCallback):
-    """Hand each logged step to the progress bar; stop at a loss that is no number."""
-
-    def __init__(self, bar: Bar) -> None:
-        self._bar, self._seen = bar, 0
-
-    def on_log(
-        self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any
-    ) -> None:
-        loss = (logs or {}).get("loss")
-        if loss is not None and loss != loss:
-            raise TrainingError(
-                f"The loss is no number any more at step {state.global_step}.",
-                "Run again with a lower --learning-rate.",
-            )
-        detail = f"loss {loss:.2f}" if loss is not None else ""
-        self._bar.advance(state.global_step - self._seen, detail)
-        self._seen = state.global_step
-
-
 def _run(
     model: PeftModel,
     data: PackedRows,
     plan: Recipe,
     checkpoints: Path,
     config: TrainConfig,
-    bar: Bar,
+    report: Report,
 ) -> list[dict[str, float]]:
     """Train from the last whole checkpoint, if any; return a row for each logged step."""
+    untrained = {k: v.clone() for k, v in get_peft_model_state_dict(model).items()}
+    if (checkpoints / RATE).is_file():
+        plan = replace(plan, learning_rate=read_json(checkpoints / RATE)["learning_rate"])
+    for left in range(HALVINGS, -1, -1):
+        try:
+            return _attempt(model, data, plan, checkpoints, config, report)
+        except Diverged as found:
+            if not left:
+                raise _beyond_hope(plan.learning_rate) from found
+            plan = replace(plan, learning_rate=plan.learning_rate / 2)
+            _back_to(checkpoints, found.well)
+            set_peft_model_state_dict(model, untrained)
+            write_json(checkpoints / RATE, {"learning_rate": plan.learning_rate})
+            report.warn(f"{found}; it goes back, to a learning rate of {plan.learning_rate:g}")
+    raise AssertionError
+
+
+def _beyond_hope(rate: float) -> TrainingError:
+    return TrainingError(
+        f"The loss diverges at every learning rate down to {rate:g}.",
+        "Give a much lower --learning-rate; if that fails too, the base or the lessons are broken.",
+    )
+
+
+def _attempt(
+    model: PeftModel,
+    data: PackedRows,
+    plan: Recipe,
+    checkpoints: Path,
+    config: TrainConfig,
+    report: Report,
+) -> list[dict[str, float]]:
     arguments = _arguments(plan, checkpoints, config)
     trainer = AnswerTrainer(model=model, args=arguments, train_dataset=data)
+    trainer.warn = report.warn
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(_Report(bar))
-    trainer.add_callback(_Whole())
+    for callback in (report, Whole(), Rate()):
+        trainer.add_callback(callback)
     trainer.train(resume_from_checkpoint=_last_whole(checkpoints))
     kept = ("step", "loss", "learning_rate", "epoch")
     return [{key: row[key] for key in kept} for row in trainer.state.log_history if "loss" in row]
+
+
+def _back_to(checkpoints: Path, step: int) -> None:
+    """Remove the checkpoints that were written behind a step."""
+    for path in checkpoints.glob("checkpoint-*"):
+        if int(path.name.split("-")[1]) > step:
+            remove(path)
 
 
 def _arguments(plan: Recipe, checkpoints: Path, config: TrainConfig) -> TrainingArguments:
@@ -196,13 +217,6 @@ def _arguments(plan: Recipe, checkpoints: Path, config: TrainConfig) -> Training
         dataloader_pin_memory=cuda,
         label_names=["labels"],
     )
-
-
-class _Whole(TrainerCallback):
-    """Mark each checkpoint once it is written: transformers writes them in place."""
-
-    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        (Path(args.output_dir) / f"checkpoint-{state.global_step}" / WHOLE).touch()
 
 
 def _last_whole(checkpoints: Path) -> str | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +14,15 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from localtune.config import PLAIN_TEMPLATE, BaseConfig, TrainConfig
-from localtune.errors import BaseModelError
-from localtune.progress import SilentBar
+from localtune.errors import BaseModelError, TrainingError
+from localtune.progress import Silent, SilentBar
 from localtune.training.base import fetch_base
 from localtune.training.lora import recipe
 from localtune.training.loss import answer_loss
 from localtune.training.tokenise import IGNORED, PackedRows, Tokens, pack, splitter_of
 from localtune.training.tokenise import tokenise as tokenise_with
 from localtune.training.train import _last_whole, train
+from localtune.training.trainer import AnswerTrainer
 from localtune.workspace import read_jsonl, write_jsonl
 
 
@@ -154,10 +158,6 @@ class StopsAt(SilentBar):
 
 
 def test_a_stopped_training_goes_on_with_the_same_losses(base: Path, tmp_path: Path) -> None:
-    from contextlib import contextmanager
-
-    from localtune.progress import Silent
-
     class Stops(Silent):
         @contextmanager
         def bar(self, label: str, total: int) -> Any:
@@ -183,6 +183,98 @@ def test_a_stopped_training_goes_on_with_the_same_losses(base: Path, tmp_path: P
     assert losses[-1] < losses[0]
     same = [(tmp_path / n / "adapter/adapter_model.safetensors") for n in ("whole", "stopped")]
     assert same[0].read_bytes() == same[1].read_bytes()
+
+
+class Warned(Silent):
+    """Keeps what a person would be warned of."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.said.append(text)
+
+
+def run(base: Path, folder: Path, config: TrainConfig, progress: Silent) -> list[dict[str, float]]:
+    """Train on a few lessons and return the metrics."""
+    folder.mkdir(exist_ok=True)
+    metrics = folder / "metrics.jsonl"
+    lessons, out = lessons_file(folder), folder / "adapter"
+    train(base, lessons, out, metrics, folder / "checkpoints", config, progress)
+    return list(read_jsonl(metrics))
+
+
+def test_a_loss_that_diverges_goes_back_with_half_the_learning_rate(
+    base: Path, tmp_path: Path
+) -> None:
+    told = Warned()
+    wild = replace(CONFIG, learning_rate=12.5)  # what is learned at first is lost soon
+    rows = run(base, tmp_path, wild, told)
+    assert 0 < len(told.said) <= 5 and all("it goes back" in said for said in told.said)
+    assert rows[-1]["step"] == CONFIG.steps
+    assert rows[-1]["learning_rate"] < 12.5 / 2 ** len(told.said)
+    assert rows[-1]["loss"] < rows[0]["loss"]
+
+
+def test_a_learning_rate_beyond_hope_is_said(base: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="every learning rate down to") as refused:
+        run(base, tmp_path, replace(CONFIG, learning_rate=1e30), Silent())
+    assert "--learning-rate" in refused.value.hint
+
+
+@contextmanager
+def memory_for(rows: int) -> Iterator[None]:
+    """Make every embedding of more rows fail as PyTorch does where a GPU lacks memory."""
+
+    def look(module: Any, inputs: Any) -> None:
+        if isinstance(module, torch.nn.Embedding) and len(inputs[0]) > rows:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    hook = torch.nn.modules.module.register_module_forward_pre_hook(look)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def test_a_step_that_lacks_memory_is_done_in_parts(base: Path, tmp_path: Path) -> None:
+    told, config = Warned(), replace(CONFIG, batch_tokens=128)  # four rows a step
+    whole = run(base, tmp_path / "whole", config, told)
+    assert told.said == []
+    with memory_for(1):
+        parts = run(base, tmp_path / "parts", config, told)
+    assert [said.split(" parts")[0][-1] for said in told.said] == ["2", "4"]
+    losses = [row["loss"] for row in whole]
+    assert [row["loss"] for row in parts] == pytest.approx(losses, abs=0.1)  # in bfloat16
+
+
+def test_a_step_in_parts_has_the_same_gradients(base: Path, tokenizer: Any, tmp_path: Path) -> None:
+    from peft import LoraConfig, get_peft_model
+    from transformers import TrainingArguments
+
+    lessons = [tokenise(chat("When?", f"At {n}."), tokenizer, 99) for n in ("eight", "noon")]
+    rows = PackedRows([*lessons, *lessons, lessons[0]], 64, 0)
+    batch = {key: torch.stack([row[key] for row in rows]) for key in rows[0]}
+    settings = TrainingArguments(str(tmp_path), use_cpu=True, report_to=[])
+    found = []
+    for parts in (1, 2, len(rows)):
+        torch.manual_seed(1)
+        plain = LlamaForCausalLM.from_pretrained(base)
+        adapted = LoraConfig(target_modules="all-linear", init_lora_weights=False)
+        tuned = get_peft_model(plain, adapted)
+        trainer = AnswerTrainer(model=tuned, args=settings)
+        trainer.parts = parts
+        loss = trainer.training_step(tuned, batch)
+        found.append([loss, *(p.grad for p in tuned.parameters() if p.grad is not None)])
+    assert len(found[0]) > 20
+    for other in found[1:]:
+        torch.testing.assert_close(other, found[0])
+
+
+def test_memory_for_not_one_row(base: Path, tmp_path: Path) -> None:
+    with memory_for(0), pytest.raises(TrainingError, match="Memory lacks") as refused:
+        run(base, tmp_path, CONFIG, Silent())
+    assert "--max-length" in refused.value.hint
 
 
 def test_a_half_written_checkpoint_is_dropped(tmp_path: Path) -> None:

@@ -1,0 +1,136 @@
+"""transformers' Trainer with the loss over answers only, and what watches over a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import Trainer, TrainerCallback
+
+from localtune.errors import TrainingError
+from localtune.progress import Bar
+from localtune.training.loss import answer_loss
+from localtune.training.tokenise import IGNORED
+
+WHOLE = "whole"  # the file that marks a checkpoint as written to its end
+WORSE = 3.0  # times the lowest loss so far
+HIGH = 1.0  # nats a token: below, a loss that is three times as high is still small
+NO_MEMORY = "can't allocate memory"  # what PyTorch says of a CPU's
+
+
+class Diverged(Exception):
+    """The loss is no number, or far above where it was; `well` is the step where it was lowest."""
+
+    def __init__(self, step: int, loss: float, best: float, well: int) -> None:
+        was = f" from {best:.2f} (step {well})" if well else ""
+        super().__init__(f"the loss went{was} to {loss:.2f} at step {step}")
+        self.well = well
+
+
+class AnswerTrainer(Trainer):
+    """Trainer with the loss over answers only; a step that lacks memory is done in parts."""
+
+    parts = 1  # that a step's rows are cut into
+    warn: Callable[[str], None]
+
+    def training_step(
+        self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None
+    ) -> torch.Tensor:
+        """Return the loss of one step, mean over its answer tokens, gradients added.
+
+        Raises TrainingError where memory lacks for a single row.
+        """
+        model.train()
+        batch = self._prepare_inputs(inputs)
+        while True:
+            try:
+                return self._in_parts(batch)
+            except RuntimeError as error:  # torch.OutOfMemoryError is one
+                if not isinstance(error, torch.OutOfMemoryError) and NO_MEMORY not in str(error):
+                    raise
+            self._halve(len(batch["labels"]))
+
+    def _in_parts(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        rows = -(-len(batch["labels"]) // self.parts)
+        pieces = {key: values.split(rows) for key, values in batch.items()}
+        tuned, losses = self.accelerator.unwrap_model(self.model), []
+        counted = int((batch["labels"][:, 1:] != IGNORED).sum())
+        for at in range(len(pieces["labels"])):
+            with self.accelerator.autocast():  # the unwrapped model has lost it
+                part = {key: values[at] for key, values in pieces.items()}
+                loss = answer_loss(tuned, part, counted)
+            self.accelerator.backward(loss)
+            losses.append(loss.detach())
+        return torch.stack(losses).sum()
+
+    def _halve(self, rows: int) -> None:
+        """Cut steps into twice as many parts from here on."""
+        assert self.optimizer
+        self.optimizer.zero_grad()
+        torch.cuda.empty_cache()
+        if self.parts >= rows:
+            raise TrainingError(
+                "Memory lacks for one row of lessons.",
+                "Lower --max-length, choose a smaller --base, or close other programs.",
+            )
+        self.parts *= 2
+        self.warn(f"memory lacks: every step is done in {self.parts} parts from here on")
+
+
+class Report(TrainerCallback):
+    """Hand each logged step to the progress bar, and end a run whose loss diverges."""
+
+    def __init__(self, bar: Bar, warn: Callable[[str], None]) -> None:
+        self.warn = warn
+        self._bar, self._seen = bar, 0
+
+    def on_log(
+        self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any
+    ) -> None:
+        loss = (logs or {}).get("loss")
+        if loss is not None:
+            self._check(loss, state)
+        detail = f"loss {loss:.2f}" if loss is not None else ""
+        self._bar.advance(state.global_step - self._seen, detail)
+        self._seen = state.global_step
+
+    def _check(self, loss: float, state: Any) -> None:
+        """Raise Diverged for a loss that is no number, or far above the lowest so far.
+
+        After a quarter of the steps it must be below the first one too: a model that has lost
+        everything guesses, and that is seldom three times as bad.
+        """
+        before = [row for row in state.log_history[:-1] if "loss" in row]
+        first = before[0]["loss"] if before else loss
+        best = min(before, key=lambda row: row["loss"], default={"loss": loss, "step": 0})
+        limit = WORSE * best["loss"]
+        if state.global_step > state.max_steps / 4:
+            limit = min(limit, first)
+        if not loss <= max(HIGH, limit):  # so put that NaN counts
+            raise Diverged(state.global_step, loss, best["loss"], int(best["step"]))
+
+
+class Rate(TrainerCallback):
+    """Put this run's learning rate in the place of a checkpoint's, which may be twice as high."""
+
+    def on_train_begin(
+        self,
+        args: Any,
+        state: Any,
+        control: Any,
+        optimizer: Any = None,
+        lr_scheduler: Any = None,
+        **_: Any,
+    ) -> None:
+        lr_scheduler.base_lrs = [args.learning_rate for _ in lr_scheduler.base_lrs]
+        for group, share in zip(optimizer.param_groups, lr_scheduler.lr_lambdas, strict=True):
+            group["lr"] = args.learning_rate * share(lr_scheduler.last_epoch)
+
+
+class Whole(TrainerCallback):
+    """Mark each checkpoint once it is written: transformers writes them in place."""
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        (Path(args.output_dir) / f"checkpoint-{state.global_step}" / WHOLE).touch()
