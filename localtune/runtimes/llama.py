@@ -53,7 +53,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Header:
-    """What a GGUF says about asking it. `context` is the longest it was trained on, in tokens."""
+    """What a GGUF says of itself. `context` is the longest it was trained on, in tokens."""
 
     name: str
     template: str
@@ -61,6 +61,8 @@ class Header:
     eos: str
     adds_bos: bool
     context: int
+    parameters: int = 0
+    licence: str = ""
 
 
 def read_header(gguf: Path) -> Header:
@@ -97,7 +99,7 @@ class Model:
         self._model = model = _load(gguf)
         self.header = _header(model)
         self.context = min(context, self.header.context or context)
-        self._context = _new_context(model, self.context, threads or _threads(model))
+        self._context = _new_context(model, self.context, threads or threads_for(self.header))
         self._vocabulary = Vocabulary(model)
         self._batch = llama_cpp.llama_batch_init(self.context, 0, 1)
         weakref.finalize(self, _free, model, self._context, self._batch)
@@ -235,6 +237,8 @@ def _header(model: Any) -> Header:
         eos=_special(model, "eos"),
         adds_bos=llama_cpp.llama_vocab_get_add_bos(llama_cpp.llama_model_get_vocab(model)),
         context=int(_value(model, f"{family}.context_length") or 0),
+        parameters=llama_cpp.llama_model_n_params(model),
+        licence=_value(model, "general.license"),
     )
 
 
@@ -260,7 +264,10 @@ def _failed(what: str, hint: str = "Run `localtune build` again.") -> RuntimeFil
     return RuntimeFileError(f"{what}{why}.", hint)
 
 
-def _threads(model: Any) -> int:
-    """A small model's threads wait for each other longer than they work: 100 times slower beside
-    another busy program (5.8M parameters, 2 cores: 1.0 s a question, 0.007 s with one thread)."""
-    return 1 if llama_cpp.llama_model_n_params(model) < SMALL else cores()
+def threads_for(header: Header) -> int:
+    """Return how many threads answer best: one for a small model, else all cores.
+
+    A small model's threads wait for each other longer than they work: 100 times slower beside
+    another busy program (5.8M parameters, 2 cores: 1.0 s a question, 0.007 s with one thread).
+    """
+    return 1 if header.parameters < SMALL else cores()

@@ -1,0 +1,138 @@
+"""The server for machines without llama-server: llama-cpp-python's own, as `localtune ask` answers.
+
+A process of its own (`python -m`), which serving.py starts. Three things are otherwise than in
+`python -m llama_cpp.server` (0.3.36): the model answers under its name, where that server names the
+path or whatever a client asked for; a new request waits, where it would cut off an answer that is
+being streamed; and prompts and sampling are those of `localtune ask`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from llama_cpp.llama_chat_format import (
+    ChatFormatterResponse,
+    Jinja2ChatFormatter,
+    register_chat_format,
+)
+from llama_cpp.server.app import create_app
+from llama_cpp.server.settings import ModelSettings, ServerSettings
+
+from localtune.runtimes.llama import Header, read_header, threads_for
+
+KEY = "LOCALTUNE_API_KEY"  # the variable: a command line shows to everyone on the machine
+FORMAT = "localtune"
+SAMPLING = {"temperature": 0, "repeat_penalty": 1}  # where a request says nothing
+GRACE = 5  # seconds that open streams are given at the end
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+
+
+def serve(gguf: Path, name: str, host: str, port: int, context: int, key: str) -> None:
+    """Serve a GGUF until the process is told to end. Raises RuntimeFileError."""
+    header = read_header(gguf)
+    register_chat_format(FORMAT)(chat_format(header))
+    settings = ModelSettings(
+        model=str(gguf),
+        model_alias=name,
+        chat_format=FORMAT,
+        n_ctx=context,
+        n_threads=threads_for(header),
+        n_threads_batch=threads_for(header),
+        logits_all=False,  # else context x vocabulary floats: 2.5 GB for 4,096 tokens of Qwen
+        verbose=False,
+    )
+    limits = ServerSettings(host=host, port=port, api_key=key or None, interrupt_requests=False)
+    app = create_app(server_settings=limits, model_settings=[settings])
+    app.add_api_route("/health", lambda: {"status": "ok"})
+    uvicorn.run(
+        Renamed(app, name),
+        host=host,
+        port=port,
+        log_level="warning",
+        timeout_graceful_shutdown=GRACE,
+    )
+
+
+def chat_format(header: Header) -> Callable[..., ChatFormatterResponse]:
+    """Return what renders a conversation with a GGUF's own template, tools included.
+
+    The library's own way leaves BOS away where the template has none; the runtime puts it in front
+    where the file says so, and so does llama-server.
+    """
+    jinja = Jinja2ChatFormatter(header.template, header.eos, header.bos)
+    begins = header.bos if header.adds_bos else ""
+
+    def rendered(**asked: Any) -> ChatFormatterResponse:
+        made = jinja(**asked)
+        prompt = made.prompt if made.prompt.startswith(begins) else begins + made.prompt
+        # An empty stop text would end every answer before its first word.
+        return dataclasses.replace(made, prompt=prompt, stop=[header.eos] if header.eos else [])
+
+    return rendered
+
+
+class Renamed:
+    """An ASGI application whose requests all ask for one model, whatever name they give it."""
+
+    def __init__(self, app: App, name: str) -> None:
+        self._app, self._name = app, name
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Hand on a request; the body of a POST is read to its end and written anew."""
+        if scope["type"] == "http" and scope["method"] == "POST":
+            receive = await self._rewritten(receive)
+        await self._app(scope, receive, send)
+
+    async def _rewritten(self, receive: Receive) -> Receive:
+        body, more = b"", True
+        while more:
+            part = await receive()
+            if part["type"] != "http.request":  # the client has gone
+                break
+            body, more = body + part.get("body", b""), part.get("more_body", False)
+        waiting = [{"type": "http.request", "body": self._asked(body), "more_body": False}]
+
+        async def read() -> Message:
+            return waiting.pop() if waiting else await receive()
+
+        return read
+
+    def _asked(self, body: bytes) -> bytes:
+        """Return a request with the model's name; what isn't JSON is the server's to refuse."""
+        try:
+            asked = json.loads(body)
+        except ValueError:
+            return body
+        if not isinstance(asked, dict):
+            return body
+        if "max_completion_tokens" in asked:  # its newer name, which the library doesn't know
+            asked.setdefault("max_tokens", asked["max_completion_tokens"])
+        return json.dumps({**SAMPLING, **asked, "model": self._name}).encode()
+
+
+def main() -> None:
+    """Read the command line that serving.py writes; the key comes from the environment."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--alias", required=True)
+    parser.add_argument("--host", required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--ctx-size", type=int, required=True)
+    given = parser.parse_args()
+    key = os.environ.get(KEY, "")
+    serve(given.model, given.alias, given.host, given.port, given.ctx_size, key)
+
+
+if __name__ == "__main__":
+    main()
