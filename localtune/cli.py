@@ -229,6 +229,7 @@ def evaluate(build: Path, exam: Path | None, level: str, as_json: bool) -> None:
 
 
 command("serve")(cli_serve.serve)
+command("push")(cli_serve.push)
 
 
 @command("doctor")

@@ -54,3 +54,7 @@ class RuntimeFileError(LocaltuneError):
 
 class EvaluationError(LocaltuneError):
     """An exam can't be asked, or the shipped file doesn't do what the trained model does."""
+
+
+class HubError(LocaltuneError):
+    """The Hugging Face Hub refuses something, or can't be reached."""
