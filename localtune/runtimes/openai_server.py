@@ -49,6 +49,8 @@ def serve(gguf: Path, name: str, host: str, port: int, context: int, key: str) -
         n_ctx=context,
         n_threads=threads_for(header),
         n_threads_batch=threads_for(header),
+        n_gpu_layers=-1,  # all of them, as llama.cpp has it; without a GPU this means nothing
+        flash_attn=True,  # llama.cpp's choice for `ask`: another would end ties otherwise
         logits_all=False,  # else context x vocabulary floats: 2.5 GB for 4,096 tokens of Qwen
         verbose=False,
     )

@@ -17,6 +17,8 @@ import pytest
 import yaml
 from hub_server import Hub, Repo
 
+pytest_plugins = ["office_build"]
+
 FILES = ["README.md", "office-Q4_K_M.gguf", "office-Q8_0.gguf", "params", "template"]
 
 
