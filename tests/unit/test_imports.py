@@ -16,9 +16,19 @@ PACKAGE = Path(localtune.__file__).parent
 STAGES = {"corpus", "lessons", "training", "export", "runtimes", "evaluation", "report"}
 SHARED = {"cores", "errors", "progress", "config", "workspace", "privacy"}
 ONLY = {
-    "llama_cpp": {f"runtimes/{name}.py" for name in ("llama", "layers", "quantizer", "vocabulary")},
-    "huggingface_hub": {"training/base.py"},
-    "click": {"cli.py", "cli_convert.py", "cli_levels.py", "command.py", "options.py"},
+    "llama_cpp": {
+        f"runtimes/{name}.py"
+        for name in ("llama", "layers", "openai_server", "quantizer", "vocabulary")
+    },
+    "huggingface_hub": {"training/base.py", "hub.py"},
+    "click": {
+        "cli.py",
+        "cli_convert.py",
+        "cli_levels.py",
+        "cli_serve.py",
+        "command.py",
+        "options.py",
+    },
     "rich_click": {"cli.py", "command.py"},
     "rich": {"terminal.py", "summary.py", "listing.py"},
     "xberg": {"corpus/office.py"},
