@@ -133,11 +133,12 @@ def environment(key: str) -> dict[str, str]:
 
 def ready(name: str, gguf: Path, asked: Serving, program: str | None) -> list[str]:
     """Return what a person is told of a server that answers: where, how, and a line to copy."""
-    how = f"by {PROGRAM}, {asked.parallel} at once" if program else "one request at a time"
+    by = f"by {PROGRAM}, " if program else ""
+    how = f"{asked.parallel} requests at once" if asked.parallel > 1 else "one request at a time"
     key = f' -H "Authorization: Bearer ${KEY}"' if asked.key else ""
     body = {"model": name, "messages": [{"role": "user", "content": "your question"}]}
     return [
-        f"{name} ({gguf.name}) answers at {asked.url}/v1, {how}. Ctrl-C ends it.",
+        f"{name} ({gguf.name}) answers at {asked.url}/v1, {by}{how}. Ctrl-C ends it.",
         f"curl {asked.url}/v1/chat/completions -H 'Content-Type: application/json'{key} "
         f"-d '{json.dumps(body)}'",
     ]

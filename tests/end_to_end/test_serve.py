@@ -76,6 +76,7 @@ def serving(build: Path, server: str, *options: str, key: str = "") -> Iterator[
         stderr=subprocess.PIPE,
         text=True,
         env=environment(server, LOCALTUNE_API_KEY=key),
+        start_new_session=True,
     )
     watchdog = Thread(target=lambda: time.sleep(120) or process.kill(), daemon=True)
     watchdog.start()
@@ -200,7 +201,9 @@ def children(parent: int) -> list[int]:
 def test_its_end_leaves_no_child(office: Path, server: str, number: signal.Signals) -> None:
     with serving(office, server, "--level", "Q8_0") as running:
         (child,) = children(running.process.pid)
-        running.process.send_signal(number)
+        # A terminal's Ctrl-C reaches the whole group, a SIGTERM the command alone.
+        reach = os.kill if number == signal.SIGTERM else os.killpg
+        reach(running.process.pid, number)
         assert running.process.wait(20) == (143 if number == signal.SIGTERM else 0)
         assert not Path(f"/proc/{child}").exists()
         with socket.socket() as probe:
