@@ -125,8 +125,13 @@ def context_for(asked: int, trained: int) -> int:
 
 
 def environment(key: str) -> dict[str, str]:
-    """Return a server's environment, which holds the key: a command line shows in `ps`."""
-    ours = {"PYTHONUNBUFFERED": "1", KEY: key, "LLAMA_API_KEY": key}
+    """Return a server's environment, which holds the key: a command line shows in `ps`.
+
+    Without a key only web pages of this machine may ask; a llama-server that doesn't know this
+    setting yet has no other.
+    """
+    origins = "" if key else "localhost"
+    ours = {KEY: key, "LLAMA_API_KEY": key, "LLAMA_ARG_CORS_ORIGINS": origins}
     theirs = {name: value for name, value in os.environ.items() if name not in ours}
     return {**theirs, **{name: value for name, value in ours.items() if value}}
 

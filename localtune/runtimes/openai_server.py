@@ -1,9 +1,10 @@
 """The server for machines without llama-server: llama-cpp-python's own, as `localtune ask` answers.
 
-A process of its own (`python -m`), which serving.py starts. Three things are otherwise than in
+A process of its own (`python -m`), which serving.py starts. Four things are otherwise than in
 `python -m llama_cpp.server` (0.3.36): the model answers under its name, where that server names the
 path or whatever a client asked for; a new request waits, where it would cut off an answer that is
-being streamed; and prompts and sampling are those of `localtune ask`.
+being streamed; prompts and sampling are those of `localtune ask`; and without a key, pages of the
+web that are open in a browser can't ask.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -24,12 +26,14 @@ from llama_cpp.llama_chat_format import (
 )
 from llama_cpp.server.app import create_app
 from llama_cpp.server.settings import ModelSettings, ServerSettings
+from starlette.responses import PlainTextResponse
 
 from localtune.runtimes.llama import Header, read_header, threads_for
 
 KEY = "LOCALTUNE_API_KEY"  # the variable: a command line shows to everyone on the machine
 FORMAT = "localtune"
 SAMPLING = {"temperature": 0, "repeat_penalty": 1}  # where a request says nothing
+NEAR = re.compile(rb"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")  # a page's origin
 GRACE = 5  # seconds that open streams are given at the end
 
 Message = MutableMapping[str, Any]
@@ -57,8 +61,9 @@ def serve(gguf: Path, name: str, host: str, port: int, context: int, key: str) -
     limits = ServerSettings(host=host, port=port, api_key=key or None, interrupt_requests=False)
     app = create_app(server_settings=limits, model_settings=[settings])
     app.add_api_route("/health", lambda: {"status": "ok"})
+    named = Renamed(app, name)
     uvicorn.run(
-        Renamed(app, name),
+        named if key else NearPages(named),
         host=host,
         port=port,
         log_level="warning",
@@ -82,6 +87,25 @@ def chat_format(header: Header) -> Callable[..., ChatFormatterResponse]:
         return dataclasses.replace(made, prompt=prompt, stop=[header.eos] if header.eos else [])
 
     return rendered
+
+
+class NearPages:
+    """An ASGI application that web pages of this machine may ask, and no others.
+
+    The library lets every page that is open in a browser read what the model says of the documents;
+    llama-server has --cors-origins for this.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Refuse a request that a browser sends for a page from elsewhere."""
+        origin = dict(scope.get("headers", ())).get(b"origin")
+        if origin is None or NEAR.fullmatch(origin):
+            await self._app(scope, receive, send)
+        else:
+            await PlainTextResponse("Only with an API key.", 403)(scope, receive, send)
 
 
 class Renamed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
@@ -208,6 +209,20 @@ def test_its_end_leaves_no_child(office: Path, server: str, number: signal.Signa
         assert not Path(f"/proc/{child}").exists()
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", running.port)) != 0
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_pages_from_elsewhere_cannot_read_without_a_key(office: Path, server: str) -> None:
+    body = json.dumps({"model": "office", "messages": asked(QUESTIONS[0])})
+    with serving(office, server) as running:
+        for origin, readable in (("https://example.org", False), ("http://localhost:3000", True)):
+            connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=60)
+            sent = {"Origin": origin, "Content-Type": "application/json"}
+            connection.request("POST", "/v1/chat/completions", body, sent)
+            answered = connection.getresponse()
+            allowed = answered.getheader("Access-Control-Allow-Origin") in (origin, "*")
+            assert (allowed and answered.status == 200) == readable
+            connection.close()
 
 
 def test_a_server_that_dies_is_said_with_its_last_words(office: Path) -> None:
