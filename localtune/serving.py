@@ -6,6 +6,7 @@ import http.client
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,7 @@ PROGRAM = "llama-server"
 KEY = "LOCALTUNE_API_KEY"
 LONGEST_CONTEXT = 4096  # tokens, where none are asked for: more costs memory that few need
 PATIENCE = 10  # seconds a server is given to end by itself
+UNUSUAL = re.compile(r'[^!-~]|[,"]')  # llama-server takes a list of keys, with quotation marks
 TOLD = 3  # lines of a failed server's output that a person is told
 
 
@@ -74,12 +76,11 @@ def serve(folder: Path, level: str, asked: Serving, say: Callable[[str], None]) 
 
 def check(asked: Serving, program: str | None) -> None:
     """Refuse what a server couldn't do. Raises ConfigError, RuntimeFileError."""
-    if (asked.key and not (asked.key.isascii() and asked.key.isprintable())) or " " in asked.key:
+    if UNUSUAL.search(asked.key):
         raise ConfigError(
-            "The API key holds spaces or other unusual characters.", "Choose another."
+            "The API key holds a space, comma, quotation mark or other unusual character.",
+            "Choose one of letters and digits.",
         )
-    if "," in asked.key or '"' in asked.key:  # llama-server takes a list, with quotation marks
-        raise ConfigError("The API key holds a comma or a quotation mark.", "Choose another.")
     if asked.parallel > 1 and not program:
         raise ConfigError(
             f"--parallel is {asked.parallel}, but without {PROGRAM} one request is answered at a "
@@ -131,7 +132,7 @@ def environment(key: str) -> dict[str, str]:
     setting yet has no other.
     """
     origins = "" if key else "localhost"
-    ours = {KEY: key, "LLAMA_API_KEY": key, "LLAMA_ARG_CORS_ORIGINS": origins}
+    ours = {"LLAMA_API_KEY": key, "LLAMA_ARG_CORS_ORIGINS": origins}
     theirs = {name: value for name, value in os.environ.items() if name not in ours}
     return {**theirs, **{name: value for name, value in ours.items() if value}}
 

@@ -30,7 +30,7 @@ from starlette.responses import PlainTextResponse
 
 from localtune.runtimes.llama import Header, read_header, threads_for
 
-KEY = "LOCALTUNE_API_KEY"  # the variable: a command line shows to everyone on the machine
+KEY = "LLAMA_API_KEY"  # as llama-server has it: a command line shows to everyone on the machine
 FORMAT = "localtune"
 SAMPLING = {"temperature": 0, "repeat_penalty": 1}  # where a request says nothing
 NEAR = re.compile(rb"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")  # a page's origin
