@@ -13,7 +13,7 @@ from localtune.errors import InputError
 from localtune.export.quantize import check_levels
 from localtune.hub import Upload
 from localtune.opening import open_build, shipped
-from localtune.receipt import KEPT, doubt
+from localtune.receipt import doubt
 from localtune.report.hub_card import hub_card
 from localtune.runtimes.ollama_files import ollama_files
 from localtune.steps import Build
@@ -35,14 +35,13 @@ def push(
     InputError, ConfigError, HubError.
     """
     build = open_build(folder)
-    chosen = levels_of(build, levels)
-    uploads, why = contents(build, chosen, repo), doubt(build, chosen)
-    if why and not private_data:
-        raise InputError(
-            f"These files may hold private data: {why}.",
-            "Build again without --keep-private, or say --yes-private-data if that is meant.",
-        )
-    with build.at.hold():
+    with build.at.hold():  # no other process may make files anew meanwhile
+        uploads, why = plan(folder, repo, levels)
+        if why and not private_data:
+            raise InputError(
+                f"These files may hold private data: {why}.",
+                "Build again without --keep-private, or say --yes-private-data if that is meant.",
+            )
         return hub.push(repo, uploads, public, f"{build.at.name}, by localtune", say)
 
 
@@ -53,7 +52,8 @@ def plan(folder: Path, repo: str, levels: tuple[str, ...]) -> tuple[list[Upload]
     """
     build = open_build(folder)
     chosen = levels_of(build, levels)
-    return contents(build, chosen, repo), doubt(build, chosen)
+    why = doubt(build, chosen)
+    return contents(build, chosen, repo, why), why
 
 
 def levels_of(build: Build, asked: tuple[str, ...]) -> tuple[str, ...]:
@@ -62,27 +62,33 @@ def levels_of(build: Build, asked: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(asked)) or build.config.quantize.levels
 
 
-def contents(build: Build, levels: tuple[str, ...], repo: str) -> list[Upload]:
-    """Return every file that goes up. Raises InputError where one isn't there, ConfigError."""
+def contents(build: Build, levels: tuple[str, ...], repo: str, why: str) -> list[Upload]:
+    """Return every file that goes up; `why` is the doubt about private data.
+
+    Raises InputError where a file isn't there, ConfigError.
+    """
     hub.check_repo(repo)
     files = [shipped(build, level) for level in levels]
-    texts = {"README.md": card_of(build, levels, repo), **ollama_files(_text(build.at.modelfile))}
+    texts = {
+        "README.md": card_of(build, levels, repo, why),
+        **ollama_files(_text(build.at.modelfile)),
+    }
     return [
         *[Upload(file.name, file) for file in files],
         *[Upload(name, text.encode()) for name, text in texts.items()],
     ]
 
 
-def card_of(build: Build, levels: tuple[str, ...], repo: str) -> str:
+def card_of(build: Build, levels: tuple[str, ...], repo: str, why: str) -> str:
     """Return the repository's model card: the build's own, with the Hub's metadata."""
     from localtune.runtimes.llama import read_header
 
     files = {level: build.at.level_gguf(level) for level in levels}
     licence = read_header(files[levels[0]]).licence
-    base, kept = build.config.base, doubt(build, levels) == KEPT
+    base = build.config.base
     on_hub = base.base if base.folder() is None else ""
     named = f"[{on_hub}](https://huggingface.co/{on_hub})" if on_hub else _shown(base.base)
-    card = hub_card(_text(build.at.card), repo, files, named, licence, kept)
+    card = hub_card(_text(build.at.card), repo, files, named, licence, why)
     relation = {"base_model": on_hub or None, "base_model_relation": "finetune" if on_hub else None}
     said = {"license": licence.lower() or None, "pipeline_tag": "text-generation", "tags": TAGS}
     return hub.with_metadata(card, relation, said)

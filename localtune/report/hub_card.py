@@ -19,12 +19,12 @@ REPORT = "`report.html`, which holds words of the documents."
 
 
 def hub_card(
-    card: str, repo: str, files: dict[str, Path], base: str, licence: str, kept: bool
+    card: str, repo: str, files: dict[str, Path], base: str, licence: str, doubt: str
 ) -> str:
     """Return a card for a repository that holds `files`, {level: GGUF}.
 
     `base` is how it is named there, never a path; `licence` is the base's, "" where none is known;
-    `kept` says that private data was not replaced.
+    `doubt` says why they may hold private data, "" where it was replaced as the card says.
     """
     named = ", ".join(f"`{file.name}` ({size(file.stat().st_size)})" for file in files.values())
     of_base = f"`{licence}`, as of the base" if licence else "that of the base, which names none"
@@ -33,8 +33,8 @@ def hub_card(
         BASE: f"| base | {base} |\n| licence | {of_base} |",
         RUN: _run(repo, list(files)),
     }
-    if kept:
-        rows[PRIVATE] = "| private data | kept: nothing was replaced before training |"
+    if doubt:
+        rows[PRIVATE] = f"| private data | may be in it: {doubt} |"
     for pattern, text in rows.items():
         card = pattern.sub(text.replace("\\", r"\\"), card, count=1)
     return card.replace(REPORT, "the report of the build, which is not published.")

@@ -156,8 +156,15 @@ def test_what_was_made_with_private_data_is_refused(hub: Hub, copy: Path) -> Non
     assert listed.returncode == 0 and "--yes-private-data" in listed.stderr
     assert push(hub, copy, "ada/office", "--yes-private-data").returncode == 0
     assert (
-        b"| private data | kept: nothing was replaced" in hub.repos["ada/office"].files["README.md"]
+        b"| private data | may be in it: they were made with --keep-private |"
+        in hub.repos["ada/office"].files["README.md"]
     )
+
+
+def test_a_build_whose_work_files_are_gone_can_go_up(hub: Hub, copy: Path) -> None:
+    subprocess.run([sys.executable, "-m", "localtune", "clean", str(copy)], check=True, timeout=60)
+    assert push(hub, copy, "ada/office").returncode == 0
+    assert sorted(hub.repos["ada/office"].files) == FILES
 
 
 def test_records_of_other_files_are_no_receipt(hub: Hub, copy: Path) -> None:
