@@ -17,7 +17,7 @@ import click
 import rich_click
 
 import localtune
-from localtune import cli_convert, cli_levels, cli_serve
+from localtune import cli_convert, cli_levels, cli_ollama, cli_serve
 from localtune.command import Commands, command_of
 from localtune.options import groups, section_options, stage_options
 
@@ -199,6 +199,11 @@ command("ladder")(cli_levels.ladder)
 
 command("convert")(cli_convert.convert)
 command("merge")(cli_convert.merge)
+command("modelfile")(cli_convert.modelfile)
+
+
+command("install")(cli_ollama.install)
+command("uninstall")(cli_ollama.uninstall)
 
 
 @command("evaluate")

@@ -74,3 +74,14 @@ def merge(model: Path, adapter: Path, out: Path) -> None:
     check_folders(model, adapter)
     merge_adapter(model, adapter, out, progress_for_stderr())
     click.echo(f"{out} ({size(sum(file.stat().st_size for file in out.iterdir()))})")
+
+
+@click.argument("source", type=click.Path(path_type=Path), metavar="GGUF_OR_MODEL_OR_BUILD")
+def modelfile(source: Path) -> None:
+    """Print the Modelfile of a GGUF file, of a model of transformers' format, or of a build.
+
+    Its template renders what the model's own chat template renders, or there is none in it.
+    """
+    from localtune.modelfiles import modelfile_of
+
+    click.echo(modelfile_of(source), nl=False)

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from localtune.errors import ConfigError
 from localtune.options import section_options
 
 
@@ -20,12 +21,22 @@ from localtune.options import section_options
     type=click.Path(path_type=Path),
     help="Write the files here. [default: into the build, or beside the file]",
 )
+@click.option(
+    "--install",
+    "installs",
+    is_flag=True,
+    help="Put the first of them into Ollama's list too, in the place of the build's last one.",
+)
 @section_options("quantize", without="--quantize")
-def quantize(source: Path, levels: str, out: Path | None, **given: Any) -> None:
+def quantize(source: Path, levels: str, out: Path | None, installs: bool, **given: Any) -> None:
     """Make levels from a build's master, or from any GGUF file that isn't quantized.
 
     In a build without --out, the Modelfile then points to the first of them.
     """
+    if installs and (out or source.is_file()):
+        raise ConfigError(
+            "--install is for a build whose Modelfile changes.", "Give a build, without --out."
+        )
     from localtune.build_levels import quantize_build
     from localtune.configfile import from_dict, sections_of_options
     from localtune.levels import quantize_file
@@ -41,6 +52,16 @@ def quantize(source: Path, levels: str, out: Path | None, **given: Any) -> None:
         made = quantize_build(source, options, out, progress_for_stderr())
     for gguf in made:
         click.echo(f"{gguf} ({size(gguf.stat().st_size)})")
+    if installs:
+        _install(source)
+
+
+def _install(build: Path) -> None:
+    from localtune.cli_ollama import asking, show_installed
+    from localtune.installing import reinstall
+    from localtune.terminal import progress_for_stderr
+
+    show_installed(*reinstall(build, asking(replace=False), progress_for_stderr()))
 
 
 @click.argument("build", type=click.Path(path_type=Path))

@@ -58,3 +58,7 @@ class EvaluationError(LocaltuneError):
 
 class HubError(LocaltuneError):
     """The Hugging Face Hub refuses something, or can't be reached."""
+
+
+class ServerError(LocaltuneError):
+    """A server, such as Ollama, doesn't answer, or refuses what is asked of it."""

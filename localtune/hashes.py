@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from localtune.config import IGNORE
 from localtune.workspace import write_json
 
 ABSENT = "absent"
+PIECE = 1 << 20  # bytes that are read at once
 
 
 class Hashes:
@@ -21,8 +22,11 @@ class Hashes:
         self._known: dict[str, list[int | str]] = _load(file)
         self._changed = False
 
-    def file(self, path: Path) -> str:
-        """Return the SHA-256 of a file in hex, ABSENT where there is none."""
+    def file(self, path: Path, count: Callable[[int], None] | None = None) -> str:
+        """Return the SHA-256 of a file in hex, ABSENT where there is none.
+
+        `count` is told of the bytes that are read.
+        """
         try:
             stat = path.stat()
         except FileNotFoundError:
@@ -31,8 +35,7 @@ class Hashes:
         known = self._known.get(key)
         if known and known[:2] == stamp:
             return str(known[2])
-        with path.open("rb") as data:
-            digest = hashlib.file_digest(data, "sha256").hexdigest()
+        digest = _digest(path, count)
         self._known[key] = [*stamp, digest]
         self._changed = True
         return digest
@@ -60,6 +63,16 @@ class Hashes:
             kept = {path: row for path, row in self._known.items() if Path(path).exists()}
             write_json(self._file, kept)
             self._changed = False
+
+
+def _digest(path: Path, count: Callable[[int], None] | None) -> str:
+    whole = hashlib.sha256()
+    with path.open("rb") as data:
+        while piece := data.read(PIECE):
+            whole.update(piece)
+            if count:
+                count(len(piece))
+    return whole.hexdigest()
 
 
 def _visible_files(folder: Path) -> Iterator[tuple[str, Path]]:

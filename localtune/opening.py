@@ -161,6 +161,10 @@ def shipped(build: Build, level: str = "") -> Path:
 
 
 def _from_modelfile(modelfile: Path) -> Path:
-    lines = modelfile.read_text(encoding="utf-8").splitlines() if modelfile.exists() else []
+    lines = (
+        modelfile.read_text(encoding="utf-8", errors="replace").splitlines()
+        if modelfile.exists()
+        else []
+    )
     named = [line.split(None, 1)[1].strip('" ') for line in lines if line.startswith("FROM ")]
     return modelfile.parent / named[0] if named else modelfile

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
+
+MB = 1_000_000
 
 
 class Bar(Protocol):
@@ -51,3 +53,19 @@ class Silent(Progress):
     def bar(self, label: str, total: int) -> Iterator[Bar]:
         """Give a bar that shows nothing."""
         yield SilentBar()
+
+
+@contextmanager
+def megabytes(progress: Progress, label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar of `total` bytes in MB; what is yielded counts bytes."""
+    done = 0
+
+    def count(n: int) -> None:
+        nonlocal done
+        whole = (done + n) // MB - done // MB
+        done += n
+        if whole:
+            bar.advance(whole)
+
+    with progress.bar(f"{label} (MB)", total // MB) as bar:
+        yield count

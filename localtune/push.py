@@ -84,7 +84,7 @@ def card_of(build: Build, levels: tuple[str, ...], repo: str, why: str) -> str:
     from localtune.runtimes.llama import read_header
 
     files = {level: build.at.level_gguf(level) for level in levels}
-    licence = read_header(files[levels[0]]).licence
+    licence = read_header(files[levels[0]]).metadata.get("license", "")
     base = build.config.base
     on_hub = base.base if base.folder() is None else ""
     named = f"[{on_hub}](https://huggingface.co/{on_hub})" if on_hub else _shown(base.base)

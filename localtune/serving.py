@@ -20,8 +20,8 @@ from pathlib import Path
 from localtune.address import check_free, is_loopback, local_url
 from localtune.errors import ConfigError, RuntimeFileError
 from localtune.opening import open_build, shipped
+from localtune.runtimes.llama_command import PROGRAM, llama_command
 
-PROGRAM = "llama-server"
 KEY = "LOCALTUNE_API_KEY"
 LONGEST_CONTEXT = 4096  # tokens, where none are asked for: more costs memory that few need
 PATIENCE = 10  # seconds a server is given to end by itself
@@ -101,15 +101,15 @@ def server_command(gguf: Path, name: str, asked: Serving, program: str | None) -
 
     header = read_header(gguf)
     context = context_for(asked.context, header.context)
-    where = ["--host", asked.host, "--port", str(asked.port), "--alias", name]
-    if not program:
-        command = [sys.executable, "-m", "localtune.runtimes.openai_server", "--model", str(gguf)]
-        return [*command, *where, "--ctx-size", str(context)]
-    # llama-server divides its context among the requests at once; sampling is as `ask` has it.
-    sizes = {"ctx-size": context * asked.parallel, "parallel": asked.parallel}
-    values = {**sizes, "threads": threads_for(header), "temp": 0, "repeat-penalty": 1}
-    options = [part for key, value in values.items() for part in (f"--{key}", str(value))]
-    return [program, "--model", str(gguf), *where, "--jinja", *options]
+    where = ["--host", asked.host]
+    if program:
+        # llama-server divides its context among the requests that it answers at once.
+        command = llama_command(gguf, name, asked.port, context * asked.parallel)
+        sizes = ["--parallel", str(asked.parallel), "--threads", str(threads_for(header))]
+        return [program, *command[1:], *where, *sizes]
+    command = [sys.executable, "-m", "localtune.runtimes.openai_server", "--model", str(gguf)]
+    named = ["--alias", name, "--port", str(asked.port), "--ctx-size", str(context)]
+    return [*command, *named, *where]
 
 
 def context_for(asked: int, trained: int) -> int:

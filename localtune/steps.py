@@ -95,10 +95,18 @@ def _splitter(at: Workspace, progress: Progress) -> Callable[[str], list[int]] |
 
 def export(build: Build, progress: Progress) -> None:
     from localtune.export.convert import convert
+    from localtune.export.vocabulary import chat_template
+    from localtune.modelfiles import comment_for
 
-    at, offline = build.at, build.config.base.offline
+    at = build.at
     convert(
-        at.base, at.master, adapter=at.adapter, name=at.name, offline=offline, progress=progress
+        at.base,
+        at.master,
+        adapter=at.adapter,
+        name=at.name,
+        comment=comment_for(at.base, chat_template(at.adapter)),
+        offline=build.config.base.offline,
+        progress=progress,
     )
     _note_size(at.master, progress)
 
@@ -177,10 +185,11 @@ def _note_size(file: Path, progress: Progress) -> None:
 
 
 def modelfile(build: Build, progress: Progress) -> None:
+    from localtune.modelfiles import licence_of, made_from
     from localtune.runtimes.modelfile import write_modelfile
 
-    level = build.config.quantize.levels[0]
-    write_modelfile(build.at.level_gguf(level), build.at.modelfile)
+    at, level = build.at, build.config.quantize.levels[0]
+    write_modelfile(at.level_gguf(level), at.modelfile, made_from(build), licence_of(at.base))
 
 
 def grade_base(build: Build, progress: Progress) -> None:

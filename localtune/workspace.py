@@ -54,6 +54,7 @@ class Workspace:
         self.lock = work / "lock.json"
         self.settings = work / "build.json"
         self.hashes = work / "hashes.json"
+        self.installed = work / "installed.json"
 
     def level_gguf(self, level: str) -> Path:
         """Return where a level's file lies."""

@@ -29,13 +29,15 @@ def convert(
     name: str = "",
     converter: str = "auto",
     template: str | None = None,
+    comment: str = "",
     offline: bool = False,
     progress: Progress = Silent(),
 ) -> str:
     """Write a model as GGUF and return the converter that did it, "own" or "llama.cpp".
 
     `kind` is the type of the matrices: bf16, f16 or f32; `template` the chat template where
-    neither model nor adapter has one (own only). Raises ExportError, DiskFullError.
+    neither model nor adapter has one, `comment` what stands in front of it (both own only). Raises
+    ExportError, DiskFullError.
     """
     check_folders(model, adapter)
     check_target(out, model, adapter)
@@ -43,7 +45,14 @@ def convert(
     if converter != "llama.cpp":
         try:
             export_master(
-                model, adapter, out, name, kind=kind, template=template, progress=progress
+                model,
+                adapter,
+                out,
+                name,
+                kind=kind,
+                template=template,
+                comment=comment,
+                progress=progress,
             )
             return "own"
         except UnsupportedError as error:

@@ -43,14 +43,15 @@ def export_master(
     *,
     kind: str = "bf16",
     template: str | None = None,
+    comment: str = "",
     progress: Progress = Silent(),
 ) -> None:
     """Write a base, with an adapter merged into it or without, as one GGUF.
 
     `base` is a folder of transformers' format, `adapter` one of PEFT's. Matrices are of `kind`
     ("bf16", "f16" or "f32"), vectors float32, as llama.cpp's convert_hf_to_gguf.py writes them.
-    The chat template is the adapter's, else the base's, else `template`. Raises ExportError,
-    DiskFullError.
+    The chat template is the adapter's, else the base's, else `template`; `comment` is Jinja that
+    renders as nothing, and stands in front of it. Raises ExportError, DiskFullError.
     """
     config = read_config(base)
     family = family_of(config)
@@ -60,8 +61,10 @@ def export_master(
     merged = Merged(base, adapter, config, family.prefix)
     tensors = plan(family, config, merged)
     constants = family.factors(config)
-    trained = chat_template(adapter) if adapter else None
-    given = trained or (template if chat_template(base) is None else None)
+    trained, own = chat_template(adapter) if adapter else None, chat_template(base)
+    given = trained or (template if own is None else None)
+    if comment:
+        given = comment + (given or own or "")
     rows = next(tensor.shape[0] for tensor in tensors if tensor.name == "token_embd.weight")
     vocabulary = read_vocabulary(base, rows, family.tokenizer, given)
     check_numbers(tensors, merged, progress)
@@ -85,8 +88,7 @@ def export_vocabulary(base: Path, gguf: Path, template: str | None = None) -> No
     given = template if chat_template(base) is None else None
     vocabulary = read_vocabulary(base, int(config["vocab_size"]), family.tokenizer, given)
     with atomic_path(gguf) as temporary, closing(Writer(temporary, family.arch)) as writer:
-        writer.add_type("model")
-        writer.add_name(_known_name(gguf.stem, family, vocabulary))
+        _add_general(writer, base, _known_name(gguf.stem, family, vocabulary), "bf16", Silent())
         _add_metadata(writer, family, config)
         vocabulary.add_to(writer)
         writer.write_header_to_file()

@@ -11,8 +11,10 @@ from pathlib import Path
 
 from localtune.errors import RuntimeFileError
 from localtune.runtimes.llama import Header, read_header
-from localtune.runtimes.modelfile import SETTINGS, TEMPLATE, modelfile_text
-from localtune.runtimes.template import Pieces, derive
+from localtune.runtimes.modelfile import EXACT, SETTINGS, TEMPLATE, lines_of, text_of
+from localtune.runtimes.modelfile_grammar import Command
+from localtune.runtimes.pieces import Pieces
+from localtune.runtimes.template import derive
 from localtune.workspace import write_text
 
 TRAINED = "# The chat template that the adapter was trained with, which isn't the base's own."
@@ -37,27 +39,30 @@ def write_adapter_modelfile(
 
 
 def _upon_a_name(adapter: Path, modelfile: Path, base: str) -> str:
-    lines = [
-        f"# ollama create {adapter.stem} -f Modelfile",
-        f"FROM {base}",
-        f"ADAPTER {_named(adapter, modelfile)}",
-        "",
-        INHERITED,
-        "",
-        SETTINGS,
-        "PARAMETER temperature 0",
-        "PARAMETER repeat_penalty 1",
-    ]
-    return "\n".join(lines) + "\n"
+    return text_of(
+        [
+            f"# ollama create {adapter.stem} -f Modelfile",
+            Command("FROM", base),
+            Command("ADAPTER", _named(adapter, modelfile)),
+            INHERITED,
+            SETTINGS,
+            *EXACT,
+        ]
+    )
 
 
 def _upon_a_file(adapter: Path, modelfile: Path, base: Path, template: str | None) -> str:
     header = replace(read_header(base), name=adapter.stem)
     own = template is not None and template != header.template
     pieces = _pieces(replace(header, template=template or header.template), own)
-    text = modelfile_text(base.name, header, pieces)
-    lines = f"FROM {_named(base, modelfile)}\nADAPTER {_named(adapter, modelfile)}\n"
-    text = text.replace(f"FROM ./{base.name}\n", lines, 1)
+    text = text_of(
+        [
+            f"# ollama create {adapter.stem} -f Modelfile",
+            Command("FROM", _named(base, modelfile)),
+            Command("ADAPTER", _named(adapter, modelfile)),
+            *lines_of(header, pieces, exact=True),
+        ]
+    )
     return text.replace(TEMPLATE, TRAINED, 1) if own else text
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime
 import json
+from functools import lru_cache
 from typing import Any, NoReturn
 
-from jinja2 import TemplateError
-from jinja2.ext import loopcontrols
+from jinja2 import Template, TemplateError, nodes
+from jinja2.ext import Extension, loopcontrols
+from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from localtune.errors import RuntimeFileError
@@ -15,17 +17,38 @@ from localtune.errors import RuntimeFileError
 Message = dict[str, str]
 
 
-def render(template: str, messages: list[Message], bos: str, eos: str, ask: bool = True) -> str:
+# Two days, to find the templates that name the date.
+DAYS = (datetime.datetime(2024, 2, 29), datetime.datetime(2031, 11, 3))
+
+
+class Generation(Extension):
+    """transformers' own tag around what an assistant says, which changes nothing of a prompt."""
+
+    tags = {"generation"}  # noqa: RUF012 - as jinja2 declares it
+
+    def parse(self, parser: Parser) -> list[nodes.Node]:
+        """Return what stands inside."""
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+
+def render(
+    template: str,
+    messages: list[Message],
+    bos: str,
+    eos: str,
+    ask: bool = True,
+    day: datetime.datetime | None = None,
+) -> str:
     """Render messages; with `ask` the prompt ends where the assistant's answer begins.
 
-    The environment is that of transformers' apply_chat_template (utils/chat_template_utils.py,
-    5.23), sandboxed, as a template comes with a model. Raises RuntimeFileError.
+    `day` is today where it isn't given. Raises RuntimeFileError.
     """
+    today = (day or datetime.datetime.now()).strftime
+    said: dict[str, Any] = {"messages": messages, "bos_token": bos, "eos_token": eos}
     try:
-        made = _environment().from_string(template)
-        return made.render(
-            messages=messages, bos_token=bos, eos_token=eos, add_generation_prompt=ask
-        )
+        made = _compiled(template)
+        return made.render(**said, add_generation_prompt=ask, strftime_now=today)
     except (TemplateError, TypeError, ValueError, KeyError) as error:
         raise RuntimeFileError(
             f"The model's chat template can't render this conversation: {error}.",
@@ -33,14 +56,18 @@ def render(template: str, messages: list[Message], bos: str, eos: str, ask: bool
         ) from error
 
 
-def _environment() -> ImmutableSandboxedEnvironment:
+@lru_cache(maxsize=8)
+def _compiled(template: str) -> Template:
+    """Compile a template in the environment of transformers' apply_chat_template.
+
+    Sandboxed, as a template comes with a model. Source: utils/chat_template_utils.py (5.23).
+    """
     environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
+        trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loopcontrols]
     )
     environment.filters["tojson"] = _to_json
     environment.globals["raise_exception"] = _refuse
-    environment.globals["strftime_now"] = _now
-    return environment
+    return environment.from_string(template)
 
 
 def _to_json(value: Any, indent: int | None = None) -> str:
@@ -49,7 +76,3 @@ def _to_json(value: Any, indent: int | None = None) -> str:
 
 def _refuse(message: str) -> NoReturn:
     raise TemplateError(message)
-
-
-def _now(pattern: str) -> str:
-    return datetime.datetime.now().strftime(pattern)

@@ -11,8 +11,8 @@ import ctypes
 import os
 import weakref
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,11 @@ class Answer:
 
 @dataclass(frozen=True)
 class Header:
-    """What a GGUF says of itself. `context` is the longest it was trained on, in tokens."""
+    """What a GGUF says about asking it. `context` is the longest it was trained on, in tokens.
+
+    `ends` are the tokens that end an answer, as text, `metadata` what it says of its making: the
+    values of general.*, by the rest of the key.
+    """
 
     name: str
     template: str
@@ -62,7 +66,8 @@ class Header:
     adds_bos: bool
     context: int
     parameters: int = 0
-    licence: str = ""
+    ends: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_header(gguf: Path) -> Header:
@@ -238,8 +243,19 @@ def _header(model: Any) -> Header:
         adds_bos=llama_cpp.llama_vocab_get_add_bos(llama_cpp.llama_model_get_vocab(model)),
         context=int(_value(model, f"{family}.context_length") or 0),
         parameters=llama_cpp.llama_model_n_params(model),
-        licence=_value(model, "general.license"),
+        ends=Vocabulary(model).ends_of_turn(),
+        metadata=dict(_general(model)),
     )
+
+
+def _general(model: Any) -> Iterator[tuple[str, str]]:
+    """Yield what the file says of its making, lists left out."""
+    for i in range(llama_cpp.llama_model_meta_count(model)):
+        buffer = ctypes.create_string_buffer(256)
+        llama_cpp.llama_model_meta_key_by_index(model, i, buffer, 256)
+        key = buffer.value.decode("utf-8", "replace")
+        if key.startswith("general."):
+            yield key.removeprefix("general."), _value(model, key)
 
 
 def _value(model: Any, key: str) -> str:

@@ -1,65 +1,164 @@
 """A GGUF -> the Modelfile that `ollama create` reads. Starts no runtime.
 
-Facts of the grammar: parser/parser.go and template/template.go of Ollama 0.33. A value ends with
-its line or with three quotation marks, and knows no escapes.
+Source: server/create.go, template/template.go and api/types.go of Ollama 0.33.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from localtune.runtimes.go_template import go_template
 from localtune.runtimes.llama import Header, read_header
-from localtune.runtimes.template import Pieces, derive
+from localtune.runtimes.modelfile_grammar import Command, holds, write
+from localtune.runtimes.pieces import Pieces
+from localtune.runtimes.template import derive
 from localtune.workspace import write_text
 
 LONGEST_CONTEXT = 4096  # what Ollama gives a model on a machine without a large GPU
+NATIVE = "0.30.0"  # the first Ollama that renders the GGUF's own chat template
+# Ollama compares a chat template with those it knows, by edit distance, and below 100 puts a Go
+# template of its own in its place (template/template.go, Named). Nothing is near a long comment.
+UNLIKE = (
+    "{# This chat template is rendered as it stands here, by llama.cpp or by Ollama 0.30 and later."
+    " No Go template does what it does. Ollama would take one of its own for it if the two looked"
+    " alike, and the model would then be asked in other words than those it was trained with; so"
+    " this comment, of which nothing is seen in a prompt, makes it longer than any that Ollama"
+    " knows, and keeps it what it is. #}"
+)
 NO_TEMPLATE = """\
-# No TEMPLATE: the model's chat template does more than a Go template can be derived for. It lies
-# in the GGUF, and Ollama 0.30 or later renders it from there; use no older one."""
+# No TEMPLATE: the model's chat template does more than a Go template can. It lies in the GGUF, and
+# Ollama renders it from there since 0.30."""
+NO_CHAT = """\
+# The model has no chat template: it goes on with a text, and doesn't answer."""
+MISTAKEN = """\
+# Should Ollama take it for one that it knows, prompts differ; `ollama show --template` shows it."""
 TEMPLATE = """\
 # For Ollama before 0.30; a later one may render the chat template in the GGUF. Both are alike."""
+THOUGHTS = """\
+# But for one thing: thoughts between <think> and </think> in earlier answers stay."""
 SETTINGS = """\
 # Always the likeliest word, none made less likely for having been said: as the exam was asked."""
+# general.sampling.* of a GGUF -> Ollama's name. Ollama has other defaults than llama.cpp.
+SAMPLING = {
+    "top_k": "top_k",
+    "top_p": "top_p",
+    "min_p": "min_p",
+    "temp": "temperature",
+    "penalty_repeat": "repeat_penalty",
+}
+EXACT = (Command("PARAMETER", "0", "temperature"), Command("PARAMETER", "1", "repeat_penalty"))
+Line = Command | str  # a command, or a line of comment
 
 
-def write_modelfile(gguf: Path, modelfile: Path) -> None:
-    """Write a Modelfile beside a GGUF of the same folder. Raises RuntimeFileError."""
-    header = read_header(gguf)
-    pieces = derive(header.template, header.bos, header.eos)
-    write_text(modelfile, modelfile_text(gguf.name, header, pieces))
+def write_modelfile(gguf: Path, modelfile: Path, made: str = "", licence: str = "") -> None:
+    """Write the Modelfile of a build's level beside it. Raises RuntimeFileError.
+
+    `made` says what the model was made from, `licence` is the text of its base's.
+    """
+    write_text(modelfile, modelfile_text(gguf, made, licence, exact=True))
 
 
-def modelfile_text(file: str, header: Header, pieces: Pieces | None) -> str:
-    """Return the text of a Modelfile for a file in its own folder."""
-    context = min(header.context or LONGEST_CONTEXT, LONGEST_CONTEXT)
+def modelfile_text(gguf: Path, made: str = "", licence: str = "", *, exact: bool = False) -> str:
+    """Return the Modelfile of a GGUF, which names it by `./` and its name.
+
+    With `exact` the likeliest word is always said, else what the file itself asks for. Raises
+    RuntimeFileError.
+    """
+    return text_of_header(read_header(gguf), gguf, made, licence, exact=exact)
+
+
+def text_of_header(
+    header: Header, gguf: Path, made: str, licence: str, *, exact: bool = False
+) -> str:
+    """Return the Modelfile of a GGUF with such a header, as `modelfile_text` does."""
+    pieces = derive(header.template, header.bos, header.eos) if header.template else None
     lines = [
-        f"# ollama create {header.name or 'model'} -f Modelfile",
-        f"FROM ./{file}",
-        "",
-        *(_template(pieces, header) if pieces else [NO_TEMPLATE]),
-        "",
-        *[f"PARAMETER stop {_quoted(stop)}" for stop in stops(header, pieces)],
-        SETTINGS,
-        "PARAMETER temperature 0",
-        "PARAMETER repeat_penalty 1",
-        "# Tokens of question, conversation and answer together.",
-        f"PARAMETER num_ctx {context}",
+        *_made(header, made),
+        Command("FROM", f"./{gguf.name}"),
+        *lines_of(header, pieces, exact=exact),
+        *_licence(header, licence),
     ]
-    return "\n".join(lines) + "\n"
+    return text_of(lines)
 
 
-def _template(pieces: Pieces, header: Header) -> list[str]:
+def text_of(lines: Sequence[Line]) -> str:
+    """Return lines as text, an empty one before each comment."""
+    written = [write([x]) if isinstance(x, Command) else f"\n{x}\n" for x in lines]
+    return "".join(written).lstrip("\n")
+
+
+def lines_of(header: Header, pieces: Pieces | None, *, exact: bool) -> list[Line]:
+    """Return what a Modelfile says besides what it is FROM: template, stops and parameters."""
+    return [
+        *_template(pieces, header),
+        "# Where an answer ends.",
+        *[Command("PARAMETER", stop, "stop") for stop in stops(header, pieces)],
+        *_settings(header, exact),
+        "# Tokens of question, conversation and answer together.",
+        Command("PARAMETER", str(context_of(header)), "num_ctx"),
+    ]
+
+
+def _settings(header: Header, exact: bool) -> list[Line]:
+    asked = sampling(header)
+    if not exact:
+        return ["# As the file itself says.", *asked] if asked else []
+    # What has no effect at temperature 0 is there for those who raise it.
+    others = [command for command in asked if command.key not in [fixed.key for fixed in EXACT]]
+    return [SETTINGS, *EXACT, *others]
+
+
+def context_of(header: Header) -> int:
+    """Return the tokens to ask for: what the model was trained on, up to Ollama's own default."""
+    return min(header.context or LONGEST_CONTEXT, LONGEST_CONTEXT)
+
+
+def sampling(header: Header) -> list[Command]:
+    """Return the values that the base's generation_config.json gave the file."""
+    found = {ours: header.metadata.get(f"sampling.{key}") for key, ours in SAMPLING.items()}
+    return [Command("PARAMETER", _plain(value), key) for key, value in found.items() if value]
+
+
+def _plain(number: str) -> str:
+    return f"{float(number):g}"  # llama.cpp writes 0.950000
+
+
+def _made(header: Header, made: str) -> list[Line]:
+    base = header.metadata.get("base_model.0.name") or header.metadata.get("basename")
+    about = made or (f"A model made from {base}." if base else "")
+    name = header.name or "model"
+    return [f"# ollama create {name} -f Modelfile" + (f"\n# {about}" if about else "")]
+
+
+def _template(pieces: Pieces | None, header: Header) -> list[Line]:
+    if not header.template:
+        return [NO_CHAT, Command("TEMPLATE", "{{ .Prompt }}")]
+    if pieces is None:
+        own = header.template.startswith("{#") and len(header.template.partition("#}")[0]) > 300
+        return [NO_TEMPLATE if own else f"{NO_TEMPLATE}\n{MISTAKEN}", Command("REQUIRES", NATIVE)]
     # The runtime puts BOS in front itself where the file says so; twice would be another prompt.
-    text = pieces.go(without=header.bos if header.adds_bos else "")
-    return [TEMPLATE, f'TEMPLATE """{text}"""']
+    text = go_template(pieces, without=header.bos if header.adds_bos else "")
+    said = f"{TEMPLATE}\n{THOUGHTS}" if pieces.keeps_thoughts else TEMPLATE
+    return [said, Command("TEMPLATE", text)]
 
 
 def stops(header: Header, pieces: Pieces | None) -> list[str]:
-    """Return the texts at which an answer ends: the end-of-turn token, and the next turn."""
-    after = pieces.around["assistant"][1].strip() if pieces else ""
-    found = [header.eos, after]
-    return [text for text in dict.fromkeys(found) if text and '"' not in text]
+    """Return the texts at which an answer ends: the end-of-turn tokens that the template knows.
+
+    Where it knows none, what it puts behind an answer.
+    """
+    known = [end for end in header.ends if end in header.template]
+    found = [header.eos, *known]
+    if pieces and not any(end in pieces.between["assistant", "user"] for end in found if end):
+        found += pieces.between["assistant", "user"].split("\n")[:1]
+    texts = dict.fromkeys(text.strip() for text in found)
+    return [text for text in texts if text and holds(text)]
 
 
-def _quoted(text: str) -> str:
-    return f'"{text}"'
+def _licence(header: Header, licence: str) -> list[Line]:
+    named = [header.metadata.get(key, "") for key in ("license", "license.name", "license.link")]
+    text = licence or ", ".join(dict.fromkeys(part for part in named if part))
+    if not text or not holds(text):
+        return []
+    return ["# The base's; the documents are yours.", Command("LICENSE", text)]

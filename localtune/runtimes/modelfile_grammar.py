@@ -83,6 +83,7 @@ def parse(text: str) -> list[Command]:
 def _commands(text: str) -> Iterator[Command]:
     at = _after_blank(text, 0)
     while at < len(text):
+        at += not text[at].isprintable()  # such as a space that doesn't break; Ollama drops it
         named = NAME.match(text, at)
         name = named[0].upper() if named else ""
         if not named or name not in COMMANDS:

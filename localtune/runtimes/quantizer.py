@@ -24,7 +24,7 @@ import numpy as np
 from localtune.cores import cores
 from localtune.runtimes.imatrix_file import Importance, read_imatrix
 
-MEMORY = 64 << 20  # bytes of rows held at once; by default llama.cpp takes up to 8 GiB
+MEMORY = 16 << 20  # bytes of rows held at once; by default llama.cpp takes up to 8 GiB
 Request = dict[str, Any]
 
 

@@ -1,144 +1,165 @@
-"""A Jinja chat template -> the Go template that Ollama before 0.30 needs, where it is that simple.
+"""A Jinja chat template -> what it puts between messages, where it does no more than that.
 
-The Jinja is not read but probed: it renders messages with marked contents, and what stands around
-the marks is taken apart. What was found must then render a set of conversations exactly as the
-Jinja does; a template that does more than put text around messages gives None.
+The Jinja is not read but probed: it renders conversations with marked contents, and what stands
+between the marks is taken down. What was found must then render many conversations exactly as the
+Jinja does; a template that looks further than from one message to the next, or at the date, gives
+None.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from localtune.errors import RuntimeFileError
-from localtune.runtimes.chat import Message, render
+from localtune.runtimes.chat import DAYS, Message, render
+from localtune.runtimes.go_template import go_template
+from localtune.runtimes.pieces import Pair, Pieces, moved
 
-MARKS = {"system": "SYSTEM0MARK", "user": "USER0MARK", "assistant": "ASSISTANT0MARK"}
-LAST = "LAST0MARK"
-CONVERSATIONS = (
-    ("user",),
-    ("user", "assistant"),
-    ("user", "assistant", "user"),
-    ("user", "assistant", "user", "assistant", "user"),
-    ("system", "user"),
-    ("system", "user", "assistant", "user"),
+# What every template accepts; many refuse a system message, most one behind the first message.
+TALKS = ("u", "uau", "uauau")
+MORE_TALKS = ("su", "suau", "suauau", "usu", "uasu", "suasu")
+ROLES = {"s": "system", "u": "user", "a": "assistant", "": ""}
+Contents = Sequence[Sequence[str]]
+# What is said may be anything; @ becomes role and number.
+CONTENTS = (
+    ("@ says: é.", '@: {{ x }} {% y %} "z" """ 东京 🚀\n\n# No. 1\n'),
+    ("  @ x", "@ x\n", "\n\t@ x \n ", "\t\n@ x \r\n"),
+    ("@ [/INST] <|im_end|> </s>", "<b>@</b> [x]", ""),
 )
-
-
-@dataclass(frozen=True)
-class Pieces:
-    """A template of the simple kind: `start`, each message between its two texts, `ask`."""
-
-    start: str
-    around: dict[str, tuple[str, str]]
-    ask: str
-
-    def render(self, messages: list[Message]) -> str:
-        """Render a conversation, up to where the answer begins."""
-        turns = (self.around[m["role"]] + (m["content"],) for m in messages)
-        return self.start + "".join(a + content + b for a, b, content in turns) + self.ask
-
-    def go(self, without: str = "") -> str:
-        """Return the Go template; `without` is a text at the start that the runtime adds."""
-        roles = [
-            f'eq .Role "{role}" }}}}{before}{{{{ .Content }}}}{after}'
-            for role, (before, after) in self.around.items()
-        ]
-        inside = "{{ if " + "{{ else if ".join(roles) + "{{ end }}"
-        start = self.start.removeprefix(without)
-        return start + "{{ range .Messages }}" + inside + "{{ end }}" + self.ask
+THOUGHTS = (("<think>\nhm @\n</think>\n\n@", "@ </think> @", "<think>@"),)
+# A probe's ends: what may be left of them, and which characters a template takes then.
+AROUND = "\n \t\n"
+WHITESPACE = " \n\t\r\v\f"
+LEFT = {AROUND: "", AROUND.lstrip("\n"): "\n", "": WHITESPACE}
+RIGHT = {AROUND: "", AROUND.rstrip("\n"): "\n", "": WHITESPACE}
 
 
 def derive(template: str, bos: str, eos: str) -> Pieces | None:
-    """Take a Jinja template apart; None where it can't be written as a simple Go template."""
+    """Take a Jinja template apart; None where a Go template can't do what it does."""
+    probe = Probe(template, bos, eos)
     try:
-        pieces = _take_apart(template, bos, eos)
+        later, last = probe.skips_later(), probe.system_last()
+        between = probe.between(later, last)
+        pieces = Pieces(between, probe.trims(), probe.skips_empty(), later, last)
+        go_template(pieces)
     except (RuntimeFileError, ValueError):
         return None
-    return pieces if _equal(pieces, template, bos, eos) and _writable(pieces) else None
+    if not probe.equals(pieces, CONTENTS):
+        return None
+    return replace(pieces, keeps_thoughts=not probe.equals(pieces, THOUGHTS))
 
 
-def _take_apart(template: str, bos: str, eos: str) -> Pieces:
-    """Find the texts around the marks. Raises ValueError where a mark isn't shown once."""
+def conversations(contents: Contents = CONTENTS) -> Iterator[list[Message]]:
+    """Yield the conversations on which templates are compared.
 
-    def shown(*roles: str, ask: bool = False) -> str:
-        marked = [{"role": role, "content": MARKS[role]} for role in roles]
-        if roles[-1] == "user" and len(roles) > 1:
-            marked[-1]["content"] = LAST
-        return render(template, marked, bos, eos, ask)
-
-    alone, user = shown("user"), MARKS["user"]
-    head, after_user = _split(alone, user)
-    turn = _split(shown("user", "assistant"), user)[1]
-    before_answer, after_answer = _split(turn, MARKS["assistant"])
-    before_answer = _without_start(before_answer, after_user)
-    dialogue = _split(shown("user", "assistant", "user"), MARKS["assistant"])[1]
-    before_user = _without_start(_split(dialogue, LAST)[0], after_answer)
-    start = _without_end(head, before_user)
-    around = {"user": (before_user, after_user), "assistant": (before_answer, after_answer)}
-    ask = _without_start(shown("user", ask=True), alone)
-    system = _system(template, bos, eos, start, before_user)
-    return Pieces(start, {**system, **around}, ask)
+    Only a user and a first system message may be empty: others are nobody's plain chat.
+    """
+    for talk in (*TALKS, *MORE_TALKS):
+        for patterns in contents:
+            for shift in range(len(patterns)):
+                texts = [patterns[(shift + i) % len(patterns)] for i in range(len(talk))]
+                named = [text.replace("@", f"{talk[i]}{i}") for i, text in enumerate(texts)]
+                later = zip(talk[1:], named[1:], strict=True)
+                if all(text.strip() for role, text in later if role != "u"):
+                    yield _messages(talk, named)
 
 
-def _system(
-    template: str, bos: str, eos: str, start: str, before_user: str
-) -> dict[str, tuple[str, str]]:
-    """Return the texts around a system message, nothing where the template refuses one."""
-    messages = [
-        {"role": "system", "content": MARKS["system"]},
-        {"role": "user", "content": MARKS["user"]},
-    ]
-    try:
-        text = render(template, messages, bos, eos, ask=False)
-    except RuntimeFileError:
-        return {}
-    head, rest = _split(text, MARKS["system"])
-    after = _without_end(_split(rest, MARKS["user"])[0], before_user)
-    return {"system": (_without_start(head, start), after)}
+def _messages(talk: str, texts: Sequence[str]) -> list[Message]:
+    return [{"role": ROLES[r], "content": text} for r, text in zip(talk, texts, strict=True)]
 
 
-def _split(text: str, mark: str) -> tuple[str, str]:
-    before, found, after = text.partition(mark)
-    if not found or mark in after:
-        raise ValueError(f"{mark} is not shown once")
-    return before, after
+@dataclass(frozen=True)
+class Probe:
+    """A Jinja template that is asked what it makes of conversations."""
 
+    template: str
+    bos: str
+    eos: str
 
-def _without_start(text: str, start: str) -> str:
-    if not text.startswith(start):
-        raise ValueError(f"{text!r} doesn't begin with {start!r}")
-    return text.removeprefix(start)
+    def between(self, skips_later: bool, system_last: bool) -> dict[Pair, str]:
+        """Return what stands between roles. Raises ValueError where that isn't always the same.
 
+        With `skips_later` system messages behind the first message aren't there, with `system_last`
+        it stands before the last question.
+        """
+        found: dict[Pair, str] = {}
+        for talk in (*TALKS, *MORE_TALKS):
+            marked = _messages(talk, [f"MARK{i}{r}KRAM" for i, r in enumerate(talk)])
+            texts = self._rendered(marked)
+            if not texts and talk in TALKS:
+                raise ValueError(f"a talk of {talk} is refused")
+            if skips_later:
+                marked = marked[:1] + [m for m in marked[1:] if m["role"] != "system"]
+            marked = moved(marked) if system_last else marked
+            roles = ["", *(message["role"] for message in marked), ""]
+            for pair, part in zip(pairwise(roles), _parts(texts, marked), strict=False):
+                if found.setdefault(pair, part) != part:
+                    raise ValueError(f"{pair}: {found[pair]!r} or {part!r}")
+        return found
 
-def _without_end(text: str, end: str) -> str:
-    if not text.endswith(end):
-        raise ValueError(f"{text!r} doesn't end with {end!r}")
-    return text.removesuffix(end)
+    def trims(self) -> dict[str, tuple[str, str]]:
+        """Return which characters the roles' messages lose. Raises ValueError for others."""
+        tried = ("uau",) if self.system_last() else ("suau", "usuau", "uau")
+        talk = next(talk for talk in tried if self._rendered(_messages(talk, "x" * len(talk))))
+        marks, found = [f"MARK{i}KRAM" for i in range(len(talk))], {}
+        bare = list(_parts(self._rendered(_messages(talk, marks)), _messages(talk, marks)))
+        for at, role in enumerate(talk):
+            texts = [AROUND + mark + AROUND if i == at else mark for i, mark in enumerate(marks)]
+            spaced = list(_parts(self._rendered(_messages(talk, texts)), _messages(talk, marks)))
+            left = spaced[at].removeprefix(bare[at])
+            right = spaced[at + 1].removesuffix(bare[at + 1])
+            if left not in LEFT or right not in RIGHT:
+                raise ValueError(f"{ROLES[role]} loses {left!r} or {right!r}")
+            found[ROLES[role]] = LEFT[left], RIGHT[right]
+        return {role: ends for role, ends in found.items() if any(ends)}
 
+    def skips_empty(self) -> bool:
+        """Whether a system message without content is as good as none."""
+        empty = self._rendered(_messages("su", ["", "MARK"]))
+        return bool(empty) and empty == self._rendered(_messages("u", ["MARK"]))
 
-def _equal(pieces: Pieces, template: str, bos: str, eos: str) -> bool:
-    """Whether both render every conversation alike."""
-    known = [roles for roles in CONVERSATIONS if set(roles) <= set(pieces.around)]
-    for roles in known:
-        messages = [{"role": r, "content": f"{r} says: {i}, é."} for i, r in enumerate(roles)]
+    def skips_later(self) -> bool:
+        """Whether a system message behind the first message isn't shown."""
+        texts = self._rendered(_messages("usu", ["1", "MARK", "2"]))
+        return bool(texts) and not any("MARK" in text for text in texts)
+
+    def system_last(self) -> bool:
+        """Whether a system message is shown with the last question, not in front."""
+        texts = self._rendered(_messages("suau", ["SYSTEM", "1", "ANSWER", "2"]))
+        return bool(texts) and all(0 < t.find("ANSWER") < t.find("SYSTEM") for t in texts)
+
+    def equals(self, pieces: Pieces, contents: Contents) -> bool:
+        """Whether pieces render every conversation as the template does, where that renders it."""
+        for messages in conversations(contents):
+            wanted = self._rendered(messages)
+            try:
+                if wanted and wanted != {pieces.render(messages)}:
+                    return False
+            except KeyError:
+                return False
+        return True
+
+    def _rendered(self, messages: list[Message]) -> set[str]:
+        """Return what a conversation becomes on two days, nothing where it is refused."""
         try:
-            wanted = render(template, messages, bos, eos)
+            return {render(self.template, messages, self.bos, self.eos, day=day) for day in DAYS}
         except RuntimeFileError:
-            return False
-        # A last answer is one to go on with, which Ollama itself sees to.
-        if roles[-1] != "assistant" and pieces.render(messages) != wanted:
-            return False
-    return True
+            return set()
 
 
-def _writable(pieces: Pieces) -> bool:
-    """Whether the texts can stand in a Modelfile's multi-line string, which has no escapes."""
-    texts = [pieces.start, pieces.ask, *(t for pair in pieces.around.values() for t in pair)]
-    return not any(
-        "{{" in text or "}}" in text or '"""' in text or _vanishing(text) for text in texts
-    )
+def _parts(texts: set[str], marked: list[Message]) -> Iterator[str]:
+    """Yield what stands around the marks of a conversation, nothing where it was refused.
 
-
-def _vanishing(text: str) -> bool:
-    """Whether Ollama's parser would drop a character (parser/parser.go: what isn't printable)."""
-    return any(not char.isprintable() and char not in "\n\t" for char in text)
+    Raises ValueError where a mark isn't shown once, in its turn, or the text isn't one.
+    """
+    if len(texts) > 1:
+        raise ValueError("the date is named")
+    for text in texts:
+        for message in marked:
+            before, mark, text = text.partition(message["content"])
+            if not mark or message["content"] in text:
+                raise ValueError(f"{message['content']} is not shown once, in its turn")
+            yield before
+        yield text

@@ -33,6 +33,11 @@ class Vocabulary:
         """Whether a model ends its turn with this token."""
         return bool(llama_cpp.llama_vocab_is_eog(self._handle, token))
 
+    def ends_of_turn(self) -> tuple[str, ...]:
+        """Return the tokens that end an answer, as text."""
+        found = [piece(self._handle, i, special=True) for i in range(self.size) if self.ends(i)]
+        return tuple(text.decode("utf-8", "replace") for text in found)
+
     def _tokenize(self, text: bytes) -> list[int]:
         room = len(text) + 2
         tokens = (llama_cpp.llama_token * room)()

@@ -39,7 +39,7 @@ def test_help_comes_at_once() -> None:
 def test_the_commands_are_those_promised() -> None:
     assert set(cli.commands) == {
         "build", "corpus", "status", "ask", "chat", "quantize", "evaluate", "serve", "doctor",
-        "clean", "ladder", "convert", "merge", "push",
+        "clean", "ladder", "convert", "merge", "modelfile", "install", "uninstall", "push",
     }  # fmt: skip
     assert localtune("--version").stdout.strip() == f"localtune, version {__version__}"
 
@@ -86,6 +86,14 @@ def test_every_option_of_a_stage_is_an_option_of_build() -> None:
         ["serve", "docs"],
         ["push", "docs", "ada/docs"],
         ["push", "docs", "ada/docs", "--dry-run"],
+        ["install", "docs"],
+        ["install", "docs", "--llama-cpp"],
+        ["install", "docs", "--llama-cpp", "--replace"],
+        ["install", "docs", "--start"],
+        ["uninstall", "docs", "--host", "127.0.0.1:1"],
+        ["uninstall", "./docs"],
+        ["uninstall", "docs", "--host", "tcp://x"],
+        ["quantize", "docs", "--to", "Q4_0", "--install", "--out", "levels"],
         ["clean", "docs"],
     ],
     ids=" ".join,

@@ -21,13 +21,10 @@ ONLY = {
         for name in ("llama", "layers", "openai_server", "quantizer", "vocabulary")
     },
     "huggingface_hub": {"training/base.py", "hub.py"},
+    "httpx2": {"runtimes/ollama.py"},
     "click": {
-        "cli.py",
-        "cli_convert.py",
-        "cli_levels.py",
-        "cli_serve.py",
-        "command.py",
-        "options.py",
+        *(f"cli{part}.py" for part in ("", "_convert", "_levels", "_ollama", "_serve")),
+        *("command.py", "options.py"),
     },
     "rich_click": {"cli.py", "command.py"},
     "rich": {"terminal.py", "summary.py", "listing.py"},
@@ -36,7 +33,17 @@ ONLY = {
     "phonenumbers": {"privacy/phones.py", "privacy/pseudonyms.py"},
     "rensa": {"corpus/duplicates.py"},
 }
-HEAVY = ("torch", "transformers", "peft", "numpy", "gguf", "llama_cpp", "trafilatura", "rich")
+HEAVY = (
+    "torch",
+    "transformers",
+    "peft",
+    "numpy",
+    "gguf",
+    "llama_cpp",
+    "trafilatura",
+    "rich",
+    "httpx2",
+)
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from localtune.config import PLAIN_TEMPLATE
 from localtune.errors import RuntimeFileError
 from localtune.runtimes.chat import render
+from localtune.runtimes.go_template import go_template
 from localtune.runtimes.llama import Header, Model, read_header
-from localtune.runtimes.modelfile import modelfile_text, stops
+from localtune.runtimes.modelfile import UNLIKE, stops, text_of_header
+from localtune.runtimes.modelfile_grammar import Command, holds, parse, write
 from localtune.runtimes.template import derive
 
 CHATML = (
@@ -49,7 +55,9 @@ def header(template: str, bos: str = "", adds_bos: bool = False, context: int = 
     return Header("office", template, bos, "</s>", adds_bos, context)
 
 
-@pytest.mark.parametrize("template", [CHATML, PLAIN_TEMPLATE, LLAMA3, NO_SYSTEM])
+@pytest.mark.parametrize(
+    "template", [CHATML, PLAIN_TEMPLATE, LLAMA3, NO_SYSTEM, DEFAULT_SYSTEM, FOLDED]
+)
 def test_simple_templates_are_taken_apart(template: str) -> None:
     pieces = derive(template, "<s>", "</s>")
     assert pieces is not None
@@ -59,14 +67,12 @@ def test_simple_templates_are_taken_apart(template: str) -> None:
 @pytest.mark.parametrize(
     "template",
     [
-        DEFAULT_SYSTEM,
-        FOLDED,
         "{{ messages[0]['content'] }}",
         "{{ messages | length }}",
         "{% broken",
         "",
-        CHATML.replace("<|im_end|>", "}}"),
-        CHATML.replace("<|im_end|>", "\u00a0"),
+        CHATML + "{{ strftime_now('%Y') }}",
+        CHATML.replace("message['content']", "message['content'] | upper"),
     ],
 )
 def test_other_templates_give_none(template: str) -> None:
@@ -76,7 +82,7 @@ def test_other_templates_give_none(template: str) -> None:
 def test_the_go_template_of_chatml() -> None:
     pieces = derive(CHATML, "", "<|im_end|>")
     assert pieces is not None
-    assert pieces.go() == (
+    assert go_template(pieces) == (
         '{{ range .Messages }}{{ if eq .Role "system" }}<|im_start|>system\n{{ .Content }}'
         '<|im_end|>\n{{ else if eq .Role "user" }}<|im_start|>user\n{{ .Content }}<|im_end|>\n'
         '{{ else if eq .Role "assistant" }}<|im_start|>assistant\n{{ .Content }}<|im_end|>\n'
@@ -84,30 +90,124 @@ def test_the_go_template_of_chatml() -> None:
     )
 
 
+def test_a_default_system_prompt_reads_as_one() -> None:
+    pieces = derive(DEFAULT_SYSTEM, "", "</s>")
+    assert pieces is not None
+    default = "<|im_start|>system\nBe kind.<|im_end|>\n"
+    first = f'{{{{ if eq $before "" }}}}{default}{{{{ end }}}}<|im_start|>user\n{{{{ .Content }}}}'
+    assert first in go_template(pieces)
+
+
+def text(header: Header, exact: bool = True) -> str:
+    return text_of_header(header, Path("office-Q4_K_M.gguf"), "", "", exact=exact)
+
+
 def test_bos_comes_once() -> None:
-    pieces = derive(LLAMA3, "<s>", "</s>")
-    assert pieces is not None and pieces.start == "<s>"
-    assert "<s>" not in modelfile_text("m.gguf", header(LLAMA3, "<s>", adds_bos=True), pieces)
-    assert '"""<s>{{' in modelfile_text("m.gguf", header(LLAMA3, "<s>"), pieces)
+    assert "<s>" not in text(header(LLAMA3, "<s>", adds_bos=True))
+    assert "<s>{{ range" in text(header(LLAMA3, "<s>"))
 
 
 def test_the_text() -> None:
-    text = modelfile_text("office-Q4_K_M.gguf", header(CHATML), derive(CHATML, "", "</s>"))
-    lines = text.splitlines()
+    written = text(header(CHATML))
+    lines = written.splitlines()
     assert "FROM ./office-Q4_K_M.gguf" in lines
     assert 'PARAMETER stop "<|im_end|>"' in lines and 'PARAMETER stop "</s>"' in lines
     assert "PARAMETER num_ctx 512" in lines and "PARAMETER temperature 0" in lines
-    assert text.count('"""') == 2 and text.isascii()
+    assert written.count('"""') == 2 and written.isascii()
+
+
+def test_what_the_file_says_of_itself() -> None:
+    said = {"sampling.temp": "0.600000", "sampling.top_k": "20", "license": "mit"}
+    asked = replace(header(CHATML), metadata=said)
+    assert {Command("PARAMETER", "0.6", "temperature"), Command("LICENSE", "mit")} <= set(
+        parse(text(asked, exact=False))
+    )
+    assert Command("PARAMETER", "20", "top_k") in parse(text(asked))
+    assert [c.value for c in parse(text(asked)) if c.key == "temperature"] == ["0"]
 
 
 def test_no_template_where_none_can_be_derived() -> None:
-    text = modelfile_text("m.gguf", header(FOLDED, context=131072), None)
-    assert "TEMPLATE " not in [line.split("#")[0][:9] for line in text.splitlines()]
-    assert "# No TEMPLATE" in text and "PARAMETER num_ctx 4096" in text
+    dated = "{{ strftime_now('%Y') }}" + CHATML
+    written = text(header(dated, context=131072))
+    commands = {command.name: command.value for command in parse(written)}
+    assert "TEMPLATE" not in commands and commands["REQUIRES"] == "0.30.0"
+    assert "# No TEMPLATE" in written and "Should Ollama" in written
+    assert Command("PARAMETER", "4096", "num_ctx") in parse(written)
+    assert "Should Ollama" not in text(header(UNLIKE + dated))
 
 
-def test_a_stop_that_cant_be_quoted_is_left_out() -> None:
-    assert stops(Header("m", "", "", 'end"', False, 0), None) == []
+def test_what_keeps_a_template_from_being_taken_for_another() -> None:
+    """Ollama takes one that is less than 100 edits away; none of its own is as long as this."""
+    assert len(UNLIKE) > 400
+    assert render(UNLIKE + CHATML, TALK, "", "") == render(CHATML, TALK, "", "")
+
+
+def test_a_base_without_a_chat_template_goes_on_with_a_text() -> None:
+    assert Command("TEMPLATE", "{{ .Prompt }}") in parse(text(header("")))
+
+
+def test_a_stop_that_cant_be_written_is_left_out() -> None:
+    assert stops(Header("m", "", "", 'end"', False, 0), None) == ['end"']
+    assert stops(Header("m", "", "", "end\u00a0.", False, 0), None) == []
+
+
+def test_stops_are_the_ends_that_the_template_knows() -> None:
+    ends = ("<|endoftext|>", "<|im_end|>", "<|file_sep|>")
+    asked = replace(header(CHATML), ends=ends)
+    assert stops(asked, derive(CHATML, "", "</s>")) == ["</s>", "<|im_end|>"]
+
+
+ROUND_TRIP = st.text(
+    st.sampled_from('ab "\n\t\r#{}\\é東🚀\u00a0\u200d\u2028\x00') | st.characters(codec="utf-8")
+)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(ROUND_TRIP, st.sampled_from(["SYSTEM", "TEMPLATE", "LICENSE", "FROM", "ADAPTER"]))
+def test_what_is_written_is_read_back(value: str, name: str) -> None:
+    command = Command(name, value)
+    if not holds(value):
+        with pytest.raises(RuntimeFileError, match="can't hold"):
+            str(command)
+        return
+    lines = [Command("FROM", "./x.gguf"), command, Command("PARAMETER", "1", "seed")]
+    assert parse(write(lines)) == lines
+
+
+@settings(max_examples=1000, deadline=None)
+@given(st.text('FROMfrom PARAMETERstop"\n #x/.:\t', max_size=60))
+def test_any_text_is_read_or_refused_with_its_line(text: str) -> None:
+    try:
+        assert parse(text)
+    except RuntimeFileError as error:
+        assert re.search(r"line \d+|no FROM", error.message)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("FROM x\n\nPARAMETR a b\n", 3),
+        ('FROM x\nSYSTEM """a\nb\n', 2),
+        ("FROM x\r\nMESSAGE tool hi\r\n", 2),
+        ("FROM\n", 1),
+        ("# a\n# b\nPARAMETER stop\n", 3),
+    ],
+)
+def test_errors_name_the_line(text: str, line: int) -> None:
+    with pytest.raises(RuntimeFileError, match=f"line {line} "):
+        parse(text)
+
+
+def test_what_ollama_reads_is_read() -> None:
+    text = 'from ./a b.gguf\n  # c\nParameter stop "<|x|>"  \nSYSTEM """ two\n\tlines """ \n'
+    text += 'MESSAGE user  hi "there" \nTEMPLATE {{ .Prompt }}'
+    assert parse(text) == [
+        Command("FROM", "./a b.gguf"),
+        Command("PARAMETER", "<|x|>", "stop"),
+        Command("SYSTEM", " two\n\tlines "),
+        Command("MESSAGE", 'hi "there"', "user"),
+        Command("TEMPLATE", "{{ .Prompt }}"),
+    ]
 
 
 def test_a_template_that_refuses_gives_one_message() -> None:

@@ -1,0 +1,98 @@
+"""The Modelfile of a GGUF, of a folder of transformers' format, or of a build."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import localtune
+from localtune.errors import InputError, UnsupportedError
+from localtune.report.figures import plural
+from localtune.workspace import read_jsonl
+
+if TYPE_CHECKING:
+    from localtune.runtimes.llama import Header
+    from localtune.steps import Build
+
+LICENCES = ("LICENSE*", "LICENCE*", "COPYING*")
+
+
+def modelfile_of(source: Path) -> str:
+    """Return the Modelfile that would be written. Raises LocaltuneError."""
+    from localtune.runtimes.modelfile import modelfile_text
+
+    if (source / "work" / "build.json").is_file():
+        return _of_build(source)
+    if (source / "config.json").is_file():
+        return _of_folder(source.resolve())
+    if source.is_file():
+        return modelfile_text(source)
+    raise InputError(
+        f"{source} is no GGUF, no model of transformers' format and no build.",
+        "Give a .gguf file, a folder with a config.json, or a build folder.",
+    )
+
+
+def _of_build(folder: Path) -> str:
+    from localtune.opening import open_build, shipped
+    from localtune.runtimes.modelfile import modelfile_text
+
+    build = open_build(folder)
+    made, licence = made_from(build), licence_of(build.at.base)
+    return modelfile_text(shipped(build), made, licence, exact=True)
+
+
+def _of_folder(folder: Path) -> str:
+    from localtune.runtimes.modelfile import text_of_header
+
+    out = Path(f"{folder.name}.gguf")
+    made = f"First: localtune convert {folder} --to {out}"
+    return text_of_header(header_of(folder), out, made, licence_of(folder))
+
+
+def header_of(folder: Path, template: str | None = None) -> Header:
+    """Return the header that a model of transformers' format gets as GGUF.
+
+    `template` is another chat template than its own. Raises ExportError, RuntimeFileError.
+    """
+    from localtune.export.master import export_vocabulary
+    from localtune.runtimes.llama import read_header
+
+    with tempfile.TemporaryDirectory() as temporary:
+        gguf = Path(temporary) / f"{folder.name}.gguf"
+        export_vocabulary(folder, gguf, template)
+        header = read_header(gguf)
+    return replace(header, template=template or header.template)
+
+
+def comment_for(base: Path, template: str | None) -> str:
+    """Return what must stand in front of a chat template, so that Ollama takes it for no other.
+
+    Nothing where a Go template does the same, or where another converter writes the file.
+    """
+    from localtune.runtimes.modelfile import UNLIKE
+    from localtune.runtimes.template import derive
+
+    try:
+        header = header_of(base, template)
+    except UnsupportedError:
+        return ""
+    return "" if derive(header.template, header.bos, header.eos) else UNLIKE
+
+
+def made_from(build: Build) -> str:
+    """Say in one line what a build's model was made from."""
+    documents = sum(row["status"] == "read" for row in read_jsonl(build.at.documents))
+    upon = Path(build.config.base.base).name
+    return (
+        f"Made by localtune {localtune.__version__} from {plural(documents, 'document')} "
+        f"upon the base {upon}."
+    )
+
+
+def licence_of(folder: Path) -> str:
+    """Return the text of the licence that lies in a folder, "" where there is none."""
+    found = [file for pattern in LICENCES for file in sorted(folder.glob(pattern))]
+    return found[0].read_text("utf-8", "replace") if found and found[0].is_file() else ""
