@@ -17,7 +17,7 @@ import click
 import rich_click
 
 import localtune
-from localtune import cli_convert, cli_levels, cli_ollama
+from localtune import cli_convert, cli_levels, cli_ollama, cli_serve
 from localtune.command import Commands, command_of
 from localtune.options import groups, section_options, stage_options
 
@@ -58,6 +58,12 @@ which_level = click.option(
     default="",
     metavar="LEVEL",
     help="Use this level. [default: the one in the Modelfile]",
+)
+context_of = partial(
+    click.option,
+    "--context",
+    type=click.IntRange(min=64),
+    metavar="TOKENS",
 )
 
 
@@ -154,12 +160,13 @@ def status(build: Path, as_json: bool) -> None:
 @folder
 @click.argument("question")
 @which_level
+@context_of(help="Tokens of question and answer. [default: the exam's]")
 @as_json
-def ask(build: Path, question: str, level: str, as_json: bool) -> None:
+def ask(build: Path, question: str, level: str, context: int | None, as_json: bool) -> None:
     """Ask the model in BUILD one QUESTION."""
     from localtune.talk import answer
 
-    gguf, text = answer(build, question, level)
+    gguf, text = answer(build, question, level, context or 0)
     if as_json:
         _print_json({"question": question, "answer": text, "model": str(gguf)})
     else:
@@ -169,11 +176,15 @@ def ask(build: Path, question: str, level: str, as_json: bool) -> None:
 @command("chat")
 @folder
 @which_level
-def chat(build: Path, level: str) -> None:
+@context_of(help="Tokens of the conversation that stay in view. [default: 1024]")
+def chat(build: Path, level: str, context: int | None) -> None:
     """Hold a conversation with the model in BUILD; an empty line or Ctrl-D ends it."""
     from localtune.talk import converse
 
-    converse(build, level, read=_read_line, write=lambda piece: click.echo(piece, nl=False))
+    def write(text: str) -> None:
+        click.echo(text, nl=False)
+
+    converse(build, level, _read_line, write, context or 0)
 
 
 def _read_line() -> str:
@@ -222,16 +233,8 @@ def evaluate(build: Path, exam: Path | None, level: str, as_json: bool) -> None:
         show_grade(graded)
 
 
-@command("serve")
-@folder
-@which_level
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8000, show_default=True, help="Port to listen on.")
-def serve(build: Path, level: str, host: str, port: int) -> None:
-    """Serve the model in BUILD over an OpenAI-compatible API, until Ctrl-C."""
-    from localtune.talk import serve as serve_build
-
-    serve_build(build, level, host, port)
+command("serve")(cli_serve.serve)
+command("push")(cli_serve.push)
 
 
 @command("doctor")

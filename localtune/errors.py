@@ -56,5 +56,9 @@ class EvaluationError(LocaltuneError):
     """An exam can't be asked, or the shipped file doesn't do what the trained model does."""
 
 
+class HubError(LocaltuneError):
+    """The Hugging Face Hub refuses something, or can't be reached."""
+
+
 class ServerError(LocaltuneError):
     """A server, such as Ollama, doesn't answer, or refuses what is asked of it."""

@@ -91,8 +91,9 @@ def stages(build: Build) -> list[Stage]:
         stage("scores", {"base": config.base.base},
               [at.exam, at.faithful, *map(at.grade, ("base", *levels))], [at.scores], (),
               steps.scores),
-        stage("report", {}, [at.documents, at.exam, at.lessons, at.metrics, at.scores,
-                             *filter(Path.exists, [at.ladder])],
+        stage("report", {"keep_private": config.corpus.keep_private},
+              [at.documents, at.exam, at.lessons, at.metrics, at.scores,
+               *filter(Path.exists, [at.ladder])],
               [at.report_html, at.card], ("jinja2",), steps.report),
     ]
     # fmt: on

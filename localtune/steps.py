@@ -270,7 +270,14 @@ def report(build: Build, progress: Progress) -> None:
 
     at = build.at
     inputs = (at.scores, at.metrics, at.documents, at.exam)
-    write_report(*inputs, at.report_html, at.card, ladder=ladder_of(at), progress=progress)
+    write_report(
+        *inputs,
+        at.report_html,
+        at.card,
+        ladder=ladder_of(at),
+        kept=build.config.corpus.keep_private,
+        progress=progress,
+    )
 
 
 def ladder_of(at: Workspace) -> dict[str, Any] | None:

@@ -27,10 +27,12 @@ def write_report(
     report_html: Path,
     card: Path,
     ladder: dict[str, Any] | None = None,
+    kept: bool = False,
     progress: Progress = Silent(),
 ) -> None:
     """Write the report and the model card; `ladder` is work/ladder.json, where there is one.
 
+    `kept` says that private data was not looked for, which is not the same as none being there.
     Raises InputError where an input can't be read.
     """
     shown = view(
@@ -39,7 +41,7 @@ def write_report(
         list(read_jsonl(documents)),
         list(read_jsonl(exam)),
     )
-    shown["ladder"] = ladder_view(ladder)
+    shown |= {"ladder": ladder_view(ladder), "kept": kept}
     write_text(report_html, _render("report.html", shown))
     write_text(card, _render("model-card.md", shown))
     progress.note(f"{report_html.name} and {card.name}")

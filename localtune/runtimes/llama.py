@@ -65,6 +65,7 @@ class Header:
     eos: str
     adds_bos: bool
     context: int
+    parameters: int = 0
     ends: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
 
@@ -103,7 +104,7 @@ class Model:
         self._model = model = _load(gguf)
         self.header = _header(model)
         self.context = min(context, self.header.context or context)
-        self._context = _new_context(model, self.context, threads or _threads(model))
+        self._context = _new_context(model, self.context, threads or threads_for(self.header))
         self._vocabulary = Vocabulary(model)
         self._batch = llama_cpp.llama_batch_init(self.context, 0, 1)
         weakref.finalize(self, _free, model, self._context, self._batch)
@@ -241,6 +242,7 @@ def _header(model: Any) -> Header:
         eos=_special(model, "eos"),
         adds_bos=llama_cpp.llama_vocab_get_add_bos(llama_cpp.llama_model_get_vocab(model)),
         context=int(_value(model, f"{family}.context_length") or 0),
+        parameters=llama_cpp.llama_model_n_params(model),
         ends=Vocabulary(model).ends_of_turn(),
         metadata=dict(_general(model)),
     )
@@ -278,7 +280,10 @@ def _failed(what: str, hint: str = "Run `localtune build` again.") -> RuntimeFil
     return RuntimeFileError(f"{what}{why}.", hint)
 
 
-def _threads(model: Any) -> int:
-    """A small model's threads wait for each other longer than they work: 100 times slower beside
-    another busy program (5.8M parameters, 2 cores: 1.0 s a question, 0.007 s with one thread)."""
-    return 1 if llama_cpp.llama_model_n_params(model) < SMALL else cores()
+def threads_for(header: Header) -> int:
+    """Return how many threads answer best: one for a small model, else all cores.
+
+    A small model's threads wait for each other longer than they work: 100 times slower beside
+    another busy program (5.8M parameters, 2 cores: 1.0 s a question, 0.007 s with one thread).
+    """
+    return 1 if header.parameters < SMALL else cores()

@@ -39,7 +39,7 @@ def test_help_comes_at_once() -> None:
 def test_the_commands_are_those_promised() -> None:
     assert set(cli.commands) == {
         "build", "corpus", "status", "ask", "chat", "quantize", "evaluate", "serve", "doctor",
-        "clean", "ladder", "convert", "merge", "modelfile", "install", "uninstall",
+        "clean", "ladder", "convert", "merge", "modelfile", "install", "uninstall", "push",
     }  # fmt: skip
     assert localtune("--version").stdout.strip() == f"localtune, version {__version__}"
 
@@ -84,6 +84,8 @@ def test_every_option_of_a_stage_is_an_option_of_build() -> None:
         ["ladder", "docs", "--levels", "Q5_KM"],
         ["evaluate", "docs"],
         ["serve", "docs"],
+        ["push", "docs", "ada/docs"],
+        ["push", "docs", "ada/docs", "--dry-run"],
         ["install", "docs"],
         ["install", "docs", "--llama-cpp"],
         ["install", "docs", "--llama-cpp", "--replace"],

@@ -16,11 +16,14 @@ PACKAGE = Path(localtune.__file__).parent
 STAGES = {"corpus", "lessons", "training", "export", "runtimes", "evaluation", "report"}
 SHARED = {"cores", "errors", "progress", "config", "workspace", "privacy"}
 ONLY = {
-    "llama_cpp": {f"runtimes/{name}.py" for name in ("llama", "layers", "quantizer", "vocabulary")},
-    "huggingface_hub": {"training/base.py"},
+    "llama_cpp": {
+        f"runtimes/{name}.py"
+        for name in ("llama", "layers", "openai_server", "quantizer", "vocabulary")
+    },
+    "huggingface_hub": {"training/base.py", "hub.py"},
     "httpx2": {"runtimes/ollama.py"},
     "click": {
-        *(f"cli{part}.py" for part in ("", "_convert", "_levels", "_ollama")),
+        *(f"cli{part}.py" for part in ("", "_convert", "_levels", "_ollama", "_serve")),
         *("command.py", "options.py"),
     },
     "rich_click": {"cli.py", "command.py"},

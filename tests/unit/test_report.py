@@ -60,7 +60,9 @@ DOCUMENTS = [
 ]  # fmt: skip
 
 
-def written(tmp_path: Path, losses: list[float], **changed: Any) -> tuple[str, str]:
+def written(
+    tmp_path: Path, losses: list[float], kept: bool = False, **changed: Any
+) -> tuple[str, str]:
     """Write report and card from files as the stages leave them; return both texts."""
     result = scores() | changed
     write_json(tmp_path / "scores.json", result)
@@ -73,7 +75,7 @@ def written(tmp_path: Path, losses: list[float], **changed: Any) -> tuple[str, s
     write_jsonl(tmp_path / "exam.jsonl", result["answers"]["base"])
     names = ("scores.json", "metrics.jsonl", "documents.jsonl", "exam.jsonl")
     out = (tmp_path / "report.html", tmp_path / "README.md")
-    write_report(*(tmp_path / name for name in names), *out)
+    write_report(*(tmp_path / name for name in names), *out, kept=kept)
     return out[0].read_text(encoding="utf-8"), out[1].read_text(encoding="utf-8")
 
 
@@ -169,6 +171,12 @@ def test_the_card_holds_the_numbers_and_no_words_of_the_documents(tmp_path: Path
     assert "| base, untuned | 0 % | 0–56 % | – |" in card
     assert not any(word in card for word in ("tours", "Cuthbert", "alert"))
     assert "\n\n\n" not in card and "{" not in card
+
+
+def test_private_data_that_was_kept_is_not_said_to_be_none(tmp_path: Path) -> None:
+    assert "replaced by invented values" in written(tmp_path, [3.0])[1]
+    for text in written(tmp_path, [3.0], kept=True):
+        assert "kept" in text and "invented" not in text and "was replaced." not in text
 
 
 def test_the_same_scores_give_the_same_bytes(tmp_path: Path) -> None:

@@ -1,0 +1,207 @@
+"""A build's shipped file behind an OpenAI-compatible API: which server, where, and how it ends."""
+
+from __future__ import annotations
+
+import http.client
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from localtune.address import check_free, is_loopback, local_url
+from localtune.errors import ConfigError, RuntimeFileError
+from localtune.opening import open_build, shipped
+from localtune.runtimes.llama_command import PROGRAM, llama_command
+
+KEY = "LOCALTUNE_API_KEY"
+LONGEST_CONTEXT = 4096  # tokens, where none are asked for: more costs memory that few need
+PATIENCE = 10  # seconds a server is given to end by itself
+UNUSUAL = re.compile(r'[^!-~]|[,"]')  # llama-server takes a list of keys, with quotation marks
+TOLD = 3  # lines of a failed server's output that a person is told
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What is asked of a server. `context` is in tokens, a request; 0 chooses."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    context: int = 0
+    parallel: int = 1
+    key: str = ""
+
+    @property
+    def url(self) -> str:
+        """Return where it is reached from this machine."""
+        return local_url(self.host, self.port)
+
+
+def serve(folder: Path, level: str, asked: Serving, say: Callable[[str], None]) -> None:
+    """Serve a build's file until Ctrl-C; `say` is given one line at a time.
+
+    Raises InputError, ConfigError and RuntimeFileError, all but the last before anything is loaded.
+    """
+    build = open_build(folder)
+    gguf, program = shipped(build, level), shutil.which(PROGRAM)
+    check(asked, program)
+    command = server_command(gguf, build.at.name, asked, program)
+    if not asked.key and not is_loopback(asked.host):
+        say(
+            f"Warning: everyone who reaches {asked.host} can ask this model: no key is set ({KEY})."
+        )
+    server = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment(asked.key)
+    )
+    try:
+        heard = _Output(server)
+        _wait_until_ready(server, asked, heard)
+        for line in ready(build.at.name, gguf, asked, program):
+            say(line)
+        server.wait()
+        raise _ended(server, heard)
+    except KeyboardInterrupt:
+        pass  # how a server is meant to end
+    finally:
+        _end(server)
+
+
+def check(asked: Serving, program: str | None) -> None:
+    """Refuse what a server couldn't do. Raises ConfigError, RuntimeFileError."""
+    if UNUSUAL.search(asked.key):
+        raise ConfigError(
+            "The API key holds a space, comma, quotation mark or other unusual character.",
+            "Choose one of letters and digits.",
+        )
+    if asked.parallel > 1 and not program:
+        raise ConfigError(
+            f"--parallel is {asked.parallel}, but without {PROGRAM} one request is answered at a "
+            "time, and others wait.",
+            f"Put llama.cpp's {PROGRAM} on your PATH, or leave --parallel away.",
+        )
+    needed = ("uvicorn", "fastapi", "starlette_context")
+    if not program and not all(map(importlib.util.find_spec, needed)):
+        raise RuntimeFileError(
+            "The server's libraries are not installed.", 'pip install "llama-cpp-python[server]"'
+        )
+    check_free(asked.host, asked.port)
+
+
+def server_command(gguf: Path, name: str, asked: Serving, program: str | None) -> list[str]:
+    """Return the command that serves a file. Raises ConfigError, RuntimeFileError."""
+    from localtune.runtimes.llama import read_header, threads_for  # once there is a file to load
+
+    header = read_header(gguf)
+    context = context_for(asked.context, header.context)
+    where = ["--host", asked.host]
+    if program:
+        # llama-server divides its context among the requests that it answers at once.
+        command = llama_command(gguf, name, asked.port, context * asked.parallel)
+        sizes = ["--parallel", str(asked.parallel), "--threads", str(threads_for(header))]
+        return [program, *command[1:], *where, *sizes]
+    command = [sys.executable, "-m", "localtune.runtimes.openai_server", "--model", str(gguf)]
+    named = ["--alias", name, "--port", str(asked.port), "--ctx-size", str(context)]
+    return [*command, *named, *where]
+
+
+def context_for(asked: int, trained: int) -> int:
+    """Return the tokens of a context: those asked for, else what the model was trained on.
+
+    `trained` 0 means that the file doesn't say. Raises ConfigError for more than that.
+    """
+    if trained and asked > trained:
+        raise ConfigError(
+            f"--context is {asked:,}, but the model was trained on {trained:,} tokens at most.",
+            f"Use --context {trained} or less.",
+        )
+    return asked or min(trained or LONGEST_CONTEXT, LONGEST_CONTEXT)
+
+
+def environment(key: str) -> dict[str, str]:
+    """Return a server's environment, which holds the key: a command line shows in `ps`.
+
+    Without a key only web pages of this machine may ask; a llama-server that doesn't know this
+    setting yet has no other.
+    """
+    origins = "" if key else "localhost"
+    ours = {"LLAMA_API_KEY": key, "LLAMA_ARG_CORS_ORIGINS": origins}
+    theirs = {name: value for name, value in os.environ.items() if name not in ours}
+    return {**theirs, **{name: value for name, value in ours.items() if value}}
+
+
+def ready(name: str, gguf: Path, asked: Serving, program: str | None) -> list[str]:
+    """Return what a person is told of a server that answers: where, how, and a line to copy."""
+    by = f"by {PROGRAM}, " if program else ""
+    how = f"{asked.parallel} requests at once" if asked.parallel > 1 else "one request at a time"
+    key = f' -H "Authorization: Bearer ${KEY}"' if asked.key else ""
+    body = {"model": name, "messages": [{"role": "user", "content": "your question"}]}
+    return [
+        f"{name} ({gguf.name}) answers at {asked.url}/v1, {by}{how}. Ctrl-C ends it.",
+        f"curl {asked.url}/v1/chat/completions -H 'Content-Type: application/json'{key} "
+        f"-d '{json.dumps(body)}'",
+    ]
+
+
+class _Output:
+    """What a server says: read, so that it never waits for a reader, and its last lines kept."""
+
+    def __init__(self, server: subprocess.Popen[bytes]) -> None:
+        self._server, self._last = server, deque[str](maxlen=TOLD)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._server.stdout
+        for line in self._server.stdout:
+            if text := line.decode("utf-8", "replace").strip():
+                self._last.append(text)
+
+    def last_words(self) -> str:
+        """Return the last lines of a server that has ended, as one."""
+        self._reader.join(1)
+        return " / ".join(self._last)
+
+
+def _wait_until_ready(server: subprocess.Popen[bytes], asked: Serving, heard: _Output) -> None:
+    """Return once the model is loaded. Raises RuntimeFileError where the server ends before."""
+    while not _is_ready(asked):
+        if server.poll() is not None:
+            raise _ended(server, heard)
+        time.sleep(0.05)
+
+
+def _is_ready(asked: Serving) -> bool:
+    host = asked.url.removeprefix("http://").rpartition(":")[0].strip("[]")
+    connection = http.client.HTTPConnection(host, asked.port, timeout=2)
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _ended(server: subprocess.Popen[bytes], heard: _Output) -> RuntimeFileError:
+    return RuntimeFileError(
+        f"The server ended with code {server.returncode}. It said: {heard.last_words()}",
+        "A smaller --context needs less memory; if another program took the port, choose --port.",
+    )
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    """End a server, whatever it does at the moment."""
+    server.terminate()
+    try:
+        server.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
