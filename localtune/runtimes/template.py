@@ -19,7 +19,9 @@ from localtune.runtimes.pieces import Pair, Pieces, moved
 
 # What every template accepts; many refuse a system message, most one behind the first message.
 TALKS = ("u", "uau", "uauau")
-MORE_TALKS = ("su", "suau", "suauau", "usu", "uasu", "suasu")
+# A chat that has grown too long begins with an answer: Ollama drops the oldest messages but those
+# of the system (server/prompt.go, 0.33).
+MORE_TALKS = ("su", "suau", "suauau", "usu", "uasu", "suasu", "au", "auau", "sau", "sauau")
 ROLES = {"s": "system", "u": "user", "a": "assistant", "": ""}
 Contents = Sequence[Sequence[str]]
 # What is said may be anything; @ becomes role and number.
@@ -61,7 +63,8 @@ def conversations(contents: Contents = CONTENTS) -> Iterator[list[Message]]:
             for shift in range(len(patterns)):
                 texts = [patterns[(shift + i) % len(patterns)] for i in range(len(talk))]
                 named = [text.replace("@", f"{talk[i]}{i}") for i, text in enumerate(texts)]
-                later = zip(talk[1:], named[1:], strict=True)
+                begun = talk.startswith("s")
+                later = zip(talk[begun:], named[begun:], strict=True)
                 if all(text.strip() for role, text in later if role != "u"):
                     yield _messages(talk, named)
 

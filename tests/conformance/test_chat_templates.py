@@ -141,7 +141,7 @@ FAMILIES = (
     "Phi-3.5",
     "gemma-2",
     "gemma-4-31B-it",
-        "Mistral-Nemo",
+    "Mistral-Nemo",
     "granite-4",
 )
 

@@ -42,8 +42,19 @@ DEFAULT_SYSTEM = (
 FOLDED = (
     "{% for m in messages %}{% if m['role'] == 'system' %}{% elif m['role'] == 'user' %}"
     "U: {{ (messages[0]['content'] + '\\n' if messages[0]['role'] == 'system' and loop.index0 == 1"
-    " else '') + m['content'] }}\n{% else %}A: {{ m['content'] }}\n{% endif %}{% endfor %}"
+    " else '') + m['content'] }}\n{% elif loop.previtem['role'] != 'user' %}"
+    "{{ raise_exception('no answer without a question') }}"
+    "{% else %}A: {{ m['content'] }}\n{% endif %}{% endfor %}"
 )
+# What Ollama makes of a chat that has grown too long: its oldest messages are gone.
+CUT = [
+    [{"role": "assistant", "content": "Okafor."}, {"role": "user", "content": "Since when?"}],
+    [
+        {"role": "system", "content": "Be brief."},
+        {"role": "assistant", "content": "Okafor."},
+        {"role": "user", "content": "Since when?"},
+    ],
+]
 TALK = [
     {"role": "user", "content": "Who keeps the keys?"},
     {"role": "assistant", "content": "Okafor."},
@@ -62,6 +73,14 @@ def test_simple_templates_are_taken_apart(template: str) -> None:
     pieces = derive(template, "<s>", "</s>")
     assert pieces is not None
     assert pieces.render(TALK) == render(template, TALK, "<s>", "</s>")
+
+
+@pytest.mark.parametrize("template", [CHATML, LLAMA3, DEFAULT_SYSTEM])
+@pytest.mark.parametrize("talk", CUT)
+def test_a_chat_that_was_cut_keeps_its_beginning(template: str, talk: list[dict[str, str]]) -> None:
+    pieces = derive(template, "<s>", "</s>")
+    assert pieces is not None
+    assert pieces.render(talk) == render(template, talk, "<s>", "</s>")
 
 
 @pytest.mark.parametrize(
