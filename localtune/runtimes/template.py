@@ -29,11 +29,12 @@ CONTENTS = (
     ("@ says: é.", '@: {{ x }} {% y %} "z" """ 东京 🚀\n\n# No. 1\n'),
     ("  @ x", "@ x\n", "\n\t@ x \n ", "\t\n@ x \r\n"),
     ("@ [/INST] <|im_end|> </s>", "<b>@</b> [x]", ""),
+    ("\u3000@ x\u00a0", "\x1f\u2028 @\x85\n"),
 )
 THOUGHTS = (("<think>\nhm @\n</think>\n\n@", "@ </think> @", "<think>@"),)
 # A probe's ends: what may be left of them, and which characters a template takes then.
 AROUND = "\n \t\n"
-WHITESPACE = " \n\t\r\v\f"
+WHITESPACE = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())  # all there are
 LEFT = {AROUND: "", AROUND.lstrip("\n"): "\n", "": WHITESPACE}
 RIGHT = {AROUND: "", AROUND.rstrip("\n"): "\n", "": WHITESPACE}
 

@@ -32,7 +32,7 @@ from localtune.runtimes.modelfile_grammar import Command, holds, parse
 from localtune.runtimes.template import CONTENTS, THOUGHTS, conversations, derive
 
 BOS, EOS = "<s>", "</s>"
-LETTERS = "aé東🚀 \n\t\"'`{}<>|[]/\\#-_.,:0"
+LETTERS = "aé東🚀 \u00a0\u3000\u2028\x1c\n\t\"'`{}<>|[]/\\#-_.,:0"
 # What a person may say and the derivation never looked at.
 RANDOM = random.Random(7)
 SAID = tuple(
