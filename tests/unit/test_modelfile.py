@@ -217,6 +217,19 @@ def test_errors_name_the_line(text: str, line: int) -> None:
         parse(text)
 
 
+def test_a_licence_of_many_pages_is_kept_but_for_what_is_not_printed() -> None:
+    page = 'The licensee may use "this"\nas it stands.\n\f\n§ 5\u00a0(a)\u200b\ufeff\n'
+    written = text_of_header(header(CHATML), Path("x.gguf"), "", page * 100)
+    kept = next(command.value for command in parse(written) if command.name == "LICENSE")
+    assert kept == 'The licensee may use "this"\nas it stands.\n \n§ 5 (a)\n' * 100
+
+
+def test_a_licence_that_no_modelfile_holds_is_named() -> None:
+    named = replace(header(CHATML), metadata={"license": "other"})
+    written = text_of_header(named, Path("x.gguf"), "", 'so """\nsaid\n')
+    assert Command("LICENSE", "other") in parse(written)
+
+
 def test_what_ollama_reads_is_read() -> None:
     text = 'from ./a b.gguf\n  # c\nParameter stop "<|x|>"  \nSYSTEM """ two\n\tlines """ \n'
     text += 'MESSAGE user  hi "there" \nTEMPLATE {{ .Prompt }}'
