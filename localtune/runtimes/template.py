@@ -22,6 +22,7 @@ TALKS = ("u", "uau", "uauau")
 # A chat that has grown too long begins with an answer: Ollama drops the oldest messages but those
 # of the system (server/prompt.go, 0.33).
 MORE_TALKS = ("su", "suau", "suauau", "usu", "uasu", "suasu", "au", "auau", "sau", "sauau")
+LONG_TALKS = ("u" + 8 * "au", "su" + 8 * "au")  # for templates that count
 ROLES = {"s": "system", "u": "user", "a": "assistant", "": ""}
 Contents = Sequence[Sequence[str]]
 # What is said may be anything; @ becomes role and number.
@@ -30,6 +31,7 @@ CONTENTS = (
     ("  @ x", "@ x\n", "\n\t@ x \n ", "\t\n@ x \r\n"),
     ("@ [/INST] <|im_end|> </s>", "<b>@</b> [x]", ""),
     ("\u3000@ x\u00a0", "\x1f\u2028 @\x85\n"),
+    ("# @?", "No. @\n\n\n\nis  42", "@ " + 900 * "a word. "),
 )
 THOUGHTS = (("<think>\nhm @\n</think>\n\n@", "@ </think> @", "<think>@"),)
 # A probe's ends: what may be left of them, and which characters a template takes then.
@@ -59,7 +61,7 @@ def conversations(contents: Contents = CONTENTS) -> Iterator[list[Message]]:
 
     Only a user and a first system message may be empty: others are nobody's plain chat.
     """
-    for talk in (*TALKS, *MORE_TALKS):
+    for talk in (*TALKS, *MORE_TALKS, *LONG_TALKS):
         for patterns in contents:
             for shift in range(len(patterns)):
                 texts = [patterns[(shift + i) % len(patterns)] for i in range(len(talk))]

@@ -174,6 +174,9 @@ def test_odd_templates(name: str, go: Go) -> None:
 NOT_DERIVED = {
     "date": "{{ strftime_now('%d %b') }}{% for m in messages %}{{ m.content }}{% endfor %}",
     "count": "{% for m in messages %}{{ loop.index }}: {{ m.content }}{% endfor %}",
+    "long": "{% for m in messages %}{{ '!' if loop.index > 8 }}{{ m.content }}{% endfor %}",
+    "length": "{% for m in messages %}{{ m.content[:5000] }}{% endfor %}",
+    "look": "{% for m in messages %}{{ m.content }}{{ '!' if '?' in m.content }}{% endfor %}",
     "last": "{% for m in messages %}{{ 'now ' if loop.last }}{{ m.content }}{% endfor %}",
     "upper": "{% for m in messages %}{{ m.content | upper }}{% endfor %}",
     "cut": "{% for m in messages %}{{ m.content[:20] }}{% endfor %}",
