@@ -47,13 +47,29 @@ def first_difference(wanted: Outputs, got: Outputs) -> str:
     if not wanted or [rows.shape for rows in wanted] != [rows.shape for rows in got]:
         return ""
     for number, (mine, theirs) in enumerate(zip(wanted, got, strict=True), 1):
-        lengths = np.linalg.norm(mine - theirs, axis=1) / np.linalg.norm(mine, axis=1)
-        apart = float(np.quantile(lengths, MOST))
+        apart = _apart(mine, theirs)
         if not apart < LIKE:  # so put that NaN counts
-            at = np.unravel_index(int(np.nanargmax(np.abs(mine - theirs))), mine.shape)
+            by = f"by {apart:.0%}" if apart < 10 else "altogether"
             return (
-                f"layer {number} of {len(wanted)} is the first whose output differs (by "
-                f"{apart:.0%}; most at token {at[0] + 1}, dimension {at[1] + 1}: PyTorch has "
-                f"{mine[at]:.3g}, llama.cpp {theirs[at]:.3g})"
+                f"layer {number} of {len(wanted)} is the first whose output differs ({by}; "
+                + _most(mine, theirs)
             )
     return f"the outputs of all {len(wanted)} layers agree, so look at the last norm and the head"
+
+
+def _apart(mine: npt.NDArray[np.float32], theirs: npt.NDArray[np.float32]) -> float:
+    """Return how far two outputs are apart, of their length; NaN where one holds no numbers."""
+    with np.errstate(all="ignore"):
+        lengths = np.maximum(np.linalg.norm(mine, axis=1), np.finfo(np.float32).tiny)
+        return float(np.quantile(np.linalg.norm(mine - theirs, axis=1) / lengths, MOST))
+
+
+def _most(mine: npt.NDArray[np.float32], theirs: npt.NDArray[np.float32]) -> str:
+    """Say where two outputs differ most; what is no number differs more than any."""
+    with np.errstate(all="ignore"):
+        apart = np.nan_to_num(np.abs(mine - theirs), nan=np.inf)
+    at = np.unravel_index(int(apart.argmax()), mine.shape)
+    return (
+        f"most at token {at[0] + 1}, dimension {at[1] + 1}: PyTorch has {mine[at]:.3g}, llama.cpp "
+        f"{theirs[at]:.3g})"
+    )

@@ -7,7 +7,7 @@ and Go's text/template with no function that could trim or split a text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -111,21 +111,31 @@ def _choice(odd: dict[str, str], usual: str) -> str:
 
 
 def _definition(name: str, left: str, right: str) -> str:
-    """Return a template that trims: it cuts a text by one byte, and calls itself."""
-    again = f'{{{{ template "{name}" (slice'
-    cases = []
-    if left:
-        cases.append(f"if eq (slice . 0 1) {_listed(left)} }}}}{again} . 1) }}}}")
-    if right:
-        last = "(len (slice . 1))"
-        cases.append(f"if eq (slice . {last}) {_listed(right)} }}}}{again} . 0 {last}) }}}}")
+    """Return a template that trims: it cuts a text by one character, and calls itself."""
+    last = "(len (slice . {0}))"
+    cases = [
+        *_cuts_of(name, left, "(slice . 0 {0})", "(slice . {0})"),
+        *_cuts_of(name, right, f"(slice . {last})", f"(slice . 0 {last})"),
+    ]
     inside = "{{ " + "{{ else ".join(cases) + "{{ else }}{{ . }}{{ end }}"
     return f'{{{{ define "{name}" }}}}{{{{ if . }}}}{inside}{{{{ end }}}}{{{{ end }}}}'
 
 
-def _listed(characters: str) -> str:
-    names = {"\n": r"\n", "\t": r"\t", "\r": r"\r", "\v": r"\v", "\f": r"\f"}
-    return " ".join(f'"{names.get(char, char)}"' for char in characters)
+def _cuts_of(name: str, characters: str, end: str, rest: str) -> Iterator[str]:
+    """Yield the cases of one end, by the bytes of a character, as Go's `slice` counts bytes."""
+    for width in (1, 2, 3):
+        those = [char for char in characters if len(char.encode()) == width]
+        found = f"eq {end.format(width)} {_listed(those)}"
+        if width > 1:
+            found = f"and (ge (len .) {width}) ({found})"
+        if those:
+            yield f'if {found} }}}}{{{{ template "{name}" {rest.format(width)} }}}}'
+
+
+def _listed(characters: Sequence[str]) -> str:
+    named = {" ": " ", "\n": r"\n", "\t": r"\t", "\r": r"\r"}
+    escaped = (named.get(char, "\\u%04x" % ord(char)) for char in characters)  # noqa: UP031
+    return " ".join(f'"{char}"' for char in escaped)
 
 
 def _text(text: str) -> str:

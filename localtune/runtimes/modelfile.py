@@ -10,7 +10,7 @@ from pathlib import Path
 
 from localtune.runtimes.go_template import go_template
 from localtune.runtimes.llama import Header, read_header
-from localtune.runtimes.modelfile_grammar import Command, holds, write
+from localtune.runtimes.modelfile_grammar import Command, held, holds, write
 from localtune.runtimes.pieces import Pieces
 from localtune.runtimes.template import derive
 from localtune.workspace import write_text
@@ -157,8 +157,8 @@ def stops(header: Header, pieces: Pieces | None) -> list[str]:
 
 
 def _licence(header: Header, licence: str) -> list[Line]:
+    """Return the text of a licence, where there is none, or none that can stand here, its name."""
     named = [header.metadata.get(key, "") for key in ("license", "license.name", "license.link")]
-    text = licence or ", ".join(dict.fromkeys(part for part in named if part))
-    if not text or not holds(text):
-        return []
-    return ["# The base's; the documents are yours.", Command("LICENSE", text)]
+    name = ", ".join(dict.fromkeys(part for part in named if part))
+    text = next((text for text in (held(licence), held(name)) if text.strip() and holds(text)), "")
+    return ["# The base's; the documents are yours.", Command("LICENSE", text)] if text else []

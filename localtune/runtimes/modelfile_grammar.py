@@ -57,6 +57,12 @@ def holds(value: str) -> bool:
     return _reads_back(quoted(value), value)
 
 
+def held(value: str) -> str:
+    """Return a value with a space for each odd one, such as a form feed, and no odd characters."""
+    kept = (" " if c.isspace() and c not in "\t\r\n" else c for c in value)
+    return _printable("".join(kept))
+
+
 def quoted(value: str) -> str:
     """Return a value between the marks that suit it."""
     mark = QUOTES["\n" not in value and '"' not in value]
@@ -114,9 +120,12 @@ def _value(text: str, start: int) -> tuple[str, int]:
     while True:
         end = LINE_END.search(text, at)
         assert end  # the end of the text is one
-        read = _unquoted(_printable(text[start : end.start()]).strip())
-        if read is not None:
-            return read, end.start()
+        # No line but the first and those that end with a mark closes anything: others aren't read
+        # as a whole, as licences have thousands of lines.
+        if at == start or _printable(text[at : end.start()]).rstrip().endswith('"'):
+            read = _unquoted(_printable(text[start : end.start()]).strip())
+            if read is not None:
+                return read, end.start()
         if end.start() == len(text):
             raise EOFError
         at = end.end()

@@ -19,7 +19,10 @@ from localtune.runtimes.pieces import Pair, Pieces, moved
 
 # What every template accepts; many refuse a system message, most one behind the first message.
 TALKS = ("u", "uau", "uauau")
-MORE_TALKS = ("su", "suau", "suauau", "usu", "uasu", "suasu")
+# A chat that has grown too long begins with an answer: Ollama drops the oldest messages but those
+# of the system (server/prompt.go, 0.33).
+MORE_TALKS = ("su", "suau", "suauau", "usu", "uasu", "suasu", "au", "auau", "sau", "sauau")
+LONG_TALKS = ("u" + 8 * "au", "su" + 8 * "au")  # for templates that count
 ROLES = {"s": "system", "u": "user", "a": "assistant", "": ""}
 Contents = Sequence[Sequence[str]]
 # What is said may be anything; @ becomes role and number.
@@ -27,11 +30,13 @@ CONTENTS = (
     ("@ says: é.", '@: {{ x }} {% y %} "z" """ 东京 🚀\n\n# No. 1\n'),
     ("  @ x", "@ x\n", "\n\t@ x \n ", "\t\n@ x \r\n"),
     ("@ [/INST] <|im_end|> </s>", "<b>@</b> [x]", ""),
+    ("\u3000@ x\u00a0", "\x1f\u2028 @\x85\n"),
+    ("# @?", "No. @\n\n\n\nis  42", "@ " + 900 * "a word. "),
 )
 THOUGHTS = (("<think>\nhm @\n</think>\n\n@", "@ </think> @", "<think>@"),)
 # A probe's ends: what may be left of them, and which characters a template takes then.
 AROUND = "\n \t\n"
-WHITESPACE = " \n\t\r\v\f"
+WHITESPACE = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())  # all there are
 LEFT = {AROUND: "", AROUND.lstrip("\n"): "\n", "": WHITESPACE}
 RIGHT = {AROUND: "", AROUND.rstrip("\n"): "\n", "": WHITESPACE}
 
@@ -56,12 +61,13 @@ def conversations(contents: Contents = CONTENTS) -> Iterator[list[Message]]:
 
     Only a user and a first system message may be empty: others are nobody's plain chat.
     """
-    for talk in (*TALKS, *MORE_TALKS):
+    for talk in (*TALKS, *MORE_TALKS, *LONG_TALKS):
         for patterns in contents:
             for shift in range(len(patterns)):
                 texts = [patterns[(shift + i) % len(patterns)] for i in range(len(talk))]
                 named = [text.replace("@", f"{talk[i]}{i}") for i, text in enumerate(texts)]
-                later = zip(talk[1:], named[1:], strict=True)
+                begun = talk.startswith("s")
+                later = zip(talk[begun:], named[begun:], strict=True)
                 if all(text.strip() for role, text in later if role != "u"):
                     yield _messages(talk, named)
 

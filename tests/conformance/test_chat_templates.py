@@ -32,7 +32,7 @@ from localtune.runtimes.modelfile_grammar import Command, holds, parse
 from localtune.runtimes.template import CONTENTS, THOUGHTS, conversations, derive
 
 BOS, EOS = "<s>", "</s>"
-LETTERS = "aé東🚀 \n\t\"'`{}<>|[]/\\#-_.,:0"
+LETTERS = "aé東🚀 \u00a0\u3000\u2028\x1c\n\t\"'`{}<>|[]/\\#-_.,:0"
 # What a person may say and the derivation never looked at.
 RANDOM = random.Random(7)
 SAID = tuple(
@@ -174,6 +174,9 @@ def test_odd_templates(name: str, go: Go) -> None:
 NOT_DERIVED = {
     "date": "{{ strftime_now('%d %b') }}{% for m in messages %}{{ m.content }}{% endfor %}",
     "count": "{% for m in messages %}{{ loop.index }}: {{ m.content }}{% endfor %}",
+    "long": "{% for m in messages %}{{ '!' if loop.index > 8 }}{{ m.content }}{% endfor %}",
+    "length": "{% for m in messages %}{{ m.content[:5000] }}{% endfor %}",
+    "look": "{% for m in messages %}{{ m.content }}{{ '!' if '?' in m.content }}{% endfor %}",
     "last": "{% for m in messages %}{{ 'now ' if loop.last }}{{ m.content }}{% endfor %}",
     "upper": "{% for m in messages %}{{ m.content | upper }}{% endfor %}",
     "cut": "{% for m in messages %}{{ m.content[:20] }}{% endfor %}",

@@ -42,8 +42,19 @@ DEFAULT_SYSTEM = (
 FOLDED = (
     "{% for m in messages %}{% if m['role'] == 'system' %}{% elif m['role'] == 'user' %}"
     "U: {{ (messages[0]['content'] + '\\n' if messages[0]['role'] == 'system' and loop.index0 == 1"
-    " else '') + m['content'] }}\n{% else %}A: {{ m['content'] }}\n{% endif %}{% endfor %}"
+    " else '') + m['content'] }}\n{% elif loop.previtem['role'] != 'user' %}"
+    "{{ raise_exception('no answer without a question') }}"
+    "{% else %}A: {{ m['content'] }}\n{% endif %}{% endfor %}"
 )
+# What Ollama makes of a chat that has grown too long: its oldest messages are gone.
+CUT = [
+    [{"role": "assistant", "content": "Okafor."}, {"role": "user", "content": "Since when?"}],
+    [
+        {"role": "system", "content": "Be brief."},
+        {"role": "assistant", "content": "Okafor."},
+        {"role": "user", "content": "Since when?"},
+    ],
+]
 TALK = [
     {"role": "user", "content": "Who keeps the keys?"},
     {"role": "assistant", "content": "Okafor."},
@@ -62,6 +73,14 @@ def test_simple_templates_are_taken_apart(template: str) -> None:
     pieces = derive(template, "<s>", "</s>")
     assert pieces is not None
     assert pieces.render(TALK) == render(template, TALK, "<s>", "</s>")
+
+
+@pytest.mark.parametrize("template", [CHATML, LLAMA3, DEFAULT_SYSTEM])
+@pytest.mark.parametrize("talk", CUT)
+def test_a_chat_that_was_cut_keeps_its_beginning(template: str, talk: list[dict[str, str]]) -> None:
+    pieces = derive(template, "<s>", "</s>")
+    assert pieces is not None
+    assert pieces.render(talk) == render(template, talk, "<s>", "</s>")
 
 
 @pytest.mark.parametrize(
@@ -196,6 +215,19 @@ def test_any_text_is_read_or_refused_with_its_line(text: str) -> None:
 def test_errors_name_the_line(text: str, line: int) -> None:
     with pytest.raises(RuntimeFileError, match=f"line {line} "):
         parse(text)
+
+
+def test_a_licence_of_many_pages_is_kept_but_for_what_is_not_printed() -> None:
+    page = 'The licensee may use "this"\nas it stands.\n\f\n§ 5\u00a0(a)\u200b\ufeff\n'
+    written = text_of_header(header(CHATML), Path("x.gguf"), "", page * 100)
+    kept = next(command.value for command in parse(written) if command.name == "LICENSE")
+    assert kept == 'The licensee may use "this"\nas it stands.\n \n§ 5 (a)\n' * 100
+
+
+def test_a_licence_that_no_modelfile_holds_is_named() -> None:
+    named = replace(header(CHATML), metadata={"license": "other"})
+    written = text_of_header(named, Path("x.gguf"), "", 'so """\nsaid\n')
+    assert Command("LICENSE", "other") in parse(written)
 
 
 def test_what_ollama_reads_is_read() -> None:
