@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from localtune.runtimes.pieces import Pair, Pieces
+from localtune.runtimes.pieces import LATER, Pair, Pieces
 
 Between = Mapping[Pair, str]
 # What a Go template, or a Modelfile, reads otherwise or drops; single characters are looked at.
@@ -50,7 +50,7 @@ def go_template(pieces: Pieces, without: str = "") -> str:
         _message(r, turns, trims.get(e), last) for r, e in zip(turns.before, ends, strict=True)
     ]
     inside = "{{ if " + "{{ else if ".join(roles) + "{{ end }}"
-    inside = _if_shown(pieces, inside + ("{{ $before = .Role }}" if turns.odd else ""))
+    inside = _if_shown(pieces, inside + _remembered(pieces, turns))
     each = "$i, $_ := .Messages" if "$i" in inside else ".Messages"
     return (
         "".join(_definition(name, *pair) for pair, name in trims.items())
@@ -58,6 +58,14 @@ def go_template(pieces: Pieces, without: str = "") -> str:
         + ('{{ $before := "" }}' if turns.odd else "")
         + f"{{{{ range {each} }}}}{inside}{{{{ end }}}}{_text(turns.ask)}"
     )
+
+
+def _remembered(pieces: Pieces, turns: Turns) -> str:
+    """Return what keeps a message's role for the next one, where that matters."""
+    if not turns.odd:
+        return ""
+    first = f'{{{{ if and $i (eq .Role "system") }}}}{{{{ $before = "{LATER}" }}}}{{{{ end }}}}'
+    return "{{ $before = .Role }}" + (first if pieces.has_later else "")
 
 
 def _system(between: dict[Pair, str], skips_empty: bool) -> str:
@@ -87,7 +95,10 @@ def _message(role: str, turns: Turns, trim: str | None, system: str) -> str:
     content = f'{{{{ template "{trim}" .Content }}}}' if trim else "{{ .Content }}"
     before, after = _before(role, turns), _text(turns.after[role])
     before += system if role == "user" else ""
-    return f'eq .Role "{role}" }}}}{before}{content}{after}'
+    is_it = f'eq .Role "{role}"'
+    if LATER in turns.before and role in ("system", LATER):
+        is_it = 'and (eq $i 0) (eq .Role "system")' if role == "system" else 'eq .Role "system"'
+    return f"{is_it} }}}}{before}{content}{after}"
 
 
 def _before(role: str, turns: Turns) -> str:
@@ -173,13 +184,14 @@ def _with_system(
     between: Between, before: dict[str, str], after: dict[str, str]
 ) -> Iterator[Turns]:
     """Yield the turns of one cut, none where it doesn't give every text again."""
+    if any(LATER in pair for pair in between):
+        begun = between["user", LATER].removeprefix(after["user"])
+        before, after = _with_role(LATER, begun, between, before, after)
     if any("system" in pair for pair in between):
         begun = between.get(("", "system"), "").removeprefix(after[""])
         later = between.get(("user", "system"), after["user"] + begun)
-        before = {"system": later.removeprefix(after["user"]), **before}
-        folded = between.get(("system", "user"), "")
-        ends = folded.endswith(before["user"])
-        after = {**after, "system": folded.removesuffix(before["user"]) if ends else ""}
+        begun = later.removeprefix(after["user"])
+        before, after = _with_role("system", begun, between, before, after)
     odd = {}
     for (role, other), text in between.items():
         if not text.startswith(after[role]):
@@ -189,6 +201,16 @@ def _with_system(
             odd[role, other] = rest
     ask = between["user", ""].removeprefix(after["user"])
     yield Turns(after[""], before, after, ask, odd)
+
+
+def _with_role(
+    role: str, begun: str, between: Between, before: dict[str, str], after: dict[str, str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Add what stands around a role's messages."""
+    folded = between.get((role, "user"), "")
+    ends = folded.endswith(before["user"])
+    behind = folded.removesuffix(before["user"]) if ends else ""
+    return {role: begun, **before}, {**after, role: behind}
 
 
 def _awkwardness(turns: Turns) -> tuple[int, ...]:

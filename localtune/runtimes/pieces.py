@@ -8,6 +8,7 @@ from itertools import pairwise
 from localtune.runtimes.chat import Message
 
 Pair = tuple[str, str]  # (role before, role behind); "" for the start and the end
+LATER = "later"  # the role of a system message that isn't the first message, if it is another
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,9 @@ class Pieces:
         """
         messages = [m for i, m in enumerate(messages) if not self._skips(i, m)]
         messages = moved(messages) if self.system_last else messages
-        roles = ["", *(message["role"] for message in messages), ""]
-        said = [self._said(message) for message in messages]
+        named = roles_of(messages) if self.has_later else [m["role"] for m in messages]
+        roles = ["", *named, ""]
+        said = [self._said(r, m["content"]) for r, m in zip(named, messages, strict=True)]
         between = (self.between[pair] for pair in pairwise(roles))
         return "".join(a + b for a, b in zip(between, [*said, ""], strict=True))
 
@@ -44,10 +46,21 @@ class Pieces:
         skipped = (self.skips_empty and empty) or (self.skips_later and later)
         return skipped and message["role"] == "system"
 
-    def _said(self, message: Message) -> str:
-        left, right = self.trims.get(message["role"], ("", ""))
-        text = message["content"].lstrip(left) if left else message["content"]
+    def _said(self, role: str, text: str) -> str:
+        left, right = self.trims.get(role, ("", ""))
+        text = text.lstrip(left) if left else text
         return text.rstrip(right) if right else text
+
+    @property
+    def has_later(self) -> bool:
+        """Whether a later system message is treated otherwise than a first one."""
+        return any(LATER in pair for pair in self.between)
+
+
+def roles_of(messages: list[Message]) -> list[str]:
+    """Return the roles, LATER for every system message but one in front."""
+    roles = [message["role"] for message in messages]
+    return [LATER if i and role == "system" else role for i, role in enumerate(roles)]
 
 
 def moved(messages: list[Message]) -> list[Message]:

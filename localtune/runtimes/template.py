@@ -15,7 +15,7 @@ from itertools import pairwise
 from localtune.errors import RuntimeFileError
 from localtune.runtimes.chat import DAYS, Message, render
 from localtune.runtimes.go_template import go_template
-from localtune.runtimes.pieces import Pair, Pieces, moved
+from localtune.runtimes.pieces import LATER, Pair, Pieces, moved, roles_of
 
 # What every template accepts; many refuse a system message, most one behind the first message.
 TALKS = ("u", "uau", "uauau")
@@ -23,6 +23,7 @@ TALKS = ("u", "uau", "uauau")
 # of the system (server/prompt.go, 0.33).
 MORE_TALKS = ("su", "suau", "suauau", "usu", "uasu", "suasu", "au", "auau", "sau", "sauau")
 LONG_TALKS = ("u" + 8 * "au", "su" + 8 * "au")  # for templates that count
+TRIMMED = ("uau", "suau", "usuau")
 ROLES = {"s": "system", "u": "user", "a": "assistant", "": ""}
 Contents = Sequence[Sequence[str]]
 # What is said may be anything; @ becomes role and number.
@@ -46,8 +47,8 @@ def derive(template: str, bos: str, eos: str) -> Pieces | None:
     probe = Probe(template, bos, eos)
     try:
         later, last = probe.skips_later(), probe.system_last()
-        between = probe.between(later, last)
-        pieces = Pieces(between, probe.trims(), probe.skips_empty(), later, last)
+        between, trims = _merged(probe.between(later, last), probe.trims(later, last))
+        pieces = Pieces(between, trims, probe.skips_empty(), later, last)
         go_template(pieces)
     except (RuntimeFileError, ValueError):
         return None
@@ -98,28 +99,38 @@ class Probe:
                 raise ValueError(f"a talk of {talk} is refused")
             if skips_later:
                 marked = marked[:1] + [m for m in marked[1:] if m["role"] != "system"]
-            marked = moved(marked) if system_last else marked
-            roles = ["", *(message["role"] for message in marked), ""]
+            roles = ["", *roles_of(marked), ""]
+            if system_last:
+                marked = moved(marked)
+                roles = ["", *(message["role"] for message in marked), ""]
             for pair, part in zip(pairwise(roles), _parts(texts, marked), strict=False):
                 if found.setdefault(pair, part) != part:
                     raise ValueError(f"{pair}: {found[pair]!r} or {part!r}")
         return found
 
-    def trims(self) -> dict[str, tuple[str, str]]:
+    def trims(self, skips_later: bool, system_last: bool) -> dict[str, tuple[str, str]]:
         """Return which characters the roles' messages lose. Raises ValueError for others."""
-        tried = ("uau",) if self.system_last() else ("suau", "usuau", "uau")
-        talk = next(talk for talk in tried if self._rendered(_messages(talk, "x" * len(talk))))
-        marks, found = [f"MARK{i}KRAM" for i in range(len(talk))], {}
-        bare = list(_parts(self._rendered(_messages(talk, marks)), _messages(talk, marks)))
-        for at, role in enumerate(talk):
+        found: dict[str, tuple[str, str]] = {}
+        without = skips_later or system_last
+        for talk in ("uau",) if system_last else ("uau", "suau") if without else TRIMMED:
+            if self._rendered(_messages(talk, "x" * len(talk))):
+                for role, ends in self._trims(talk):
+                    if found.setdefault(role, ends) != ends:
+                        raise ValueError(f"{role} loses {found[role]} or {ends}")
+        return {role: ends for role, ends in found.items() if any(ends)}
+
+    def _trims(self, talk: str) -> Iterator[tuple[str, tuple[str, str]]]:
+        marks = [f"MARK{i}KRAM" for i in range(len(talk))]
+        marked = _messages(talk, marks)
+        bare = list(_parts(self._rendered(marked), marked))
+        for at, role in enumerate(roles_of(marked)):
             texts = [AROUND + mark + AROUND if i == at else mark for i, mark in enumerate(marks)]
-            spaced = list(_parts(self._rendered(_messages(talk, texts)), _messages(talk, marks)))
+            spaced = list(_parts(self._rendered(_messages(talk, texts)), marked))
             left = spaced[at].removeprefix(bare[at])
             right = spaced[at + 1].removesuffix(bare[at + 1])
             if left not in LEFT or right not in RIGHT:
-                raise ValueError(f"{ROLES[role]} loses {left!r} or {right!r}")
-            found[ROLES[role]] = LEFT[left], RIGHT[right]
-        return {role: ends for role, ends in found.items() if any(ends)}
+                raise ValueError(f"{role} loses {left!r} or {right!r}")
+            yield role, (LEFT[left], RIGHT[right])
 
     def skips_empty(self) -> bool:
         """Whether a system message without content is as good as none."""
@@ -153,6 +164,21 @@ class Probe:
             return {render(self.template, messages, self.bos, self.eos, day=day) for day in DAYS}
         except RuntimeFileError:
             return set()
+
+
+def _merged(
+    between: dict[Pair, str], trims: dict[str, tuple[str, str]]
+) -> tuple[dict[Pair, str], dict[str, tuple[str, str]]]:
+    """Make later system messages system messages, where they are treated as a first one."""
+    named = {pair: tuple("system" if r == LATER else r for r in pair) for pair in between}
+    found: dict[Pair, str] = {}
+    for pair, text in between.items():
+        if found.setdefault((named[pair][0], named[pair][1]), text) != text:
+            return between, trims
+    first, later = ("", "system") in between, any(LATER in pair for pair in between)
+    if first and later and trims.get("system") != trims.get(LATER):
+        return between, trims
+    return found, {"system" if role == LATER else role: ends for role, ends in trims.items()}
 
 
 def _parts(texts: set[str], marked: list[Message]) -> Iterator[str]:

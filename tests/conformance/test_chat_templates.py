@@ -162,6 +162,14 @@ ODD = {
     "quotes": '"""\n{% for m in messages %}"{{ m.role }}": """{{ m.content }}"""\n{% endfor %}"""',
     "left": "{% for m in messages %}<{{ m.role }}>{{ m.content.lstrip() }}\n{% endfor %}<a>",
     "right": "{% for m in messages %}<{{ m.role }}>{{ m.content.rstrip('\\n') }}\n{% endfor %}<a>",
+    # As Gemma 3 has it: a first system message goes into the first question, a later one is a turn.
+    "folded": "{{ bos_token }}{% set first = '' %}{% set rest = messages %}"
+    "{% if messages[0].role == 'system' %}{% set first = messages[0].content + '\n\n' %}"
+    "{% set rest = messages[1:] %}{% endif %}{% for m in rest %}"
+    "{% if (m.role == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('turns') }}{% endif %}"
+    "<turn>{{ 'model' if m.role == 'assistant' else m.role }}\n{{ first if loop.first }}"
+    "{{ m.content | trim }}<end>\n{% endfor %}{% if add_generation_prompt %}<turn>model\n"
+    "{% endif %}",
     "plain": PLAIN_TEMPLATE,
 }
 
