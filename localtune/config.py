@@ -36,6 +36,9 @@ READERS = (
 )  # fmt: skip
 
 
+GGUF, OLLAMA = ".gguf", "ollama:"
+
+
 def library_version(name: str) -> str:
     """Return an installed library's version, "none" where it isn't installed."""
     try:
@@ -106,17 +109,23 @@ class LessonsConfig:
 class BaseConfig:
     """The model that is tuned."""
 
-    base: str = option("tiny", "The base: tiny (built in), a local folder, or a Hub id.")
+    base: str = option(
+        "tiny",
+        "The base: tiny (built in), a local folder, a Hub id, a GGUF file, or ollama:NAME.",
+    )
     revision: str = option("", "Revision of a base from the Hub: a commit, tag or branch.")
     offline: bool = option(False, "Use only what is on this machine already.", lock=False)
 
     def check(self) -> None:
         _require(bool(self.base.strip()), "--base", self.base, "tiny, a folder, or a Hub id")
         like_an_id = self.base.count("/") == 1 and self.base[0] not in "./~"
-        if self.folder() is None and not like_an_id:
+        like_an_id &= not self.base.endswith(GGUF)
+        if not (self.folder() or self.file() or self.in_ollama() or like_an_id):
             raise ConfigError(
-                f"There is no base {self.base!r}: no folder of that name, nor is it a Hub id.",
-                "Give --base tiny, a folder that exists, or a Hub id such as Qwen/Qwen3-0.6B.",
+                f"There is no base {self.base!r}: no folder or file of that name, nor is it a "
+                "Hub id.",
+                "Give --base tiny, a folder or a GGUF file that exists, a Hub id such as "
+                "Qwen/Qwen3-0.6B, or ollama:NAME.",
             )
 
     def folder(self) -> Path | None:
@@ -125,6 +134,15 @@ class BaseConfig:
             return Path(str(importlib.resources.files("localtune") / "bases" / "tiny"))
         local = Path(self.base).expanduser()
         return local if local.is_dir() else None
+
+    def file(self) -> Path | None:
+        """Return the GGUF file that the base is, None for a base of another kind."""
+        local = Path(self.base).expanduser()
+        return local if local.is_file() else None
+
+    def in_ollama(self) -> str:
+        """Return the base's name in Ollama, "" for a base of another kind."""
+        return self.base.removeprefix(OLLAMA) if self.base.startswith(OLLAMA) else ""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from localtune import steps
+from localtune.base_files import origin
 from localtune.config import READERS, QuantizeConfig, locked_values, to_dict
 from localtune.errors import InputError
 from localtune.export.quantize import check_levels
@@ -44,7 +45,7 @@ class Result:
 def stages(build: Build) -> list[Stage]:
     """Return the stages of a build in the order they run."""
     at, config, levels = build.at, build.config, build.config.quantize.levels
-    base = config.base.folder()
+    base = origin(config.base)
     private = {"keep_private": config.corpus.keep_private, "allow": list(config.corpus.allow)}
     how = {"pure": config.quantize.pure, "keep": list(config.quantize.keep)}
     matrices = {level: steps.imatrix_of(build, level) for level in levels}
@@ -209,6 +210,6 @@ def _named(build: Build, paths: list[Path]) -> dict[str, Path]:
         if path.is_relative_to(folder):
             inside[path.relative_to(folder).as_posix()] = path
         else:
-            base = build.config.base.folder()
+            base = origin(build.config.base)
             inside[{build.docs: "documents", base: "base"}.get(path, "imatrix")] = path
     return inside

@@ -57,9 +57,9 @@ def lessons(build: Build, progress: Progress) -> None:
 
 
 def base(build: Build, progress: Progress) -> None:
-    from localtune.training.base import fetch_base
+    from localtune.base_files import fetch
 
-    fetch_base(build.config.base, build.at.base, progress=progress)
+    fetch(build.config.base, build.at.base, progress)
 
 
 def train(build: Build, progress: Progress) -> None:
@@ -80,10 +80,13 @@ def train(build: Build, progress: Progress) -> None:
 
 def _splitter(at: Workspace, progress: Progress) -> Callable[[str], list[int]] | None:
     """Return how the master's tokenizer will split text; None where only transformers can say."""
+    from localtune.base_files import splitter
     from localtune.errors import UnsupportedError
     from localtune.export.master import export_vocabulary
     from localtune.runtimes.llama import Splitter
 
+    if own := splitter(at.base):
+        return own
     with temporary_path(at.work / "vocabulary.gguf") as gguf:
         try:
             export_vocabulary(at.base, gguf, PLAIN_TEMPLATE)
@@ -104,6 +107,7 @@ def export(build: Build, progress: Progress) -> None:
 
 
 def verify(build: Build, progress: Progress) -> None:
+    from localtune.base_files import splitter
     from localtune.evaluation.faithful import check
     from localtune.runtimes.llama import Model
 
@@ -111,7 +115,7 @@ def verify(build: Build, progress: Progress) -> None:
     questions = [row["question"] for row in read_jsonl(at.exam)]
     model = Model(at.master, context=grading.context)
     try:
-        found = check(at.base, at.adapter, model, questions, progress=progress)
+        found = check(at.base, at.adapter, model, questions, progress, splitter(at.base))
     except EvaluationError as error:
         raise _set_aside(at.master, error) from error
     write_json(at.faithful, found)

@@ -6,6 +6,7 @@ and in float32. Knows no runtime: whatever has Runtime's methods will do.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +24,7 @@ LEAST_AGREEMENT = 0.99
 TIE = 0.01  # two tokens this near in probability are one choice: BF16 may order them either way
 Logits = npt.NDArray[np.float32]
 Messages = list[dict[str, str]]
+Split = Callable[[str], list[int]]
 
 
 class Said(Protocol):
@@ -66,20 +68,22 @@ def check(
     model: Runtime,
     questions: list[str],
     progress: Progress = Silent(),
+    split: Split | None = None,
 ) -> dict[str, Any]:
     """Compare on up to 16 questions; return {"prompts", "tokens", "kl", "top1", "ended", "spaces"}.
 
     `spaces` counts prompts that differ in spaces only, `kl` is the mean Kullback-Leibler divergence
     in nats of the master's next-token distribution from the trained model's, `top1` the share of
-    tokens on which both choose alike, `ended` the share of answers that end by themselves. Raises
-    EvaluationError where they differ too much.
+    tokens on which both choose alike, `ended` the share of answers that end by themselves. `split`
+    is how the base itself splits text, where that isn't up to transformers. Raises EvaluationError
+    where they differ too much.
     """
     tokenizer, trained = load_merged(base, adapter)
     asked = questions[:: max(1, len(questions) // PROMPTS)][:PROMPTS]
     with progress.bar("compare", len(asked)) as bar:
         compared = []
         for question in asked:
-            compared.append(compare(question, tokenizer, trained, model))
+            compared.append(compare(question, tokenizer, trained, model, split))
             bar.advance()
     found = summarise(compared)
     if not (found["kl"] < MOST_KL and found["top1"] > LEAST_AGREEMENT):  # so put that NaN fails
@@ -121,10 +125,12 @@ def load_merged(base: Path, adapter: Path) -> tuple[Any, Any]:
     return tokenizer, merged.eval()
 
 
-def compare(question: str, tokenizer: Any, trained: Any, model: Runtime) -> Comparison:
+def compare(
+    question: str, tokenizer: Any, trained: Any, model: Runtime, split: Split | None = None
+) -> Comparison:
     """Ask one question and compare what both predict along prompt and answer."""
     messages = [{"role": "user", "content": question}]
-    prompt, spaces = check_prompt(messages, tokenizer, model)
+    prompt, spaces = check_prompt(messages, tokenizer, model, split)
     answer = model.ask(messages)
     ids = prompt + list(tokenizer(answer.text, add_special_tokens=False).input_ids)
     wanted, got = torch_logits(trained, ids), model.logits(ids)
@@ -146,7 +152,9 @@ def _said(tokenizer: Any, ids: list[int], wanted: Logits, got: Logits, at: int) 
     )
 
 
-def check_prompt(messages: Messages, tokenizer: Any, model: Runtime) -> tuple[list[int], bool]:
+def check_prompt(
+    messages: Messages, tokenizer: Any, model: Runtime, split: Split | None = None
+) -> tuple[list[int], bool]:
     """Return the ids of a prompt and whether only spaces differ; raise EvaluationError for more.
 
     BOS in front is the runtime's affair: lessons were split by its rules.
@@ -157,8 +165,8 @@ def check_prompt(messages: Messages, tokenizer: Any, model: Runtime) -> tuple[li
     text = model.render(messages)
     if text != wanted_text:
         raise _unfaithful(f"renders a prompt as {text!r}, not {wanted_text!r}")
-    wanted = list(tokenizer(text, add_special_tokens=False).input_ids)
-    ids = model.token_ids(text)
+    plain = tokenizer(text, add_special_tokens=False).input_ids
+    wanted, ids = split(text) if split else list(plain), model.token_ids(text)
     if ids in (wanted, [tokenizer.bos_token_id, *wanted]):
         return ids, False
     if _without_spaces(tokenizer, ids) == _without_spaces(tokenizer, wanted):
