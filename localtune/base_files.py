@@ -35,6 +35,15 @@ def gguf_of(config: BaseConfig) -> Path | None:
     return find(name).gguf if name else config.file()
 
 
+def check_gguf(config: BaseConfig) -> None:
+    """Raise BaseModelError for a GGUF base that can't be tuned, before anything is written."""
+    if gguf := gguf_of(config):
+        from localtune.export.unpack.folder import read
+        from localtune.export.unpack.gguf_source import GgufSource
+
+        read(GgufSource(gguf))
+
+
 def fetch(config: BaseConfig, folder: Path, progress: Progress) -> None:
     """Fill a folder with the base in transformers' format. Raises BaseModelError, DiskFullError."""
     from localtune.training.base import describe, fetch_base

@@ -74,12 +74,8 @@ class CorpusConfig:
 
     def check(self) -> None:
         _require(self.file_seconds >= 1, "--file-seconds", self.file_seconds, "1 or more")
-        _require(
-            64 <= self.passage_tokens <= 8192,
-            "--passage-tokens",
-            self.passage_tokens,
-            "between 64 and 8192",
-        )
+        fits = 64 <= self.passage_tokens <= 8192
+        _require(fits, "--passage-tokens", self.passage_tokens, "between 64 and 8192")
         _require(self.max_file_mb >= 1, "--max-file-mb", self.max_file_mb, "1 or more")
 
 
@@ -178,7 +174,11 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class ExportConfig:
-    """Base and adapter to the master GGUF; nothing to choose yet."""
+    """Base and adapter to the master GGUF, or to an adapter as GGUF."""
+
+    adapter_only: bool = option(
+        False, "Ship the adapter alone, upon the GGUF or the model in Ollama that is the base."
+    )
 
     def check(self) -> None:
         return
@@ -208,12 +208,8 @@ class QuantizeConfig:
 
     def check(self) -> None:
         _require(bool(self.levels), "--quantize", "", "one level or more, such as Q4_K_M")
-        _require(
-            len(set(self.levels)) == len(self.levels),
-            "--quantize",
-            ",".join(self.levels),
-            "a list without repetitions",
-        )
+        once = len(set(self.levels)) == len(self.levels)
+        _require(once, "--quantize", ",".join(self.levels), "a list without repetitions")
         _require(self.imatrix_tokens >= 0, "--imatrix-tokens", self.imatrix_tokens, "0 or more")
         for name, kind in self.kept():
             _require(bool(name and kind), "--keep", ",".join(self.keep), "TENSOR=TYPE,…")
@@ -256,6 +252,9 @@ class BuildConfig:
         """Raise ConfigError, naming the flag, at the first value that can't be used."""
         for section in sections():
             getattr(self, section).check()
+        a_gguf = bool(self.base.file() or self.base.in_ollama())
+        rule = "left away, unless --base is a GGUF file or ollama:NAME"
+        _require(a_gguf or not self.export.adapter_only, "--adapter-only", True, rule)
 
 
 def sections() -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from localtune.config import PLAIN_TEMPLATE, BuildConfig, GradeConfig
 from localtune.errors import EvaluationError
@@ -16,6 +16,11 @@ from localtune.export.quantize import wants_imatrix
 from localtune.hashes import Hashes
 from localtune.progress import Progress
 from localtune.workspace import Workspace, read_json, read_jsonl, temporary_path, write_json
+
+if TYPE_CHECKING:
+    from localtune.runtimes.llama import Model
+
+ADAPTER = "adapter"  # what stands for a level where the adapter alone is shipped
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,12 @@ class Build:
     docs: Path
     config: BuildConfig
     at: Workspace
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Return the levels that are shipped, or the adapter in their place."""
+        adapter_only = self.config.export.adapter_only
+        return (ADAPTER,) if adapter_only else self.config.quantize.levels
 
 
 def corpus(build: Build, progress: Progress) -> None:
@@ -188,10 +199,15 @@ def modelfile(build: Build, progress: Progress) -> None:
 
 
 def grade_base(build: Build, progress: Progress) -> None:
-    """Ask the untuned base, as a BF16 GGUF that is removed afterwards."""
+    """Ask the untuned base: its own GGUF, or a BF16 one that is removed afterwards."""
     from localtune.export.convert import convert
+    from localtune.export.unpack.gguf_source import SOURCE
 
     at, offline = build.at, build.config.base.offline
+    if (at.base / SOURCE).exists():
+        graded = grade_gguf(at.base / SOURCE, at.exam, build.config.grade, progress)
+        write_json(at.grade("base"), graded)
+        return
     with temporary_path(at.work / "base.gguf") as gguf:
         convert(
             at.base,
@@ -211,11 +227,18 @@ def grade_level(level: str, build: Build, progress: Progress) -> None:
 
 
 def grade_gguf(gguf: Path, exam: Path, config: GradeConfig, progress: Progress) -> dict[str, Any]:
-    """Ask a GGUF every question of an exam; return {"recall", "interval", "answers"}."""
-    from localtune.evaluation.recall import grade, read_exam
+    """Ask a GGUF every question of an exam, with a plain chat template where it has none."""
     from localtune.runtimes.llama import Model
 
-    model = Model(gguf, context=config.context)
+    model = Model(gguf, context=config.context, template=PLAIN_TEMPLATE)
+    return grade_model(model, exam, config, progress)
+
+
+def grade_model(
+    model: Model, exam: Path, config: GradeConfig, progress: Progress
+) -> dict[str, Any]:
+    """Ask a model every question of an exam; return {"recall", "interval", "answers"}."""
+    from localtune.evaluation.recall import grade, read_exam
 
     def ask(question: str) -> str:
         messages = [{"role": "user", "content": question}]
@@ -229,7 +252,7 @@ def grade_gguf(gguf: Path, exam: Path, config: GradeConfig, progress: Progress) 
 
 def scores(build: Build, progress: Progress) -> None:
     """Gather the grades, the faithfulness and the seconds of every stage before this one."""
-    at, levels = build.at, build.config.quantize.levels
+    at, levels = build.at, build.levels
     grades = {which: read_json(at.grade(which)) for which in ("base", *levels)}
     write_json(
         at.scores,

@@ -15,6 +15,7 @@ from localtune.opening import open_build, shipped
 
 if TYPE_CHECKING:
     from localtune.runtimes.llama import Model
+    from localtune.steps import Build
 
 Message = dict[str, str]
 ROOM = 1024  # tokens of context for a conversation
@@ -25,9 +26,9 @@ def answer(folder: Path, question: str, level: str = "") -> tuple[Path, str]:
     """Ask a build's shipped file one question; return the file and the answer."""
     build = open_build(folder)
     gguf = shipped(build, level)
-    from localtune.runtimes.llama import Model  # only once there is a file to load
+    from localtune.upon_base import load  # only once there is a file to load
 
-    model = Model(gguf, context=build.config.grade.context)
+    model = load(build, gguf, build.config.grade.context)
     asked = model.ask([{"role": "user", "content": question}], max_tokens=LONGEST)
     return gguf, asked.text
 
@@ -36,10 +37,11 @@ def converse(
     folder: Path, level: str, read: Callable[[], str], write: Callable[[str], None]
 ) -> None:
     """Answer what `read` returns until it is empty; the whole conversation stays in view."""
-    gguf = shipped(open_build(folder), level)
-    from localtune.runtimes.llama import Model  # only once there is a file to load
+    build = open_build(folder)
+    gguf = shipped(build, level)
+    from localtune.upon_base import load  # only once there is a file to load
 
-    model, said = Model(gguf, context=ROOM), list[Message]()
+    model, said = load(build, gguf, ROOM), list[Message]()
     while question := read().strip():
         said.append({"role": "user", "content": question})
         said = _that_fits(model, said)
@@ -55,9 +57,19 @@ def _that_fits(model: Model, said: list[Message]) -> list[Message]:
     return said
 
 
+def _files(build: Build, gguf: Path) -> list[str]:
+    """Return how llama-cpp-python's server is told what to load."""
+    if not build.config.export.adapter_only:
+        return ["--model", str(gguf)]
+    from localtune.upon_base import base_gguf
+
+    return ["--model", str(base_gguf(build)), "--lora_path", str(gguf)]
+
+
 def serve(folder: Path, level: str, host: str, port: int) -> None:
     """Run llama-cpp-python's own server on a build's shipped file, until it is stopped."""
-    gguf = shipped(open_build(folder), level)
+    build = open_build(folder)
+    gguf = shipped(build, level)
     if not all(map(importlib.util.find_spec, ("uvicorn", "fastapi", "starlette_context"))):
         raise RuntimeFileError(
             "The server's libraries are not installed.", 'pip install "llama-cpp-python[server]"'
@@ -67,8 +79,7 @@ def serve(folder: Path, level: str, host: str, port: int) -> None:
         sys.executable,
         "-m",
         "llama_cpp.server",
-        "--model",
-        str(gguf),
+        *_files(build, gguf),
         "--model_alias",
         gguf.stem,
         "--host",

@@ -69,16 +69,18 @@ def check(
     questions: list[str],
     progress: Progress = Silent(),
     split: Split | None = None,
+    rounded: bool = True,
 ) -> dict[str, Any]:
     """Compare on up to 16 questions; return {"prompts", "tokens", "kl", "top1", "ended", "spaces"}.
 
     `spaces` counts prompts that differ in spaces only, `kl` is the mean Kullback-Leibler divergence
     in nats of the master's next-token distribution from the trained model's, `top1` the share of
     tokens on which both choose alike, `ended` the share of answers that end by themselves. `split`
-    is how the base itself splits text, where that isn't up to transformers. Raises EvaluationError
-    where they differ too much.
+    is how the base itself splits text, where that isn't up to transformers; without `rounded` the
+    model isn't a BF16 master, but base and adapter as they are. Raises EvaluationError where they
+    differ too much.
     """
-    tokenizer, trained = load_merged(base, adapter)
+    tokenizer, trained = load_merged(base, adapter, rounded)
     asked = questions[:: max(1, len(questions) // PROMPTS)][:PROMPTS]
     with progress.bar("compare", len(asked)) as bar:
         compared = []
@@ -100,12 +102,12 @@ def check(
     return found
 
 
-def load_merged(base: Path, adapter: Path) -> tuple[Any, Any]:
+def load_merged(base: Path, adapter: Path, rounded: bool = True) -> tuple[Any, Any]:
     """Load the tokenizer that training saved, and base and adapter merged.
 
-    The model computes in float32 on matrices rounded to BF16, the master's format: what is to be
-    found is a fault of the export, not what the format costs (for a tiny model tuned hard that
-    alone can reach a KL of 1e-3).
+    The model computes in float32 on matrices that are `rounded` to BF16, the master's format: what
+    is to be found is a fault of the export, not what the format costs (for a tiny model tuned hard
+    that alone can reach a KL of 1e-3).
     """
     import torch
     from peft import PeftModel
@@ -120,7 +122,7 @@ def load_merged(base: Path, adapter: Path) -> tuple[Any, Any]:
     )
     merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
     for weight in merged.parameters():
-        if weight.ndim > 1:
+        if rounded and weight.ndim > 1:
             weight.data = weight.data.bfloat16().float()
     return tokenizer, merged.eval()
 

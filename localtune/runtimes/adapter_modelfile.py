@@ -20,19 +20,25 @@ INHERITED = "# Template, stops and context are those of the base in Ollama."
 
 
 def write_adapter_modelfile(
-    adapter: Path, modelfile: Path, base: Path | str, *, template: str | None = None
+    adapter: Path,
+    modelfile: Path,
+    base: Path | str,
+    *,
+    template: str | None = None,
+    name: str = "",
 ) -> None:
     """Write the Modelfile of a GGUF adapter.
 
     `base` is a GGUF, or the name of a model in Ollama, which keeps its own chat template and stops.
-    `template` is the Jinja that the adapter was trained with, where it isn't that of the GGUF.
+    `template` is the Jinja that the adapter was trained with, where it isn't that of the GGUF;
+    `name` is what Ollama calls the GGUF, where it has it: the file isn't stored a second time.
     Raises RuntimeFileError for a GGUF that can't be read, and for such a template where no Go
     template can be derived from it.
     """
     if isinstance(base, str):
         text = _upon_a_name(adapter, modelfile, base)
     else:
-        text = _upon_a_file(adapter, modelfile, base, template)
+        text = _upon_a_file(adapter, modelfile, base, template, name)
     write_text(modelfile, text)
 
 
@@ -51,12 +57,14 @@ def _upon_a_name(adapter: Path, modelfile: Path, base: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _upon_a_file(adapter: Path, modelfile: Path, base: Path, template: str | None) -> str:
+def _upon_a_file(
+    adapter: Path, modelfile: Path, base: Path, template: str | None, name: str
+) -> str:
     header = replace(read_header(base), name=adapter.stem)
     own = template is not None and template != header.template
     pieces = _pieces(replace(header, template=template or header.template), own)
     text = modelfile_text(base.name, header, pieces)
-    lines = f"FROM {_named(base, modelfile)}\nADAPTER {_named(adapter, modelfile)}\n"
+    lines = f"FROM {name or _named(base, modelfile)}\nADAPTER {_named(adapter, modelfile)}\n"
     text = text.replace(f"FROM ./{base.name}\n", lines, 1)
     return text.replace(TEMPLATE, TRAINED, 1) if own else text
 

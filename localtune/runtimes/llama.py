@@ -12,7 +12,7 @@ import os
 import weakref
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,16 +88,26 @@ class Splitter:
 class Model:
     """A loaded GGUF that answers greedily, so the same question has the same answer."""
 
-    def __init__(self, gguf: Path, context: int = 512, threads: int = 0) -> None:
+    def __init__(
+        self,
+        gguf: Path,
+        context: int = 512,
+        threads: int = 0,
+        adapter: Path | None = None,
+        template: str = "",
+    ) -> None:
         """Load a file; `context` tokens, or as many as the model was trained on if fewer.
 
-        `threads` 0 means one for a small model, else all cores this process may use. Raises
-        RuntimeFileError.
+        `threads` 0 means one for a small model, else all cores this process may use. `adapter` is
+        a GGUF adapter that is laid upon the file, `template` the chat template of a file without
+        one. Raises RuntimeFileError.
         """
         self._model = model = _load(gguf)
-        self.header = _header(model)
+        self._lora = _load_adapter(model, adapter) if adapter else None
+        header = _header(model)
+        self.header = replace(header, template=header.template or template)
         self.context = min(context, self.header.context or context)
-        self._context = _new_context(model, self.context, threads or _threads(model))
+        self._context = self._new_context(threads or _threads(model))
         self._vocabulary = Vocabulary(model)
         self._batch = llama_cpp.llama_batch_init(self.context, 0, 1)
         weakref.finalize(self, _free, model, self._context, self._batch)
@@ -144,7 +154,7 @@ class Model:
         """Return what every layer hands on to the next, first layer first, (len(ids), width)."""
         self._check_room(ids)
         watch = Watch(len(ids))
-        watched = _new_context(self._model, self.context, cores(), watch)
+        watched = self._new_context(cores(), watch)
         usual, self._context = self._context, watched
         try:
             self._decode(ids, 0, every=True)
@@ -152,6 +162,13 @@ class Model:
             self._context = usual
             llama_cpp.llama_free(watched)
         return watch.outputs()
+
+    def _new_context(self, threads: int, watch: Watch | None = None) -> Any:
+        made = _new_context(self._model, self.context, threads, watch)
+        if self._lora:
+            adapters = (llama_cpp.llama_adapter_lora_p_ctypes * 1)(self._lora)
+            llama_cpp.llama_set_adapters_lora(made, adapters, 1, (ctypes.c_float * 1)(1.0))
+        return made
 
     def _answer_ids(self, ids: list[int], max_tokens: int) -> Iterator[int]:
         """Yield the most likely tokens until the model ends its turn or a limit is reached."""
@@ -204,6 +221,16 @@ def _load(gguf: Path, vocabulary_only: bool = False) -> Any:
     if not model:
         raise _failed(f"{gguf} is not a GGUF that llama.cpp can load")
     return model
+
+
+def _load_adapter(model: Any, adapter: Path) -> Any:
+    """Load a GGUF adapter for a model, which frees it at its own end."""
+    _complaints.clear()
+    lora = llama_cpp.llama_adapter_lora_init(model, os.fsencode(adapter))
+    if not lora:
+        llama_cpp.llama_model_free(model)
+        raise _failed(f"{adapter} is no adapter that llama.cpp can lay upon this model")
+    return lora
 
 
 def _new_context(model: Any, tokens: int, threads: int, watch: Watch | None = None) -> Any:

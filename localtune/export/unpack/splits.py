@@ -31,6 +31,7 @@ HAN = "[一-龥ࠀ-一가-퟿]+"
 MARKS = r"[\p{P}\$\+<=>\^~\|`]+"
 WORDS = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)"
 OTHERS: dict[str, Step] = {
+    "default": ((MARKS.replace("`", ""), WORDS, r"\p{N}+", "[0-9][0-9][0-9]"), False),
     "deepseek-coder": (("[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", HAN, r"\p{N}"), False),
     "deepseek-v3": (
         (
