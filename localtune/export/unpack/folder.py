@@ -23,7 +23,7 @@ from localtune.export.safetensors_file import Piece, Raw, narrow, write_safetens
 from localtune.export.unpack.configuration import READERS, configuration
 from localtune.export.unpack.gguf_source import AGAIN, SOURCE, GgufSource
 from localtune.export.unpack.said import Said
-from localtune.export.unpack.tokenizer import special_ids, write_tokenizer
+from localtune.export.unpack.tokenizer import check_tokenizer, special_ids, write_tokenizer
 from localtune.export.unpack.weights import BESIDE, FACTORS, Unpacked
 from localtune.progress import Progress, Silent
 from localtune.workspace import atomic_path
@@ -56,6 +56,7 @@ def unpack(gguf: Path, folder: Path, progress: Progress = Silent()) -> None:
 def read(source: GgufSource) -> tuple[Family, Config, Unpacked]:
     """Return what a GGUF is, checked: exported again, it would have the same tensors."""
     arch = check_kind(source)
+    check_tokenizer(source)
     said = Said(source, arch)
     family, config = configuration(said)
     config |= special_ids(source)

@@ -30,7 +30,7 @@ ENDS = ("eos", "eot", "eom")
 
 
 def write_tokenizer(source: GgufSource, folder: Path) -> None:
-    """Write the tokenizer's files. Raises BaseModelError for one that isn't known."""
+    """Write the tokenizer's files. Raises ExportError where two ids have the same text."""
     stored, config = tokenizer(source), tokenizer_config(source)
     _write(folder / "tokenizer.json", stored)
     _write(folder / "tokenizer_config.json", config)
@@ -46,16 +46,30 @@ def _write(file: Path, value: Json) -> None:
     file.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
-def tokenizer(source: GgufSource) -> Json:
-    """Return the content of tokenizer.json. Raises BaseModelError."""
-    kind, pre = source.get("tokenizer.ggml.model"), source.get("tokenizer.ggml.pre", "default")
-    tokens = source.get("tokenizer.ggml.tokens") or []
-    if kind not in KINDS or not tokens:
+def check_tokenizer(source: GgufSource) -> None:
+    """Raise BaseModelError for a tokenizer that can't be trained with."""
+    name, kind = source.file.name, source.get("tokenizer.ggml.model")
+    pre = source.get("tokenizer.ggml.pre", "default")
+    if kind not in KINDS or "tokenizer.ggml.tokens" not in source.entries:
         raise BaseModelError(
-            f"The tokenizer of {source.file.name} is of the kind {kind}, which can't be trained "
-            "with.",
+            f"The tokenizer of {name} is of the kind {kind}, which can't be trained with.",
             "Choose a base with a BPE or SentencePiece tokenizer.",
         )
+    if kind == "gpt2" and steps(pre) is None:
+        raise BaseModelError(
+            f"{name} splits text as {pre!r}, which can't be trained with.",
+            f"Choose a base that splits as one of these: {', '.join(known())}.",
+        )
+    if "tokenizer.ggml.eos_token_id" not in source.entries:
+        raise BaseModelError(
+            f"{name} names no token that ends an answer.", "Choose another file of the model."
+        )
+
+
+def tokenizer(source: GgufSource) -> Json:
+    """Return the content of tokenizer.json, of a vocabulary that was checked."""
+    kind, pre = source.get("tokenizer.ggml.model"), source.get("tokenizer.ggml.pre", "default")
+    tokens = source.get("tokenizer.ggml.tokens")
     check_texts(tokens)
     types = source.get("tokenizer.ggml.token_type") or [int(TokenType.NORMAL)] * len(tokens)
     added = [_added(id_, tokens[id_], kind) for id_, kind in enumerate(types) if kind in ADDED]
@@ -83,12 +97,7 @@ def _added(id_: int, token: str, kind: int) -> Json:
 
 
 def _byte_level(source: GgufSource, tokens: list[str], pre: str) -> Json:
-    split = steps(pre)
-    if split is None:
-        raise BaseModelError(
-            f"{source.file.name} splits text as {pre!r}, which can't be trained with.",
-            f"Choose a base that splits as one of these: {', '.join(known())}.",
-        )
+    split = steps(pre) or {}
     return {
         "normalizer": None,
         "pre_tokenizer": split,
