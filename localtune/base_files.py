@@ -5,7 +5,8 @@ What a GGUF needs of two stage folders, which don't know each other, is joined h
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from localtune.config import BaseConfig
@@ -41,7 +42,20 @@ def check_gguf(config: BaseConfig) -> None:
         from localtune.export.unpack.folder import read
         from localtune.export.unpack.gguf_source import GgufSource
 
-        read(GgufSource(gguf))
+        with _by_name(gguf, config.in_ollama()):
+            read(GgufSource(gguf))
+
+
+@contextmanager
+def _by_name(gguf: Path, name: str) -> Iterator[None]:
+    """Call a file of Ollama's store, whose own name is a sum, by the model's name in errors."""
+    try:
+        yield
+    except BaseModelError as error:
+        if not name:
+            raise
+        message = error.message.replace(str(gguf), name).replace(gguf.name, name)
+        raise BaseModelError(message, error.hint) from error
 
 
 def fetch(config: BaseConfig, folder: Path, progress: Progress) -> None:
@@ -63,7 +77,8 @@ def _from_ollama(name: str, folder: Path, progress: Progress) -> None:
     model = find(name)
     if model.sees:
         progress.warn(f"{name} also sees pictures; what it sees with is left away.")
-    _from_gguf(model.gguf, folder, progress)
+    with _by_name(model.gguf, name):
+        _from_gguf(model.gguf, folder, progress)
     if model.licence:
         write_text(folder / "LICENSE", model.licence)
 

@@ -128,7 +128,7 @@ def verify(build: Build, progress: Progress) -> None:
     try:
         found = check(at.base, at.adapter, model, questions, progress, splitter(at.base))
     except EvaluationError as error:
-        raise _set_aside(at.master, error) from error
+        raise set_aside(at.master, error) from error
     write_json(at.faithful, found)
     if found["spaces"]:
         progress.note(
@@ -141,8 +141,8 @@ def verify(build: Build, progress: Progress) -> None:
     )
 
 
-def _set_aside(master: Path, error: EvaluationError) -> EvaluationError:
-    """Keep a master that failed under another name, for a look at it; return what to say."""
+def set_aside(master: Path, error: EvaluationError) -> EvaluationError:
+    """Keep a file that failed under another name, for a look at it; return what to say."""
     kept = master.with_name(f"{master.stem}.refused.gguf")
     master.replace(kept)
     return EvaluationError(error.message, f"{error.hint} The refused file is {kept}.")

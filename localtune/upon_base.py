@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from localtune.base_files import gguf_of, splitter
 from localtune.config import PLAIN_TEMPLATE
-from localtune.errors import BaseModelError
+from localtune.errors import BaseModelError, EvaluationError
 from localtune.progress import Progress
-from localtune.steps import ADAPTER, Build, grade_model
+from localtune.steps import ADAPTER, Build, grade_model, set_aside
 from localtune.workspace import read_jsonl, write_json
 
 if TYPE_CHECKING:
@@ -60,11 +60,14 @@ def verify(build: Build, progress: Progress) -> None:
     """Compare base and adapter in llama.cpp with what was trained."""
     from localtune.evaluation.faithful import check
 
-    at = build.at
+    at, shipped = build.at, build.at.level_gguf(ADAPTER)
     questions = [row["question"] for row in read_jsonl(at.exam)]
-    model = load(build, at.level_gguf(ADAPTER), build.config.grade.context)
+    model = load(build, shipped, build.config.grade.context)
     split = splitter(at.base)
-    found = check(at.base, at.adapter, model, questions, progress, split, rounded=False)
+    try:
+        found = check(at.base, at.adapter, model, questions, progress, split, rounded=False)
+    except EvaluationError as error:
+        raise set_aside(shipped, error) from error
     write_json(at.faithful, found)
     progress.note(
         f"llama.cpp and PyTorch choose the same word {found['top1']:.1%} of the time "

@@ -114,6 +114,10 @@ def test_nothing_is_written_for_a_base_that_cannot_be_tuned(
     for base in ("ollama:tiny:q4", "ollama:no/such:model"):
         with pytest.raises(BaseModelError):
             localtune.build(docs, tmp_path / "out", base=base)
+    blob = max((store / "blobs").iterdir(), key=lambda file: file.stat().st_size)
+    blob.write_bytes(blob.read_bytes()[:5000])
+    with pytest.raises(BaseModelError, match="tiny:q8"):
+        localtune.build(docs, tmp_path / "out", base="ollama:tiny:q8")
     (tmp_path / "x.gguf").write_bytes(b"GGUF")
     with pytest.raises(LocaltuneError):
         localtune.build(docs, tmp_path / "out", base=str(tmp_path / "x.gguf"))
