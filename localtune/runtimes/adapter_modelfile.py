@@ -60,7 +60,7 @@ def _upon_a_name(adapter: Path, modelfile: Path, base: str) -> str:
 def _upon_a_file(
     adapter: Path, modelfile: Path, base: Path, template: str | None, name: str
 ) -> str:
-    header = replace(read_header(base), name=adapter.stem)
+    header = replace(read_header(base), name=adapter.stem.removesuffix("-adapter"))
     own = template is not None and template != header.template
     pieces = _pieces(replace(header, template=template or header.template), own)
     text = modelfile_text(base.name, header, pieces)
