@@ -21,6 +21,10 @@ from localtune.progress import Progress, Silent
 PROMPTS = 16
 MOST_KL = 1e-3  # nats a token, mean
 LEAST_AGREEMENT = 0.99
+# Upon a quantized base: llama.cpp rounds to 8 bits what it multiplies such weights with. That alone
+# is 4e-4 for the built-in base tuned upon its Q4_K_M; an adapter of another base is far beyond.
+MOST_KL_UPON = 1e-2
+LEAST_AGREEMENT_UPON = 0.97
 TIE = 0.01  # two tokens this near in probability are one choice: BF16 may order them either way
 Logits = npt.NDArray[np.float32]
 Messages = list[dict[str, str]]
@@ -77,8 +81,8 @@ def check(
     in nats of the master's next-token distribution from the trained model's, `top1` the share of
     tokens on which both choose alike, `ended` the share of answers that end by themselves. `split`
     is how the base itself splits text, where that isn't up to transformers; without `rounded` the
-    model isn't a BF16 master, but base and adapter as they are. Raises EvaluationError where they
-    differ too much.
+    model isn't a BF16 master, but base and adapter as they are, and more noise is allowed. Raises
+    EvaluationError where they differ too much.
     """
     tokenizer, trained = load_merged(base, adapter, rounded)
     asked = questions[:: max(1, len(questions) // PROMPTS)][:PROMPTS]
@@ -88,11 +92,12 @@ def check(
             compared.append(compare(question, tokenizer, trained, model, split))
             bar.advance()
     found = summarise(compared)
-    if not (found["kl"] < MOST_KL and found["top1"] > LEAST_AGREEMENT):  # so put that NaN fails
+    upon = (MOST_KL_UPON, LEAST_AGREEMENT_UPON)
+    most, least = (MOST_KL, LEAST_AGREEMENT) if rounded else upon
+    if not (found["kl"] < most and found["top1"] > least):  # so put that NaN fails
         raise _unfaithful(
-            f"predicts other words (mean KL {found['kl']:.2g}, at most {MOST_KL:g}; same choice "
-            f"{found['top1']:.1%}, at least {LEAST_AGREEMENT:.0%})"
-            + _parting(compared, trained, model)
+            f"predicts other words (mean KL {found['kl']:.2g}, at most {most:g}; same choice "
+            f"{found['top1']:.1%}, at least {least:.0%})" + _parting(compared, trained, model)
         )
     if found["ended"] < 0.9:
         progress.warn(

@@ -22,6 +22,7 @@ from transformers import PreTrainedTokenizerFast as Fast
 import localtune
 from localtune.base_files import fetch, splits_alike, splitter
 from localtune.config import PLAIN_TEMPLATE, BaseConfig
+from localtune.errors import EvaluationError
 from localtune.evaluation.faithful import check, divergence, log_softmax, torch_logits
 from localtune.export.gguf_adapter import export_adapter
 from localtune.export.master import export_master
@@ -204,6 +205,8 @@ def test_adapter_upon_the_base_is_what_was_trained(
     asked = ["What does a mooring cost?"]
     found = check(folder, adapter, upon, asked, Silent(), splitter(folder), rounded=False)
     assert found["kl"] < 1e-3
+    with pytest.raises(EvaluationError, match="predicts other words"):
+        check(folder, adapter, Model(gguf), asked, Silent(), splitter(folder), rounded=False)
 
 
 def test_a_file_without_a_template_is_asked_with_the_plain_one(tmp_path: Path) -> None:

@@ -87,9 +87,15 @@ class GgufSource:
         self._check_size()
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Return a metadata value, `default` where the file hasn't that key."""
+        """Return a metadata value, `default` where the file hasn't that key.
+
+        Raises BaseModelError for a text that isn't UTF-8.
+        """
         entry = self.entries.get(key)
-        return default if entry is None else _value(self._bytes, entry.kind, entry.start)[0]
+        try:
+            return default if entry is None else _value(self._bytes, entry.kind, entry.start)[0]
+        except UnicodeDecodeError as error:
+            raise BaseModelError(f"{self.file}: {key} is broken: {error}.", AGAIN) from error
 
     def raw(self, key: str) -> tuple[int, bytes]:
         """Return a metadata value as it is stored: GGUF's number for its type, and its bytes."""
@@ -207,9 +213,12 @@ def _tensors(
 
 
 def _stored(kind: int, shape: tuple[int, ...], start: int) -> Stored:
-    """Describe a tensor; raise ValueError for a type that isn't known or can't be undone."""
+    """Describe a tensor; raise BaseModelError for a type that isn't known, ValueError."""
     if kind not in GGMLQuantizationType.__members__.values():
-        raise ValueError(f"it holds weights of type {kind}, which is newer than the gguf package")
+        raise BaseModelError(
+            f"The GGUF holds weights of type {kind}, which the gguf package doesn't know yet.",
+            "Choose another level of the same model, such as Q8_0 or Q4_K_M.",
+        )
     type_ = GGMLQuantizationType(kind)
     block, size = GGML_QUANT_SIZES[type_]
     if shape[-1] % block or not math.prod(shape):
