@@ -218,14 +218,17 @@ command("uninstall")(cli_ollama.uninstall)
 @as_json
 def evaluate(build: Path, exam: Path | None, level: str, as_json: bool) -> None:
     """Ask the model in BUILD every question of an exam and say how many it answers."""
+    from localtune.grading import grade_model
     from localtune.opening import open_build, shipped
-    from localtune.steps import grade_gguf
     from localtune.summary import show_grade
     from localtune.terminal import progress_for_stderr
+    from localtune.upon_base import load
 
     opened = open_build(build)
     gguf, questions = shipped(opened, level), exam or opened.at.exam
-    graded = grade_gguf(gguf, questions, opened.config.grade, progress_for_stderr())
+    asking = opened.config.grade
+    model = load(opened, gguf, asking.context)
+    graded = grade_model(model, questions, asking, progress_for_stderr())
     graded = {"model": str(gguf), "exam": str(questions), **graded}
     if as_json:
         _print_json(graded)

@@ -36,6 +36,9 @@ READERS = (
 )  # fmt: skip
 
 
+GGUF, OLLAMA = ".gguf", "ollama:"
+
+
 def library_version(name: str) -> str:
     """Return an installed library's version, "none" where it isn't installed."""
     try:
@@ -71,12 +74,8 @@ class CorpusConfig:
 
     def check(self) -> None:
         _require(self.file_seconds >= 1, "--file-seconds", self.file_seconds, "1 or more")
-        _require(
-            64 <= self.passage_tokens <= 8192,
-            "--passage-tokens",
-            self.passage_tokens,
-            "between 64 and 8192",
-        )
+        fits = 64 <= self.passage_tokens <= 8192
+        _require(fits, "--passage-tokens", self.passage_tokens, "between 64 and 8192")
         _require(self.max_file_mb >= 1, "--max-file-mb", self.max_file_mb, "1 or more")
 
 
@@ -106,17 +105,23 @@ class LessonsConfig:
 class BaseConfig:
     """The model that is tuned."""
 
-    base: str = option("tiny", "The base: tiny (built in), a local folder, or a Hub id.")
+    base: str = option(
+        "tiny",
+        "The base: tiny (built in), a local folder, a Hub id, a GGUF file, or ollama:NAME.",
+    )
     revision: str = option("", "Revision of a base from the Hub: a commit, tag or branch.")
     offline: bool = option(False, "Use only what is on this machine already.", lock=False)
 
     def check(self) -> None:
         _require(bool(self.base.strip()), "--base", self.base, "tiny, a folder, or a Hub id")
         like_an_id = self.base.count("/") == 1 and self.base[0] not in "./~"
-        if self.folder() is None and not like_an_id:
+        like_an_id &= not self.base.endswith(GGUF)
+        if not (self.folder() or self.file() or self.in_ollama() or like_an_id):
             raise ConfigError(
-                f"There is no base {self.base!r}: no folder of that name, nor is it a Hub id.",
-                "Give --base tiny, a folder that exists, or a Hub id such as Qwen/Qwen3-0.6B.",
+                f"There is no base {self.base!r}: no folder or file of that name, nor is it a "
+                "Hub id.",
+                "Give --base tiny, a folder or a GGUF file that exists, a Hub id such as "
+                "Qwen/Qwen3-0.6B, or ollama:NAME.",
             )
 
     def folder(self) -> Path | None:
@@ -125,6 +130,15 @@ class BaseConfig:
             return Path(str(importlib.resources.files("localtune") / "bases" / "tiny"))
         local = Path(self.base).expanduser()
         return local if local.is_dir() else None
+
+    def file(self) -> Path | None:
+        """Return the GGUF file that the base is, None for a base of another kind."""
+        local = Path(self.base).expanduser()
+        return local if local.is_file() else None
+
+    def in_ollama(self) -> str:
+        """Return the base's name in Ollama, "" for a base of another kind."""
+        return self.base.removeprefix(OLLAMA) if self.base.startswith(OLLAMA) else ""
 
 
 @dataclass(frozen=True)
@@ -160,7 +174,11 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class ExportConfig:
-    """Base and adapter to the master GGUF; nothing to choose yet."""
+    """Base and adapter to the master GGUF, or to an adapter as GGUF."""
+
+    adapter_only: bool = option(
+        False, "Ship the adapter alone, upon the GGUF or the model in Ollama that is the base."
+    )
 
     def check(self) -> None:
         return
@@ -190,12 +208,8 @@ class QuantizeConfig:
 
     def check(self) -> None:
         _require(bool(self.levels), "--quantize", "", "one level or more, such as Q4_K_M")
-        _require(
-            len(set(self.levels)) == len(self.levels),
-            "--quantize",
-            ",".join(self.levels),
-            "a list without repetitions",
-        )
+        once = len(set(self.levels)) == len(self.levels)
+        _require(once, "--quantize", ",".join(self.levels), "a list without repetitions")
         _require(self.imatrix_tokens >= 0, "--imatrix-tokens", self.imatrix_tokens, "0 or more")
         for name, kind in self.kept():
             _require(bool(name and kind), "--keep", ",".join(self.keep), "TENSOR=TYPE,…")
@@ -238,6 +252,9 @@ class BuildConfig:
         """Raise ConfigError, naming the flag, at the first value that can't be used."""
         for section in sections():
             getattr(self, section).check()
+        a_gguf = bool(self.base.file() or self.base.in_ollama())
+        rule = "left away, unless --base is a GGUF file or ollama:NAME"
+        _require(a_gguf or not self.export.adapter_only, "--adapter-only", True, rule)
 
 
 def sections() -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from localtune.runtimes.ollama_disk import store_of
 from localtune.runtimes.ollama_host import is_this_machine, server_url
 from localtune.runtimes.ollama_name import Name, read_name, split_name, valid_name
 from localtune.steps import Build
+from localtune.upon_base import files_of
 from localtune.workspace import read_json, write_json
 
 LARGE = 1_000_000_000  # bytes; room for less needn't be thought of
@@ -271,7 +272,8 @@ def llama_server(folder: Path, level: str, port: int, context: int) -> list[str]
     from localtune.runtimes.llama_command import llama_command
 
     build = open_build(folder)
-    gguf = shipped(build, level)
+    gguf, adapter = files_of(build, shipped(build, level))
     request = create_request(_commands(build.at.modelfile), "", {})
     known = request.get("parameters", {}).get("num_ctx", 0)
-    return llama_command(gguf, build.at.name, port, context or known)
+    upon = ["--lora", str(adapter)] if adapter else []
+    return [*llama_command(gguf, build.at.name, port, context or known), *upon]

@@ -13,7 +13,7 @@ from localtune.report.figures import plural
 from localtune.workspace import read_jsonl
 
 if TYPE_CHECKING:
-    from localtune.runtimes.llama import Header
+    from localtune.runtimes.header import Header
     from localtune.steps import Build
 
 LICENCES = ("LICENSE*", "LICENCE*", "COPYING*")

@@ -12,7 +12,7 @@ from localtune.config import BuildConfig, CorpusConfig
 from localtune.configfile import from_dict
 from localtune.errors import ConfigError, InputError
 from localtune.progress import Progress
-from localtune.steps import Build
+from localtune.steps import ADAPTER, Build
 from localtune.workspace import Workspace, no_room_is_an_error, read_json, read_jsonl
 
 Row = dict[str, Any]
@@ -149,7 +149,12 @@ def open_build(folder: Path) -> Build:
 
 def shipped(build: Build, level: str = "") -> Path:
     """Return a level's GGUF: the named one, else the one the Modelfile points to. InputError."""
-    if level:
+    if build.config.export.adapter_only and not level:
+        level = ADAPTER
+    if level == ADAPTER:
+        path = build.at.level_gguf(ADAPTER)
+        hint = f"Run `localtune build {build.docs} --out {build.at.folder}` to its end."
+    elif level:
         path = build.at.level_gguf(level)
         hint = f"Make it with `localtune quantize {build.at.folder} --to {level}`."
     else:

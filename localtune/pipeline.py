@@ -13,7 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from localtune import steps
+from localtune import grading, steps, upon_base
+from localtune.base_files import check_gguf, origin
 from localtune.config import READERS, QuantizeConfig, locked_values, to_dict
 from localtune.errors import InputError
 from localtune.export.quantize import check_levels
@@ -43,11 +44,9 @@ class Result:
 
 def stages(build: Build) -> list[Stage]:
     """Return the stages of a build in the order they run."""
-    at, config, levels = build.at, build.config, build.config.quantize.levels
-    base = config.base.folder()
+    at, config, levels = build.at, build.config, build.levels
+    base = origin(config.base)
     private = {"keep_private": config.corpus.keep_private, "allow": list(config.corpus.allow)}
-    how = {"pure": config.quantize.pure, "keep": list(config.quantize.keep)}
-    matrices = {level: steps.imatrix_of(build, level) for level in levels}
 
     def stage(
         name: str,
@@ -63,6 +62,8 @@ def stages(build: Build) -> list[Stage]:
         ins, outs = _named(build, inputs), _named(build, outputs)
         return Stage(name, version, chosen, ins, outs, libraries, partial(call, build), scratch)
 
+    alone = config.export.adapter_only
+    made = _upon_base(build, stage) if alone else _whole(build, stage)
     # fmt: off
     return [
         stage("corpus", config.corpus, [build.docs],
@@ -73,7 +74,30 @@ def stages(build: Build) -> list[Stage]:
         stage("base", config.base, [base] if base else [], [at.base], (), steps.base),
         stage("train", config.train, [at.base, at.lessons], [at.adapter, at.metrics],
               (*TRAINERS, *LLAMA), steps.train, version=2, scratch=at.checkpoints),
-        stage("export", config.export, [at.base, at.adapter], [at.master], GGUF, steps.export,
+        *made,
+        stage("grade base", config.grade, [at.base, at.exam], [at.grade("base")], GGUF + LLAMA,
+              grading.grade_base),
+        *[stage(f"grade {level}", config.grade, [at.level_gguf(level), at.exam], [at.grade(level)],
+                LLAMA, partial(grading.grade_level, level)) for level in levels],
+        stage("scores", {"base": config.base.base},
+              [at.exam, at.faithful, *map(at.grade, ("base", *levels))], [at.scores], (),
+              steps.scores),
+        stage("report", {"keep_private": config.corpus.keep_private},
+              [at.documents, at.exam, at.lessons, at.metrics, at.scores,
+               *filter(Path.exists, [at.ladder])],
+              [at.report_html, at.card], ("jinja2",), steps.report),
+    ]
+    # fmt: on
+
+
+def _whole(build: Build, stage: Callable[..., Stage]) -> list[Stage]:
+    """Return the stages from an adapter to levels of the merged model."""
+    at, config, levels = build.at, build.config, build.levels
+    how = {"pure": config.quantize.pure, "keep": list(config.quantize.keep)}
+    matrices = {level: steps.imatrix_of(build, level) for level in levels}
+    # fmt: off
+    return [
+        stage("export", {}, [at.base, at.adapter], [at.master], GGUF, steps.export,
               version=3),
         stage("verify", {}, [at.base, at.adapter, at.master, at.exam], [at.faithful],
               (*TRAINERS, *LLAMA), steps.verify, version=2),
@@ -84,17 +108,20 @@ def stages(build: Build) -> list[Stage]:
                 [at.level_gguf(level)], LLAMA, partial(steps.quantize, level)) for level in levels],
         stage("modelfile", {}, [at.level_gguf(levels[0]), at.base, at.documents], [at.modelfile],
               (), steps.modelfile, version=2),
-        stage("grade base", config.grade, [at.base, at.exam], [at.grade("base")], GGUF + LLAMA,
-              steps.grade_base),
-        *[stage(f"grade {level}", config.grade, [at.level_gguf(level), at.exam], [at.grade(level)],
-                LLAMA, partial(steps.grade_level, level)) for level in levels],
-        stage("scores", {"base": config.base.base},
-              [at.exam, at.faithful, *map(at.grade, ("base", *levels))], [at.scores], (),
-              steps.scores),
-        stage("report", {"keep_private": config.corpus.keep_private},
-              [at.documents, at.exam, at.lessons, at.metrics, at.scores,
-               *filter(Path.exists, [at.ladder])],
-              [at.report_html, at.card], ("jinja2",), steps.report),
+    ]
+    # fmt: on
+
+
+def _upon_base(build: Build, stage: Callable[..., Stage]) -> list[Stage]:
+    """Return the stages from an adapter to one that is shipped alone."""
+    at, shipped = build.at, build.at.level_gguf(steps.ADAPTER)
+    # fmt: off
+    return [
+        stage("export adapter", {}, [at.base, at.adapter], [shipped], GGUF, upon_base.export),
+        stage("verify", {}, [at.base, at.adapter, shipped, at.exam], [at.faithful],
+              (*TRAINERS, *LLAMA), upon_base.verify, version=2),
+        stage("modelfile", {"base": build.config.base.base}, [shipped, at.adapter],
+              [at.modelfile], (), upon_base.modelfile),
     ]
     # fmt: on
 
@@ -145,6 +172,11 @@ def run_some(build: Build, names: Sequence[str], progress: Progress) -> None:
 
     Raises InputError where the master is gone.
     """
+    if build.config.export.adapter_only:
+        raise InputError(
+            f"{build.at.folder} ships an adapter alone, which has no levels.",
+            "Build again without --adapter-only.",
+        )
     if not build.at.master.exists():
         raise InputError(
             f"{build.at.master} isn't there; every level is made from it.",
@@ -163,6 +195,8 @@ def check_before(build: Build) -> None:
     own = build.config.quantize.imatrix
     if own and not Path(own).expanduser().is_file():
         raise InputError(f"The importance matrix {own} isn't there.", "Check --imatrix.")
+    if not build.at.base.exists():
+        check_gguf(build.config.base)
 
 
 def keep_settings(build: Build) -> None:
@@ -211,6 +245,6 @@ def _named(build: Build, paths: list[Path]) -> dict[str, Path]:
         if path.is_relative_to(folder):
             inside[path.relative_to(folder).as_posix()] = path
         else:
-            base = build.config.base.folder()
+            base = origin(build.config.base)
             inside[{build.docs: "documents", base: "base"}.get(path, "imatrix")] = path
     return inside

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from localtune import hub
-from localtune.errors import InputError
+from localtune.errors import ConfigError, InputError
 from localtune.export.quantize import check_levels
 from localtune.hub import Upload
 from localtune.opening import open_build, shipped
@@ -59,6 +59,11 @@ def plan(folder: Path, repo: str, levels: tuple[str, ...]) -> tuple[list[Upload]
 def levels_of(build: Build, asked: tuple[str, ...]) -> tuple[str, ...]:
     """Return the levels that go up, the one that a person should take first."""
     check_levels(asked, "--level")
+    if build.config.export.adapter_only:
+        raise ConfigError(
+            f"{build.at.folder} ships an adapter alone, which is of use only upon its base.",
+            "Build without --adapter-only to push a whole model.",
+        )
     return tuple(dict.fromkeys(asked)) or build.config.quantize.levels
 
 

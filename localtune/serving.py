@@ -21,6 +21,7 @@ from localtune.address import check_free, is_loopback, local_url
 from localtune.errors import ConfigError, RuntimeFileError
 from localtune.opening import open_build, shipped
 from localtune.runtimes.llama_command import PROGRAM, llama_command
+from localtune.upon_base import files_of
 
 KEY = "LOCALTUNE_API_KEY"
 LONGEST_CONTEXT = 4096  # tokens, where none are asked for: more costs memory that few need
@@ -53,7 +54,8 @@ def serve(folder: Path, level: str, asked: Serving, say: Callable[[str], None]) 
     build = open_build(folder)
     gguf, program = shipped(build, level), shutil.which(PROGRAM)
     check(asked, program)
-    command = server_command(gguf, build.at.name, asked, program)
+    model, adapter = files_of(build, gguf)
+    command = server_command(model, build.at.name, asked, program, adapter)
     if not asked.key and not is_loopback(asked.host):
         say(
             f"Warning: everyone who reaches {asked.host} can ask this model: no key is set ({KEY})."
@@ -95,21 +97,32 @@ def check(asked: Serving, program: str | None) -> None:
     check_free(asked.host, asked.port)
 
 
-def server_command(gguf: Path, name: str, asked: Serving, program: str | None) -> list[str]:
-    """Return the command that serves a file. Raises ConfigError, RuntimeFileError."""
+def server_command(
+    gguf: Path, name: str, asked: Serving, program: str | None, adapter: Path | None = None
+) -> list[str]:
+    """Return the command that serves a file, or an adapter upon it.
+
+    Raises ConfigError, RuntimeFileError.
+    """
     from localtune.runtimes.llama import read_header, threads_for  # once there is a file to load
 
     header = read_header(gguf)
+    if adapter and not header.template:
+        raise ConfigError(
+            f"The base {gguf.name} has no chat template, which a server would need.",
+            "Build without --adapter-only: a merged model has the one it was trained with.",
+        )
+    upon = ["--lora", str(adapter)] if adapter else []
     context = context_for(asked.context, header.context)
     where = ["--host", asked.host]
     if program:
         # llama-server divides its context among the requests that it answers at once.
         command = llama_command(gguf, name, asked.port, context * asked.parallel)
         sizes = ["--parallel", str(asked.parallel), "--threads", str(threads_for(header))]
-        return [program, *command[1:], *where, *sizes]
+        return [program, *command[1:], *where, *sizes, *upon]
     command = [sys.executable, "-m", "localtune.runtimes.openai_server", "--model", str(gguf)]
     named = ["--alias", name, "--port", str(asked.port), "--ctx-size", str(context)]
-    return [*command, *named, *where]
+    return [*command, *named, *where, *upon]
 
 
 def context_for(asked: int, trained: int) -> int:

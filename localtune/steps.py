@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from localtune.config import PLAIN_TEMPLATE, BuildConfig, GradeConfig
+from localtune.config import PLAIN_TEMPLATE, BuildConfig
 from localtune.errors import EvaluationError
 from localtune.export.quantize import wants_imatrix
 from localtune.hashes import Hashes
 from localtune.progress import Progress
 from localtune.workspace import Workspace, read_json, read_jsonl, temporary_path, write_json
+
+ADAPTER = "adapter"  # what stands for a level where the adapter alone is shipped
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,12 @@ class Build:
     docs: Path
     config: BuildConfig
     at: Workspace
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Return the levels that are shipped, or the adapter in their place."""
+        adapter_only = self.config.export.adapter_only
+        return (ADAPTER,) if adapter_only else self.config.quantize.levels
 
 
 def corpus(build: Build, progress: Progress) -> None:
@@ -57,9 +65,9 @@ def lessons(build: Build, progress: Progress) -> None:
 
 
 def base(build: Build, progress: Progress) -> None:
-    from localtune.training.base import fetch_base
+    from localtune.base_files import fetch
 
-    fetch_base(build.config.base, build.at.base, progress=progress)
+    fetch(build.config.base, build.at.base, progress)
 
 
 def train(build: Build, progress: Progress) -> None:
@@ -80,10 +88,13 @@ def train(build: Build, progress: Progress) -> None:
 
 def _splitter(at: Workspace, progress: Progress) -> Callable[[str], list[int]] | None:
     """Return how the master's tokenizer will split text; None where only transformers can say."""
+    from localtune.base_files import splitter
     from localtune.errors import UnsupportedError
     from localtune.export.master import export_vocabulary
     from localtune.runtimes.llama import Splitter
 
+    if own := splitter(at.base):
+        return own
     with temporary_path(at.work / "vocabulary.gguf") as gguf:
         try:
             export_vocabulary(at.base, gguf, PLAIN_TEMPLATE)
@@ -112,6 +123,7 @@ def export(build: Build, progress: Progress) -> None:
 
 
 def verify(build: Build, progress: Progress) -> None:
+    from localtune.base_files import splitter
     from localtune.evaluation.faithful import check
     from localtune.runtimes.llama import Model
 
@@ -119,9 +131,9 @@ def verify(build: Build, progress: Progress) -> None:
     questions = [row["question"] for row in read_jsonl(at.exam)]
     model = Model(at.master, context=grading.context)
     try:
-        found = check(at.base, at.adapter, model, questions, progress=progress)
+        found = check(at.base, at.adapter, model, questions, progress, splitter(at.base))
     except EvaluationError as error:
-        raise _set_aside(at.master, error) from error
+        raise set_aside(at.master, error) from error
     write_json(at.faithful, found)
     if found["spaces"]:
         progress.note(
@@ -134,8 +146,8 @@ def verify(build: Build, progress: Progress) -> None:
     )
 
 
-def _set_aside(master: Path, error: EvaluationError) -> EvaluationError:
-    """Keep a master that failed under another name, for a look at it; return what to say."""
+def set_aside(master: Path, error: EvaluationError) -> EvaluationError:
+    """Keep a file that failed under another name, for a look at it; return what to say."""
     kept = master.with_name(f"{master.stem}.refused.gguf")
     master.replace(kept)
     return EvaluationError(error.message, f"{error.hint} The refused file is {kept}.")
@@ -192,49 +204,9 @@ def modelfile(build: Build, progress: Progress) -> None:
     write_modelfile(at.level_gguf(level), at.modelfile, made_from(build), licence_of(at.base))
 
 
-def grade_base(build: Build, progress: Progress) -> None:
-    """Ask the untuned base, as a BF16 GGUF that is removed afterwards."""
-    from localtune.export.convert import convert
-
-    at, offline = build.at, build.config.base.offline
-    with temporary_path(at.work / "base.gguf") as gguf:
-        convert(
-            at.base,
-            gguf,
-            name=at.name,
-            template=PLAIN_TEMPLATE,
-            offline=offline,
-            progress=progress,
-        )
-        write_json(at.grade("base"), grade_gguf(gguf, at.exam, build.config.grade, progress))
-
-
-def grade_level(level: str, build: Build, progress: Progress) -> None:
-    at = build.at
-    graded = grade_gguf(at.level_gguf(level), at.exam, build.config.grade, progress)
-    write_json(at.grade(level), graded)
-
-
-def grade_gguf(gguf: Path, exam: Path, config: GradeConfig, progress: Progress) -> dict[str, Any]:
-    """Ask a GGUF every question of an exam; return {"recall", "interval", "answers"}."""
-    from localtune.evaluation.recall import grade, read_exam
-    from localtune.runtimes.llama import Model
-
-    model = Model(gguf, context=config.context)
-
-    def ask(question: str) -> str:
-        messages = [{"role": "user", "content": question}]
-        return model.ask(messages, max_tokens=config.max_answer_tokens).text
-
-    score = grade(read_exam(exam), ask, progress=progress)
-    right = sum(row["correct"] for row in score.rows)
-    progress.note(f"{right} of {len(score.rows)} questions answered")
-    return {"recall": score.recall, "interval": [score.lo, score.hi], "answers": score.rows}
-
-
 def scores(build: Build, progress: Progress) -> None:
     """Gather the grades, the faithfulness and the seconds of every stage before this one."""
-    at, levels = build.at, build.config.quantize.levels
+    at, levels = build.at, build.levels
     grades = {which: read_json(at.grade(which)) for which in ("base", *levels)}
     write_json(
         at.scores,

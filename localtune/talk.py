@@ -23,9 +23,9 @@ def answer(folder: Path, question: str, level: str = "", context: int = 0) -> tu
     """
     build = open_build(folder)
     gguf = shipped(build, level)
-    from localtune.runtimes.llama import Model  # only once there is a file to load
+    from localtune.upon_base import load  # only once there is a file to load
 
-    model = Model(gguf, context=context or build.config.grade.context)
+    model = load(build, gguf, context or build.config.grade.context)
     asked = model.ask([{"role": "user", "content": question}], max_tokens=LONGEST)
     return gguf, asked.text
 
@@ -41,10 +41,11 @@ def converse(
 
     `context` is in tokens; 0 chooses. Raises InputError, RuntimeFileError.
     """
-    gguf = shipped(open_build(folder), level)
-    from localtune.runtimes.llama import Model  # only once there is a file to load
+    build = open_build(folder)
+    gguf = shipped(build, level)
+    from localtune.upon_base import load  # only once there is a file to load
 
-    model, said = Model(gguf, context=context or ROOM), list[Message]()
+    model, said = load(build, gguf, context or ROOM), list[Message]()
     while question := read().strip():
         said.append({"role": "user", "content": question})
         said = _that_fits(model, said)

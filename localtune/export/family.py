@@ -39,6 +39,7 @@ class Family:
     stored as (in, out) in safetensors, to `plus_one` a 1 is added, `negative_exp` become -exp(x).
     A layer may lack what is `optional`. Tensors that begin with one of `dropped` aren't written.
     Where config.json says null, which isn't a default, `nulls` has the value that stands for it.
+    The names of `bare` tensors end with neither ".weight" nor ".bias" in safetensors.
     `extra` and `factors` return metadata and tensors that only this family has.
     """
 
@@ -56,6 +57,7 @@ class Family:
     negative_exp: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset({"lm_head"})
     dropped: tuple[str, ...] = ()
+    bare: frozenset[str] = frozenset()
     without: frozenset[str] = frozenset()
     extra: Callable[[Config], dict[str, Any]] = lambda config: {}
     factors: Callable[[Config], dict[str, npt.NDArray[np.float32]]] = lambda config: {}

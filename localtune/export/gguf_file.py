@@ -23,6 +23,7 @@ from localtune.export.blocks import BLOCK, run_in_threads, to_bf16
 from localtune.export.mapping import Part, Written
 from localtune.export.merged import Merged
 from localtune.export.tensors import Array
+from localtune.export.unpack.metadata import Packed
 from localtune.progress import Progress
 from localtune.workspace import check_room
 
@@ -58,6 +59,8 @@ class Writer(GGUFWriter):
         add_vtype: bool,
         sub_type: GGUFValueType | None = None,
     ) -> bytes:
+        if isinstance(val, Packed):
+            return (struct.pack("<I", vtype) if add_vtype else b"") + val
         kinds = set(map(type, val)) if vtype is GGUFValueType.ARRAY and sub_type is None else None
         if kinds == {str}:
             texts = [text.encode("utf-8") for text in val]

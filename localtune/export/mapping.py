@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,6 @@ from localtune.export.config_json import Config, head_width, with_defaults
 from localtune.export.families import FAMILIES
 from localtune.export.families.loadable import check_loadable
 from localtune.export.family import Family
-from localtune.export.merged import Merged
 from localtune.export.rope import rope_metadata
 
 Index = npt.NDArray[np.intp]
@@ -42,6 +41,14 @@ KEYS: dict[str, tuple[str, type]] = {
 }
 # These stay float32 whatever the type of the file, as do vectors.
 ALWAYS_FLOAT = ("ffn_gate_inp", "position_embd", "ssm_conv1d")
+
+
+class Weights(Protocol):
+    """The headers of a base's weights by plain name, such as merged.Merged's."""
+
+    def names(self) -> list[str]: ...
+    def shape(self, name: str) -> tuple[int, ...]: ...
+    def has_own_head(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -126,7 +133,7 @@ def dimensions(config: Config) -> dict[str, int]:
     return {letter: int(size) for letter, size in sizes.items() if size is not None}
 
 
-def plan(family: Family, config: Config, merged: Merged) -> list[Written]:
+def plan(family: Family, config: Config, merged: Weights) -> list[Written]:
     """Return the tensors that are written, in the order of the files.
 
     Raises ExportError for a weight that the family doesn't have or lacks, and for a shape that
@@ -189,7 +196,7 @@ def _check_experts(names: list[str], wanted: int) -> None:
 
 
 def _check_shape(
-    family: Family, pattern: str, name: str, merged: Merged, sizes: dict[str, int]
+    family: Family, pattern: str, name: str, merged: Weights, sizes: dict[str, int]
 ) -> None:
     """Raise ExportError where a weight's shape isn't what config.json says."""
     target, text = {**family.outer, **family.layer}[pattern]
@@ -220,7 +227,7 @@ def _size(term: str, sizes: dict[str, int]) -> int:
     return sum(int(count or 1) * sizes[letter] for count, letter in TERM.findall(term))
 
 
-def _check_complete(family: Family, config: Config, merged: Merged) -> None:
+def _check_complete(family: Family, config: Config, merged: Weights) -> None:
     """Raise ExportError where a layer, or something outside them, lacks a weight."""
     there = {name.removesuffix(".weight") for name in merged.names()}
     wanted = [name for name in family.outer if name not in family.optional]
@@ -243,7 +250,7 @@ def _written(
     pattern: str,
     layer: int | None,
     names: list[str],
-    merged: Merged,
+    merged: Weights,
 ) -> Written:
     target = {**family.outer, **family.layer}[pattern][0]
     stem = target if layer is None else f"blk.{layer}.{target}"

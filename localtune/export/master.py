@@ -19,6 +19,8 @@ from localtune.export.family import Family
 from localtune.export.gguf_file import Writer, check_numbers, describe, write_tensors
 from localtune.export.mapping import complete, family_of, metadata, plan
 from localtune.export.merged import Merged
+from localtune.export.unpack.metadata import add_metadata, known_name, own_gguf
+from localtune.export.unpack.metadata import constants as factors
 from localtune.export.vocabulary import (
     Vocabulary,
     chat_template,
@@ -51,7 +53,8 @@ def export_master(
     `base` is a folder of transformers' format, `adapter` one of PEFT's. Matrices are of `kind`
     ("bf16", "f16" or "f32"), vectors float32, as llama.cpp's convert_hf_to_gguf.py writes them.
     The chat template is the adapter's, else the base's, else `template`; `comment` is Jinja that
-    renders as nothing, and stands in front of it. Raises ExportError, DiskFullError.
+    renders as nothing, and stands in front of it. A base that was made from a GGUF has that file's
+    metadata said again (unpack/metadata.py). Raises ExportError, DiskFullError.
     """
     config = read_config(base)
     family = family_of(config)
@@ -60,19 +63,26 @@ def export_master(
         progress.warn(f"llama.cpp will not answer quite as the base does: {difference}.")
     merged = Merged(base, adapter, config, family.prefix)
     tensors = plan(family, config, merged)
-    constants = family.factors(config)
     trained, own = chat_template(adapter) if adapter else None, chat_template(base)
     given = trained or (template if own is None else None)
     if comment:
         given = comment + (given or own or "")
     rows = next(tensor.shape[0] for tensor in tensors if tensor.name == "token_embd.weight")
-    vocabulary = read_vocabulary(base, rows, family.tokenizer, given)
+    source = own_gguf(base)
+    constants = factors(source) if source else family.factors(config)
+    vocabulary = None if source else read_vocabulary(base, rows, family.tokenizer, given)
     check_numbers(tensors, merged, progress)
     with atomic_path(master) as temporary, closing(Writer(temporary, family.arch)) as writer:
         sizes = describe(writer, tensors, constants, kind)
-        _add_general(writer, base, _known_name(name, family, vocabulary), kind, progress)
-        _add_metadata(writer, family, config)
-        vocabulary.add_to(writer)
+        if source:
+            writer.add_name(known_name(name, source))
+            add_metadata(writer, source, given)
+            _add_file(writer, kind)
+        elif vocabulary:
+            known = _known_name(name, family, vocabulary)
+            _add_general(writer, base, known, kind, progress)
+            _add_metadata(writer, family, config)
+            vocabulary.add_to(writer)
         write_tensors(writer, sizes, tensors, constants, merged, kind, progress)
 
 
@@ -110,6 +120,10 @@ def _add_general(writer: GGUFWriter, base: Path, name: str, kind: str, progress:
     """Add the model card's values and the sampling that generation_config.json recommends."""
     said = read_card(base, name, writer.get_total_parameter_count(), progress)
     said.set_gguf_meta_model(writer)
+    _add_file(writer, kind)
+
+
+def _add_file(writer: GGUFWriter, kind: str) -> None:
     writer.add_type("model")
     writer.add_file_type(FILE_TYPES[kind])
     writer.add_quantization_version(GGML_QUANT_VERSION)

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from localtune.errors import ExportError
-from localtune.export.blocks import BLOCK, run_in_threads, to_bf16
+from localtune.export.blocks import BLOCK
 from localtune.export.config_json import Config, read_config
 from localtune.export.merged import Merged
+from localtune.export.safetensors_file import Piece, Raw, narrow, write_safetensors
 from localtune.export.tensors import INDEX, Array
 from localtune.progress import Progress, Silent
-from localtune.workspace import check_room, temporary_path
+from localtune.workspace import temporary_path
 
-BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".gguf", INDEX)
 OF_TOKENIZER = ("tokenizer*", "chat_template*", "special_tokens_map.json", "added_tokens.json")
 
@@ -57,41 +56,18 @@ def _copy(base: Path, adapter: Path, folder: Path) -> None:
 def _write_weights(merged: Merged, file: Path, progress: Progress) -> None:
     """Write one safetensors file in blocks of rows."""
     names = {merged.stored_name(name): name for name in merged.names()}
-    header, at = _header(names, merged)
-    text = json.dumps(header, separators=(",", ":")).encode("utf-8")
-    text += b" " * (-len(text) % 8)
-    check_room(file.parent, at)
-    with file.open("wb") as out:
-        out.write(len(text).to_bytes(8, "little") + text)
-        out.flush()
-        start, number = out.tell(), out.fileno()
-        os.truncate(number, start + at)
-        jobs = [
-            (name, slice(first, first + step), start + header[stored]["data_offsets"][0])
-            for stored, name in names.items()
-            for step in [_step(merged, name)]
-            for first in range(0, merged.shape(name)[0] if merged.shape(name) else 1, step)
-        ]
-
-        def write(job: tuple[str, slice, int]) -> None:
-            name, rows, offset = job
-            data = _narrow(_rows(merged, name, rows), merged.kind(name))
-            width = data.nbytes // max(1, len(data)) if data.ndim else data.nbytes
-            os.pwrite(number, data.tobytes(), offset + rows.start * width)
-
-        run_in_threads(write, jobs, progress, "merge")
+    sizes = {stored: (merged.kind(name), merged.shape(name)) for stored, name in names.items()}
+    pieces = [piece for stored, name in names.items() for piece in _pieces(merged, stored, name)]
+    write_safetensors(file, sizes, pieces, progress, "merge")
 
 
-def _header(names: dict[str, str], merged: Merged) -> tuple[dict[str, Any], int]:
-    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
-    at = 0
-    for stored, name in names.items():
-        shape, kind = merged.shape(name), merged.kind(name)
-        size = int(np.prod(shape)) * BYTES[kind]
-        offsets = [at, at + size]
-        header[stored] = {"dtype": kind, "shape": list(shape), "data_offsets": offsets}
-        at += size
-    return header, at
+def _pieces(merged: Merged, stored: str, name: str) -> list[Piece]:
+    def read(rows: slice) -> Raw:
+        return narrow(_rows(merged, name, rows), merged.kind(name))
+
+    shape, step = merged.shape(name), _step(merged, name)
+    starts = range(0, shape[0] if shape else 1, step)
+    return [Piece(stored, first, partial(read, slice(first, first + step))) for first in starts]
 
 
 def _step(merged: Merged, name: str) -> int:
@@ -106,12 +82,6 @@ def _rows(merged: Merged, name: str, rows: slice) -> Array:
     if merged.turned(name):
         return np.ascontiguousarray(merged.rows(name, slice(None), turned=True).T)
     return merged.rows(name, rows)
-
-
-def _narrow(rows: Array, kind: str) -> Any:
-    if kind == "BF16":
-        return to_bf16(rows)
-    return rows.astype({"F64": np.float64, "F32": np.float32, "F16": np.float16}[kind])
 
 
 def _untie(merged: Merged, file: Path) -> None:

@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from localtune.errors import RuntimeFileError
-from localtune.runtimes.llama import Header, read_header
+from localtune.runtimes.header import Header
+from localtune.runtimes.llama import read_header
 from localtune.runtimes.modelfile import EXACT, SETTINGS, TEMPLATE, lines_of, text_of
 from localtune.runtimes.modelfile_grammar import Command
 from localtune.runtimes.pieces import Pieces
@@ -22,19 +23,25 @@ INHERITED = "# Template, stops and context are those of the base in Ollama."
 
 
 def write_adapter_modelfile(
-    adapter: Path, modelfile: Path, base: Path | str, *, template: str | None = None
+    adapter: Path,
+    modelfile: Path,
+    base: Path | str,
+    *,
+    template: str | None = None,
+    name: str = "",
 ) -> None:
     """Write the Modelfile of a GGUF adapter.
 
     `base` is a GGUF, or the name of a model in Ollama, which keeps its own chat template and stops.
-    `template` is the Jinja that the adapter was trained with, where it isn't that of the GGUF.
+    `template` is the Jinja that the adapter was trained with, where it isn't that of the GGUF;
+    `name` is what Ollama calls the GGUF, where it has it: the file isn't stored a second time.
     Raises RuntimeFileError for a GGUF that can't be read, and for such a template where no Go
     template can be derived from it.
     """
     if isinstance(base, str):
         text = _upon_a_name(adapter, modelfile, base)
     else:
-        text = _upon_a_file(adapter, modelfile, base, template)
+        text = _upon_a_file(adapter, modelfile, base, template, name)
     write_text(modelfile, text)
 
 
@@ -51,14 +58,16 @@ def _upon_a_name(adapter: Path, modelfile: Path, base: str) -> str:
     )
 
 
-def _upon_a_file(adapter: Path, modelfile: Path, base: Path, template: str | None) -> str:
-    header = replace(read_header(base), name=adapter.stem)
+def _upon_a_file(
+    adapter: Path, modelfile: Path, base: Path, template: str | None, name: str
+) -> str:
+    header = replace(read_header(base), name=adapter.stem.removesuffix("-adapter"))
     own = template is not None and template != header.template
     pieces = _pieces(replace(header, template=template or header.template), own)
     text = text_of(
         [
-            f"# ollama create {adapter.stem} -f Modelfile",
-            Command("FROM", _named(base, modelfile)),
+            f"# ollama create {header.name} -f Modelfile",
+            Command("FROM", name or _named(base, modelfile)),
             Command("ADAPTER", _named(adapter, modelfile)),
             *lines_of(header, pieces, exact=True),
         ]

@@ -11,8 +11,8 @@ import ctypes
 import os
 import weakref
 from collections import deque
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,9 @@ import numpy.typing as npt
 from localtune.cores import cores
 from localtune.errors import RuntimeFileError
 from localtune.runtimes.chat import Message, render
+from localtune.runtimes.header import Header, header_of
 from localtune.runtimes.layers import Watch
-from localtune.runtimes.vocabulary import Vocabulary, piece
+from localtune.runtimes.vocabulary import Vocabulary
 
 ERROR = 4  # ggml_log_level
 SMALL = 100_000_000  # parameters
@@ -51,29 +52,10 @@ class Answer:
     ended: bool
 
 
-@dataclass(frozen=True)
-class Header:
-    """What a GGUF says about asking it. `context` is the longest it was trained on, in tokens.
-
-    `ends` are the tokens that end an answer, as text, `metadata` what it says of its making: the
-    values of general.*, by the rest of the key.
-    """
-
-    name: str
-    template: str
-    bos: str
-    eos: str
-    adds_bos: bool
-    context: int
-    parameters: int = 0
-    ends: tuple[str, ...] = ()
-    metadata: Mapping[str, str] = field(default_factory=dict)
-
-
 def read_header(gguf: Path) -> Header:
     """Read a GGUF's header without loading its weights. Raises RuntimeFileError."""
     model = _load(gguf, vocabulary_only=True)
-    header = _header(model)
+    header = header_of(model)
     llama_cpp.llama_model_free(model)
     return header
 
@@ -95,16 +77,26 @@ class Splitter:
 class Model:
     """A loaded GGUF that answers greedily, so the same question has the same answer."""
 
-    def __init__(self, gguf: Path, context: int = 512, threads: int = 0) -> None:
+    def __init__(
+        self,
+        gguf: Path,
+        context: int = 512,
+        threads: int = 0,
+        adapter: Path | None = None,
+        template: str = "",
+    ) -> None:
         """Load a file; `context` tokens, or as many as the model was trained on if fewer.
 
-        `threads` 0 means one for a small model, else all cores this process may use. Raises
-        RuntimeFileError.
+        `threads` 0 means one for a small model, else all cores this process may use. `adapter` is
+        a GGUF adapter that is laid upon the file, `template` the chat template of a file without
+        one. Raises RuntimeFileError.
         """
         self._model = model = _load(gguf)
-        self.header = _header(model)
+        self._lora = _load_adapter(model, adapter) if adapter else None
+        header = header_of(model)
+        self.header = replace(header, template=header.template or template)
         self.context = min(context, self.header.context or context)
-        self._context = _new_context(model, self.context, threads or threads_for(self.header))
+        self._context = self._new_context(threads or threads_for(self.header))
         self._vocabulary = Vocabulary(model)
         self._batch = llama_cpp.llama_batch_init(self.context, 0, 1)
         weakref.finalize(self, _free, model, self._context, self._batch)
@@ -151,7 +143,7 @@ class Model:
         """Return what every layer hands on to the next, first layer first, (len(ids), width)."""
         self._check_room(ids)
         watch = Watch(len(ids))
-        watched = _new_context(self._model, self.context, cores(), watch)
+        watched = self._new_context(cores(), watch)
         usual, self._context = self._context, watched
         try:
             self._decode(ids, 0, every=True)
@@ -159,6 +151,13 @@ class Model:
             self._context = usual
             llama_cpp.llama_free(watched)
         return watch.outputs()
+
+    def _new_context(self, threads: int, watch: Watch | None = None) -> Any:
+        made = _new_context(self._model, self.context, threads, watch)
+        if self._lora:
+            adapters = (llama_cpp.llama_adapter_lora_p_ctypes * 1)(self._lora)
+            llama_cpp.llama_set_adapters_lora(made, adapters, 1, (ctypes.c_float * 1)(1.0))
+        return made
 
     def _answer_ids(self, ids: list[int], max_tokens: int) -> Iterator[int]:
         """Yield the most likely tokens until the model ends its turn or a limit is reached."""
@@ -213,6 +212,16 @@ def _load(gguf: Path, vocabulary_only: bool = False) -> Any:
     return model
 
 
+def _load_adapter(model: Any, adapter: Path) -> Any:
+    """Load a GGUF adapter for a model, which frees it at its own end."""
+    _complaints.clear()
+    lora = llama_cpp.llama_adapter_lora_init(model, os.fsencode(adapter))
+    if not lora:
+        llama_cpp.llama_model_free(model)
+        raise _failed(f"{adapter} is no adapter that llama.cpp can lay upon this model")
+    return lora
+
+
 def _new_context(model: Any, tokens: int, threads: int, watch: Watch | None = None) -> Any:
     settings = llama_cpp.llama_context_default_params()
     if watch:
@@ -222,7 +231,8 @@ def _new_context(model: Any, tokens: int, threads: int, watch: Watch | None = No
     settings.no_perf = True
     context = llama_cpp.llama_init_from_model(model, settings)
     if not context:
-        llama_cpp.llama_model_free(model)
+        if not watch:  # a second context, of a model that lives on
+            llama_cpp.llama_model_free(model)
         raise _failed("llama.cpp could not make a context", NO_MEMORY)
     return context
 
@@ -231,48 +241,6 @@ def _free(model: Any, context: Any, batch: Any) -> None:
     llama_cpp.llama_batch_free(batch)
     llama_cpp.llama_free(context)
     llama_cpp.llama_model_free(model)
-
-
-def _header(model: Any) -> Header:
-    family = _value(model, "general.architecture")
-    return Header(
-        name=_value(model, "general.name"),
-        template=_value(model, "tokenizer.chat_template"),
-        bos=_special(model, "bos"),
-        eos=_special(model, "eos"),
-        adds_bos=llama_cpp.llama_vocab_get_add_bos(llama_cpp.llama_model_get_vocab(model)),
-        context=int(_value(model, f"{family}.context_length") or 0),
-        parameters=llama_cpp.llama_model_n_params(model),
-        ends=Vocabulary(model).ends_of_turn(),
-        metadata=dict(_general(model)),
-    )
-
-
-def _general(model: Any) -> Iterator[tuple[str, str]]:
-    """Yield what the file says of its making, lists left out."""
-    for i in range(llama_cpp.llama_model_meta_count(model)):
-        buffer = ctypes.create_string_buffer(256)
-        llama_cpp.llama_model_meta_key_by_index(model, i, buffer, 256)
-        key = buffer.value.decode("utf-8", "replace")
-        if key.startswith("general."):
-            yield key.removeprefix("general."), _value(model, key)
-
-
-def _value(model: Any, key: str) -> str:
-    """Return a metadata value as text, "" where the file hasn't that key."""
-    size = llama_cpp.llama_model_meta_val_str(model, key.encode(), None, 0)
-    if size < 0:
-        return ""
-    buffer = ctypes.create_string_buffer(size + 1)
-    llama_cpp.llama_model_meta_val_str(model, key.encode(), buffer, size + 1)
-    return buffer.value.decode("utf-8")
-
-
-def _special(model: Any, kind: str) -> str:
-    """Return the text of the BOS or EOS token; llama.cpp would assume one where none is named."""
-    token = _value(model, f"tokenizer.ggml.{kind}_token_id")
-    vocabulary = llama_cpp.llama_model_get_vocab(model)
-    return piece(vocabulary, int(token), special=True).decode("utf-8") if token else ""
 
 
 def _failed(what: str, hint: str = "Run `localtune build` again.") -> RuntimeFileError:

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from localtune.runtimes.go_template import go_template
-from localtune.runtimes.llama import Header, read_header
+from localtune.runtimes.header import Header
+from localtune.runtimes.llama import read_header
 from localtune.runtimes.modelfile_grammar import Command, held, holds, write
 from localtune.runtimes.pieces import Pieces
 from localtune.runtimes.template import derive

@@ -28,7 +28,8 @@ from llama_cpp.server.app import create_app
 from llama_cpp.server.settings import ModelSettings, ServerSettings
 from starlette.responses import PlainTextResponse
 
-from localtune.runtimes.llama import Header, read_header, threads_for
+from localtune.runtimes.header import Header
+from localtune.runtimes.llama import read_header, threads_for
 
 KEY = "LLAMA_API_KEY"  # as llama-server has it: a command line shows to everyone on the machine
 FORMAT = "localtune"
@@ -42,12 +43,18 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
-def serve(gguf: Path, name: str, host: str, port: int, context: int, key: str) -> None:
-    """Serve a GGUF until the process is told to end. Raises RuntimeFileError."""
+def serve(
+    gguf: Path, name: str, host: str, port: int, context: int, key: str, adapter: str | None = None
+) -> None:
+    """Serve a GGUF, or a GGUF adapter upon it, until the process is told to end.
+
+    Raises RuntimeFileError.
+    """
     header = read_header(gguf)
     register_chat_format(FORMAT)(chat_format(header))
     settings = ModelSettings(
         model=str(gguf),
+        lora_path=adapter,
         model_alias=name,
         chat_format=FORMAT,
         n_ctx=context,
@@ -151,13 +158,15 @@ def main() -> None:
     """Read the command line that serving.py writes; the key comes from the environment."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--lora")
     parser.add_argument("--alias", required=True)
     parser.add_argument("--host", required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--ctx-size", type=int, required=True)
     given = parser.parse_args()
     key = os.environ.get(KEY, "")
-    serve(given.model, given.alias, given.host, given.port, given.ctx_size, key)
+    where = given.host, given.port
+    serve(given.model, given.alias, *where, given.ctx_size, key, given.lora)
 
 
 if __name__ == "__main__":

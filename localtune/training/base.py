@@ -48,7 +48,6 @@ def fetch_base(config: BaseConfig, destination: Path, progress: Progress = Silen
                     target.symlink_to(file.resolve())
                 else:
                     shutil.copyfile(file, target)
-    progress.note(f"base {config.base}: {_parameters(destination):,} parameters")
     return destination
 
 
@@ -99,12 +98,12 @@ def _from_hub(config: BaseConfig, progress: Progress) -> Path:
         ) from error
 
 
-def _parameters(folder: Path) -> int:
-    """Count parameters from the safetensors headers: 8 bytes of length, then JSON."""
+def describe(folder: Path) -> str:
+    """Say how large a base is, from the safetensors headers: 8 bytes of length, then JSON."""
     total = 0
     for file in folder.glob("*.safetensors"):
         with file.open("rb") as data:
             header = json.loads(data.read(int.from_bytes(data.read(8), "little")))
         header.pop("__metadata__", None)
         total += sum(math.prod(tensor["shape"]) for tensor in header.values())
-    return total
+    return f"{total:,} parameters"

@@ -18,7 +18,7 @@ SHARED = {"cores", "errors", "progress", "config", "workspace", "privacy"}
 ONLY = {
     "llama_cpp": {
         f"runtimes/{name}.py"
-        for name in ("llama", "layers", "openai_server", "quantizer", "vocabulary")
+        for name in ("llama", "header", "layers", "openai_server", "quantizer", "vocabulary")
     },
     "huggingface_hub": {"training/base.py", "hub.py"},
     "httpx2": {"runtimes/ollama.py"},

@@ -14,7 +14,8 @@ from localtune.config import PLAIN_TEMPLATE
 from localtune.errors import RuntimeFileError
 from localtune.runtimes.chat import render
 from localtune.runtimes.go_template import go_template
-from localtune.runtimes.llama import Header, Model, read_header
+from localtune.runtimes.header import Header
+from localtune.runtimes.llama import Model, read_header
 from localtune.runtimes.modelfile import UNLIKE, stops, text_of_header
 from localtune.runtimes.modelfile_grammar import Command, holds, parse, write
 from localtune.runtimes.template import derive

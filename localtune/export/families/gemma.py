@@ -150,6 +150,7 @@ GEMMA4 = Family(
         *("vision_tower", "audio_tower", "embed_vision", "embed_audio"),
         "multi_modal_projector",
     ),
+    bare=frozenset({"layer_scalar"}),
     extra=_gemma4,
     factors=lambda config: proportional_factors(
         config, _full_layers(config, "head_dim", "global_head_dim") or 512

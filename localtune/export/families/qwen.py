@@ -68,5 +68,6 @@ QWEN35 = Family(
     negative_exp=frozenset({"ssm_a"}),
     optional=frozenset({"lm_head", *ATTENTION, *HEAD_NORMS, *linear.LAYER}),
     dropped=("mtp.", "visual."),
+    bare=frozenset({"linear_attn.A_log", "linear_attn.dt_bias"}),
     extra=linear.metadata,
 )

@@ -1,0 +1,109 @@
+"""An adapter upon the GGUF that it was trained on: the steps of a build with --adapter-only.
+
+Nothing of the base is written again: Ollama and llama.cpp lay the adapter upon the very file. Also
+where a build's shipped file is loaded, be it a whole model or an adapter.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from localtune.base_files import gguf_of, splitter
+from localtune.config import PLAIN_TEMPLATE
+from localtune.errors import BaseModelError, EvaluationError
+from localtune.progress import Progress
+from localtune.steps import ADAPTER, Build, set_aside
+from localtune.workspace import read_jsonl, write_json
+
+if TYPE_CHECKING:
+    from localtune.runtimes.llama import Model
+
+
+def load(build: Build, shipped: Path, context: int) -> Model:
+    """Load a file that a build ships, with its base where it is an adapter.
+
+    Raises RuntimeFileError, and BaseModelError where the base is gone.
+    """
+    from localtune.runtimes.llama import Model
+
+    gguf, adapter = files_of(build, shipped)
+    template = PLAIN_TEMPLATE if adapter else ""
+    return Model(gguf, context=context, adapter=adapter, template=template)
+
+
+def files_of(build: Build, shipped: Path) -> tuple[Path, Path | None]:
+    """Return the GGUF of a model and of the adapter upon it, None where the model is whole.
+
+    Raises BaseModelError where the base is gone.
+    """
+    if not build.config.export.adapter_only:
+        return shipped, None
+    return base_gguf(build), shipped
+
+
+def base_gguf(build: Build) -> Path:
+    """Return the GGUF that a build's adapter lies upon. Raises BaseModelError."""
+    from localtune.export.unpack.gguf_source import SOURCE
+
+    linked = build.at.base / SOURCE
+    found = linked.resolve() if linked.exists() else gguf_of(build.config.base)
+    if found is None:
+        raise BaseModelError(
+            f"The base {build.config.base.base} of this build is gone.",
+            "Put it back, or build again with another --base.",
+        )
+    return found
+
+
+def export(build: Build, progress: Progress) -> None:
+    """Write the adapter as GGUF."""
+    from localtune.export.gguf_adapter import export_adapter
+    from localtune.report.figures import size
+
+    at, out = build.at, build.at.level_gguf(ADAPTER)
+    export_adapter(at.base, at.adapter, out, at.name, progress=progress)
+    progress.note(f"{out.name}, {size(out.stat().st_size)}")
+
+
+def verify(build: Build, progress: Progress) -> None:
+    """Compare base and adapter in llama.cpp with what was trained."""
+    from localtune.evaluation.faithful import check
+
+    at, shipped = build.at, build.at.level_gguf(ADAPTER)
+    questions = [row["question"] for row in read_jsonl(at.exam)]
+    model = load(build, shipped, build.config.grade.context)
+    split = splitter(at.base)
+    try:
+        found = check(at.base, at.adapter, model, questions, progress, split, rounded=False)
+    except EvaluationError as error:
+        raise set_aside(shipped, error) from error
+    write_json(at.faithful, found)
+    progress.note(
+        f"llama.cpp and PyTorch choose the same word {found['top1']:.1%} of the time "
+        f"(KL {found['kl']:.0e} nats)"
+    )
+
+
+def modelfile(build: Build, progress: Progress) -> None:
+    """Write FROM the base, as Ollama or as the disk names it, and ADAPTER."""
+    from localtune.export.vocabulary import chat_template
+    from localtune.runtimes.adapter_modelfile import write_adapter_modelfile
+
+    at, name = build.at, build.config.base.in_ollama()
+    template = chat_template(at.adapter)
+    base = base_gguf(build)
+    write_adapter_modelfile(
+        at.level_gguf(ADAPTER), at.modelfile, base, template=template, name=name
+    )
+    if name and (system := _system(name)):
+        progress.warn(
+            f"{name} in Ollama says of itself {system[:60]!r} before every question, which the "
+            "lessons and the exam don't."
+        )
+
+
+def _system(name: str) -> str:
+    from localtune.runtimes.ollama_store import find
+
+    return find(name).system
