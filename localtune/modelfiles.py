@@ -58,8 +58,12 @@ def header_of(folder: Path, template: str | None = None) -> Header:
     `template` is another chat template than its own. Raises ExportError, RuntimeFileError.
     """
     from localtune.export.master import export_vocabulary
+    from localtune.export.unpack.gguf_source import SOURCE
     from localtune.runtimes.llama import read_header
 
+    if (folder / SOURCE).exists():  # it was made from a GGUF
+        header = read_header(folder / SOURCE)
+        return replace(header, template=template or header.template)
     with tempfile.TemporaryDirectory() as temporary:
         gguf = Path(temporary) / f"{folder.name}.gguf"
         export_vocabulary(folder, gguf, template)
@@ -84,7 +88,7 @@ def comment_for(base: Path, template: str | None) -> str:
 
 def made_from(build: Build) -> str:
     """Say in one line what a build's model was made from."""
-    documents = sum(row["status"] == "read" for row in read_jsonl(build.at.documents))
+    documents = len({row["document"] for row in read_jsonl(build.at.passages)})
     upon = Path(build.config.base.base).name
     return (
         f"Made by localtune {localtune.__version__} from {plural(documents, 'document')} "

@@ -106,7 +106,7 @@ def _whole(build: Build, stage: Callable[..., Stage]) -> list[Stage]:
           if at.imatrix in matrices.values() else []),
         *[stage(f"quantize {level}", how, [at.master, *filter(None, [matrices[level]])],
                 [at.level_gguf(level)], LLAMA, partial(steps.quantize, level)) for level in levels],
-        stage("modelfile", {}, [at.level_gguf(levels[0]), at.base, at.documents], [at.modelfile],
+        stage("modelfile", {}, [at.level_gguf(levels[0]), at.base, at.passages], [at.modelfile],
               (), steps.modelfile, version=2),
     ]
     # fmt: on

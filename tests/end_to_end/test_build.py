@@ -20,7 +20,7 @@ import pytest
 import localtune
 from localtune.progress import Progress, Silent
 
-OPTIONS = ["--base", "tiny", "--steps", "60", "--questions", "10", "--quantize", "Q4_K_M"]
+OPTIONS = ["--base", "tiny", "--steps", "40", "--questions", "10", "--quantize", "Q4_K_M"]
 # What holds a time in seconds differs between two builds of the same documents.
 TIMED = {"scores.json", "report.html", "README.md", "lock.json", "hashes.json", "build.json"}
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}

@@ -28,7 +28,7 @@ def make_build(folder: Path, name: str = "boatyard", levels: tuple[str, ...] = (
     at.work.mkdir(parents=True)
     convert(base, at.master, name=name)
     at.base.symlink_to(base)
-    write_jsonl(at.documents, [{"status": "read"}])
+    write_jsonl(at.passages, [{"document": "yard.md"}])
     keep_settings(build)
     requantize(build, config.quantize, Silent())
     write_modelfile(at.level_gguf(levels[0]), at.modelfile)
