@@ -326,7 +326,7 @@ class Heard(Silent):
 def test_python_does_what_the_command_does(docs: Path, copy: Path) -> None:
     heard: Progress = Heard()
     result = localtune.build(
-        docs, copy, base="tiny", steps=60, questions=10, quantize="Q4_K_M", progress=heard
+        docs, copy, base="tiny", steps=40, questions=10, quantize="Q4_K_M", progress=heard
     )
     assert result.ran == () and heard.stages == []  # type: ignore[attr-defined]
     assert result.folder == copy and result.scores["exam"]["questions"] > 0
