@@ -18,6 +18,8 @@ from localtune.corpus.clean import holds_control
 from localtune.hashes import Hashes
 from localtune.workspace import read_jsonl
 
+pytestmark = pytest.mark.slow
+
 Row = dict[str, Any]
 LETTER = """# Letter
 

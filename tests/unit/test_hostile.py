@@ -23,6 +23,8 @@ from hostile_files import BROKEN, FILES, SLOW, Files, zipped
 from localtune.corpus.files import find_files
 from localtune.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 MOST_MB = 1500  # of all processes of a run together
 SECRET = "Topsecretword"
 GOOD = "# Good\n\nThe bell of the market rings twice on the first Monday of the month.\n"

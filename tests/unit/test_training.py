@@ -157,6 +157,7 @@ class StopsAt(SilentBar):
             raise Stopped
 
 
+@pytest.mark.slow
 def test_a_stopped_training_goes_on_with_the_same_losses(base: Path, tmp_path: Path) -> None:
     class Stops(Silent):
         @contextmanager
@@ -204,6 +205,7 @@ def run(base: Path, folder: Path, config: TrainConfig, progress: Silent) -> list
     return list(read_jsonl(metrics))
 
 
+@pytest.mark.slow
 def test_a_loss_that_diverges_goes_back_with_half_the_learning_rate(
     base: Path, tmp_path: Path
 ) -> None:
@@ -216,6 +218,7 @@ def test_a_loss_that_diverges_goes_back_with_half_the_learning_rate(
     assert rows[-1]["loss"] < rows[0]["loss"]
 
 
+@pytest.mark.slow
 def test_a_learning_rate_beyond_hope_is_said(base: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="every learning rate down to") as refused:
         run(base, tmp_path, replace(CONFIG, learning_rate=1e30), Silent())
@@ -237,6 +240,7 @@ def memory_for(rows: int) -> Iterator[None]:
         hook.remove()
 
 
+@pytest.mark.slow
 def test_a_step_that_lacks_memory_is_done_in_parts(base: Path, tmp_path: Path) -> None:
     told, config = Warned(), replace(CONFIG, batch_tokens=128)  # four rows a step
     whole = run(base, tmp_path / "whole", config, told)
@@ -271,6 +275,7 @@ def test_a_step_in_parts_has_the_same_gradients(base: Path, tokenizer: Any, tmp_
         torch.testing.assert_close(other, found[0])
 
 
+@pytest.mark.slow
 def test_memory_for_not_one_row(base: Path, tmp_path: Path) -> None:
     with memory_for(0), pytest.raises(TrainingError, match="Memory lacks") as refused:
         run(base, tmp_path, CONFIG, Silent())
