@@ -9,7 +9,7 @@ from typing import Any
 
 import llama_cpp
 
-from localtune.runtimes.vocabulary import Vocabulary, piece
+from localtune.runtimes.vocabulary import piece
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Header:
 
 
 def header_of(model: Any) -> Header:
-    """Return what a loaded model of llama.cpp's says about itself."""
+    """Return what a loaded model of llama.cpp's says about itself, but for `ends`."""
     family = _value(model, "general.architecture")
     return Header(
         name=_value(model, "general.name"),
@@ -42,7 +42,6 @@ def header_of(model: Any) -> Header:
         adds_bos=llama_cpp.llama_vocab_get_add_bos(llama_cpp.llama_model_get_vocab(model)),
         context=int(_value(model, f"{family}.context_length") or 0),
         parameters=llama_cpp.llama_model_n_params(model),
-        ends=Vocabulary(model).ends_of_turn(),
         metadata=dict(_general(model)),
     )
 

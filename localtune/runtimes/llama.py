@@ -55,7 +55,8 @@ class Answer:
 def read_header(gguf: Path) -> Header:
     """Read a GGUF's header without loading its weights. Raises RuntimeFileError."""
     model = _load(gguf, vocabulary_only=True)
-    header = header_of(model)
+    # Every token is asked for it, which a question to the model needn't wait for.
+    header = replace(header_of(model), ends=Vocabulary(model).ends_of_turn())
     llama_cpp.llama_model_free(model)
     return header
 

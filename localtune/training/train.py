@@ -145,7 +145,7 @@ def _run(
         plan = replace(plan, learning_rate=read_json(checkpoints / RATE)["learning_rate"])
     for left in range(HALVINGS, -1, -1):
         try:
-            return _attempt(model, data, plan, checkpoints, config, report)
+            return _attempt(model, data, _arguments(plan, checkpoints, config), report)
         except Diverged as found:
             if not left:
                 raise _beyond_hope(plan.learning_rate) from found
@@ -165,20 +165,14 @@ def _beyond_hope(rate: float) -> TrainingError:
 
 
 def _attempt(
-    model: PeftModel,
-    data: PackedRows,
-    plan: Recipe,
-    checkpoints: Path,
-    config: TrainConfig,
-    report: Report,
+    model: PeftModel, data: PackedRows, arguments: TrainingArguments, report: Report
 ) -> list[dict[str, float]]:
-    arguments = _arguments(plan, checkpoints, config)
     trainer = AnswerTrainer(model=model, args=arguments, train_dataset=data)
     trainer.warn = report.warn
     trainer.remove_callback(PrinterCallback)
     for callback in (report, Whole(), Rate()):
         trainer.add_callback(callback)
-    trainer.train(resume_from_checkpoint=_last_whole(checkpoints))
+    trainer.train(resume_from_checkpoint=_last_whole(Path(str(arguments.output_dir))))
     kept = ("step", "loss", "learning_rate", "epoch")
     return [{key: row[key] for key in kept} for row in trainer.state.log_history if "loss" in row]
 

@@ -21,7 +21,7 @@ from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 from gguf.quants import dequantize
 
 from localtune.errors import BaseModelError
-from localtune.export.tensors import Array
+from localtune.export.tensors import Array, widen
 
 Index = npt.NDArray[np.intp]
 NUMBERS = dict(enumerate("BbHhIif?")) | {
@@ -106,10 +106,8 @@ class GgufSource:
         """Return rows of a tensor as float32, (rows, width); those of experts count on."""
         stored = self.tensors[name]
         data = self._mapped(stored)[rows]
-        if stored.kind.name == "BF16":
-            return (data.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
         if stored.kind.name in PLAIN:
-            return data.view(PLAIN[stored.kind.name]).astype(np.float32)
+            return widen(data.view(PLAIN[stored.kind.name]))
         return np.asarray(dequantize(data, stored.kind), np.float32)
 
     def _mapped(self, stored: Stored) -> npt.NDArray[np.uint8]:
