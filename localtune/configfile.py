@@ -11,8 +11,9 @@ import typing
 from pathlib import Path
 from typing import Any
 
-from localtune.config import BuildConfig, flags, section_type, sections
+from localtune.config import BuildConfig
 from localtune.errors import ConfigError
+from localtune.fields import flags, section_type, sections
 
 
 def from_dict(values: dict[str, Any], source: str = "the configuration") -> BuildConfig:

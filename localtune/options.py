@@ -8,7 +8,7 @@ from typing import Any, TypeVar, get_type_hints
 
 import click
 
-from localtune.config import flags, section_type, sections
+from localtune.fields import flags, section_type, sections
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -15,9 +15,10 @@ from typing import Any
 
 from localtune import grading, steps, upon_base
 from localtune.base_files import check_gguf, origin
-from localtune.config import READERS, QuantizeConfig, locked_values, to_dict
+from localtune.config import READERS, QuantizeConfig
 from localtune.errors import InputError
 from localtune.export.quantize import check_levels
+from localtune.fields import locked_values, to_dict
 from localtune.hashes import Hashes
 from localtune.progress import Progress, Silent
 from localtune.stage import Lock, Stage, Standing

@@ -14,8 +14,8 @@ from click.testing import CliRunner
 
 from localtune import __version__
 from localtune.cli import cli
-from localtune.config import flags
 from localtune.errors import InputError
+from localtune.fields import flags
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from localtune.config import BuildConfig, flags, locked_values, sections, to_dict
+from localtune.config import BuildConfig
 from localtune.configfile import from_dict, load, sections_of_options
 from localtune.errors import ConfigError
+from localtune.fields import flags, locked_values, sections, to_dict
 
 
 def written(folder: Path, text: str) -> Path:
@@ -72,7 +73,7 @@ def test_python_options_are_the_flags() -> None:
 def test_every_field_has_help_and_a_flag_of_its_own() -> None:
     from dataclasses import fields
 
-    from localtune.config import section_type
+    from localtune.fields import section_type
 
     all_fields = [spec for section in sections() for spec in fields(section_type(section))]
     assert len(flags()) == len(all_fields), "two options share a flag"

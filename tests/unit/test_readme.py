@@ -12,8 +12,8 @@ import click
 import pytest
 
 from localtune.cli import cli
-from localtune.config import flags, section_type, sections
 from localtune.configfile import from_dict
+from localtune.fields import flags, section_type, sections
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
