@@ -213,6 +213,8 @@ def test_rouge_l_against_counts_by_hand() -> None:
         ("when does the hall open", True),
         ("Hello. When does the hall open? Thanks", True),
         ("When does the big hall open?", True),
+        ("The hall does open: when?", True),
+        ("When do the halls open?", False),
         ("What is the hall's opening time?", False),
         ("Who runs the kitchen?", False),
     ],
@@ -226,6 +228,12 @@ def test_the_index_finds_all_that_rouge_would(asked: list[str]) -> None:
     kept = words("When does the hall open?")
     if rouge_l(asked, kept) >= NEAR:
         assert Exam([" ".join(kept)]).is_near(" ".join(asked))
+
+
+def test_an_exam_without_questions_refuses_none() -> None:
+    assert not Exam([]).is_near("When does the hall open?")
+    assert not Exam(["?"]).is_near("When does the hall open?")
+    assert not Exam(["When does the hall open?"]).is_near("?!")
 
 
 def files(folder: Path, text: str) -> tuple[Path, Path, Path]:
@@ -267,6 +275,23 @@ def test_no_lesson_comes_near_an_exam_question(tmp_path: Path) -> None:
     chats = questions(lessons)
     assert chats
     assert not [question for question in chats if asked.is_near(question)]
+
+
+def test_a_chat_that_asks_what_the_exam_asks_is_left_out(tmp_path: Path) -> None:
+    passages, exam, lessons = files(tmp_path, TEXT)
+    write_exam(passages, exam, ExamConfig())
+    (first, *_) = read_jsonl(exam)
+    said = {"role": "assistant", "content": "Yes."}
+    asked = ["Is it warm?", f"And tell me, {first['question'].lower()}", "Is it cold?"]
+    chats = [
+        [{"role": "user", "content": asked[0]}, said, {"role": "user", "content": asked[1]}, said],
+        [{"role": "user", "content": asked[2]}, said],
+    ]
+    write_jsonl(
+        tmp_path / "chats.jsonl", [{"id": str(n), "messages": c} for n, c in enumerate(chats)]
+    )
+    write_lessons(passages, exam, lessons, LessonsConfig(), chats=tmp_path / "chats.jsonl")
+    assert {text for text in questions(lessons) if text in asked} == {asked[2]}
 
 
 def test_each_exam_answer_stands_in_its_document(tmp_path: Path) -> None:
