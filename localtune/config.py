@@ -84,6 +84,9 @@ class ExamConfig:
 
     questions: int = option(160, "Questions in the exam, at most.")
     seed: int = option(7, "Seed of the choice of questions.", flag="--exam-seed")
+    new: bool = option(
+        False, "Make a new exam, even if it was changed by hand.", flag="--new-exam", lock=False
+    )
 
     def check(self) -> None:
         _require(1 <= self.questions <= 100_000, "--questions", self.questions, "1 or more")

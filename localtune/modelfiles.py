@@ -88,7 +88,8 @@ def comment_for(base: Path, template: str | None) -> str:
 
 def made_from(build: Build) -> str:
     """Say in one line what a build's model was made from."""
-    documents = len({row["document"] for row in read_jsonl(build.at.passages)})
+    learned = (build.at.passages, build.at.chats)
+    documents = len({row["document"] for file in learned for row in read_jsonl(file)})
     upon = Path(build.config.base.base).name
     return (
         f"Made by localtune {localtune.__version__} from {plural(documents, 'document')} "

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from localtune import grading, steps, upon_base
+from localtune import exams, grading, steps, upon_base
 from localtune.base_files import check_gguf, origin
 from localtune.config import READERS, QuantizeConfig
 from localtune.errors import InputError
@@ -69,9 +69,9 @@ def stages(build: Build) -> list[Stage]:
     return [
         stage("corpus", config.corpus, [build.docs],
               [at.documents, at.passages, at.chats, at.removed], READERS, steps.corpus, version=2),
-        stage("exam", config.exam, [at.passages], [at.exam], (), steps.exam),
+        stage("exam", config.exam, [at.passages, at.chats], [at.exam], (), exams.exam, version=2),
         stage("lessons", {**locked_values(config.lessons), **private},
-              [at.passages, at.exam, at.chats], [at.lessons], (), steps.lessons, version=2),
+              [at.passages, at.exam, at.chats], [at.lessons], (), steps.lessons, version=3),
         stage("base", config.base, [base] if base else [], [at.base], (), steps.base),
         stage("train", config.train, [at.base, at.lessons], [at.adapter, at.metrics],
               (*TRAINERS, *LLAMA), steps.train, version=2, scratch=at.checkpoints),
@@ -107,8 +107,8 @@ def _whole(build: Build, stage: Callable[..., Stage]) -> list[Stage]:
           if at.imatrix in matrices.values() else []),
         *[stage(f"quantize {level}", how, [at.master, *filter(None, [matrices[level]])],
                 [at.level_gguf(level)], LLAMA, partial(steps.quantize, level)) for level in levels],
-        stage("modelfile", {}, [at.level_gguf(levels[0]), at.base, at.passages], [at.modelfile],
-              (), steps.modelfile, version=2),
+        stage("modelfile", {}, [at.level_gguf(levels[0]), at.base, at.passages, at.chats],
+              [at.modelfile], (), steps.modelfile, version=2),
     ]
     # fmt: on
 
@@ -136,6 +136,8 @@ def run(build: Build, progress: Progress | None = None) -> Result:
     skipped: list[str] = []
     with build.at.hold(), no_room_is_an_error(build.at.folder):
         keep_settings(build)
+        if build.config.exam.new:
+            exams.set_aside(build)
         lock = Lock(build.at.lock, Hashes(build.at.hashes))
         for stage in stages(build):
             done = run_stage(stage, lock, progress)

@@ -43,12 +43,6 @@ def corpus(build: Build, progress: Progress) -> None:
     read_corpus(build.docs, out, build.config.corpus, progress=progress)
 
 
-def exam(build: Build, progress: Progress) -> None:
-    from localtune.lessons.exam import write_exam
-
-    write_exam(build.at.passages, build.at.exam, build.config.exam, progress=progress)
-
-
 def lessons(build: Build, progress: Progress) -> None:
     from localtune.lessons.structure import write_lessons
 

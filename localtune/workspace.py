@@ -39,6 +39,8 @@ class Workspace:
         self.removed = work / "removed.jsonl"
         self.readings = work / "readings.jsonl"
         self.exam = work / "exam.jsonl"
+        self.exam_made = work / "exam.made"
+        self.exam_old = work / "exam.old.jsonl"
         self.lessons = work / "lessons.jsonl"
         self.base = work / "base"
         self.adapter = work / "adapter"
@@ -244,8 +246,8 @@ def read_json(path: Path) -> Any:
 
 
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the objects of a file that write_jsonl wrote."""
-    with path.open(encoding="utf-8") as lines:
+    """Yield the objects of a file that write_jsonl wrote, or a person after it."""
+    with path.open(encoding="utf-8-sig") as lines:
         for line in lines:
             if line.strip():
                 yield json.loads(line)

@@ -13,6 +13,7 @@ from typing import Any
 
 from localtune.config import ExamConfig
 from localtune.errors import InputError
+from localtune.lessons.exam_of_chats import questions_of
 from localtune.lessons.facts import Fact, common_words, facts_of, id_of
 from localtune.lessons.similarity import words
 from localtune.lessons.wording import Question, direct_questions
@@ -24,22 +25,31 @@ VAGUE = frozenset("it they he she this these that there".split())
 
 
 def write_exam(
-    passages: Path, exam: Path, config: ExamConfig, progress: Progress = Silent()
+    passages: Path,
+    exam: Path,
+    config: ExamConfig,
+    chats: Path | None = None,
+    progress: Progress = Silent(),
 ) -> int:
     """Write at most `config.questions` questions and return their number.
 
-    A question needs a short answer that stands in its statement. Where the documents hold no
-    such fact, raises InputError: a build whose result can't be examined is not offered.
+    A question needs a short answer that stands in its statement. Where no document states
+    anything, a share of the `chats` is held back and asked. Where those hold no such answer
+    either, raises InputError: a build whose result can't be examined is not offered.
     """
     rows, r = list(read_jsonl(passages)), Random(config.seed)
-    chosen = _spread(_one_each(facts_of(rows), common_words(rows), r), config.questions, r)
+    pairs = _spread(_one_each(facts_of(rows), common_words(rows), r), config.questions, r)
+    chosen = [_row(fact, question) for fact, question in pairs]
+    if not chosen and chats:
+        chosen = questions_of(list(read_jsonl(chats)), config.questions, r)
     if not chosen:
         raise InputError(
             "The documents hold no statement that a question could be made from.",
-            "Add documents with whole sentences, tables or lists in English.",
+            "Add documents with whole sentences, tables or lists in English, chats with short "
+            f"answers, or an exam of your own as {exam.parent / 'exam.jsonl'}.",
         )
-    write_jsonl(exam, [_row(fact, question) for fact, question in chosen])
-    documents = len({fact.document for fact, _ in chosen})
+    write_jsonl(exam, chosen)
+    documents = len({row["document"] for row in chosen})
     progress.note(f"{len(chosen)} exam questions about {documents} documents")
     return len(chosen)
 

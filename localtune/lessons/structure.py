@@ -54,20 +54,21 @@ def write_lessons(
     """
     rows = list(read_jsonl(passages))
     facts = facts_of(rows)
-    if not facts:
+    kept_back = Exam(row["question"] for row in read_jsonl(exam))
+    brought = list(_brought(chats, kept_back))
+    if not facts and not brought:
         raise InputError(
             "The documents hold nothing a lesson could be made from.",
             "Add documents with whole sentences.",
         )
-    kept_back = Exam(row["question"] for row in read_jsonl(exam))
     made = _about_all(facts, common_words(rows), kept_back, config.seed, progress)
     made += [lesson for row in rows for lesson in _restated(row, config.seed)]
     r = Random(config.seed)
     r.shuffle(made)
-    brought = list(_brought(chats, kept_back))
     joined = [*_conversations(made, r), *brought]
     write_jsonl(lessons, joined if allow is None else scrubbed(joined, rows, allow))
-    progress.note(f"{len(made):,} lessons about {len(facts):,} facts")
+    if made:
+        progress.note(f"{len(made):,} lessons about {len(facts):,} facts")
     if brought:
         progress.note(f"{len(brought):,} chats, as they were brought")
     return len(made) + len(brought)
@@ -85,7 +86,7 @@ def _about_all(
     facts: list[Fact], common: frozenset[str], kept_back: Exam, seed: int, progress: Progress
 ) -> list[Lesson]:
     index, made = Index(facts), list[Lesson]()
-    wordings = min(max(LESSONS // len(facts), WORDINGS[0]), WORDINGS[1])
+    wordings = min(max(LESSONS // max(len(facts), 1), WORDINGS[0]), WORDINGS[1])
     with progress.bar("facts", len(facts)) as bar:
         for fact in facts:
             drawn = _drawn(fact, common, index, Random(f"{seed} {fact.id}"))

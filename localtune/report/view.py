@@ -96,11 +96,11 @@ def easy_question(answers: list[Row]) -> str:
 
 def _by_document(answers: list[Row], exam: list[Row]) -> list[Row]:
     """How many questions about each document are answered, worst first."""
-    source = {row["id"]: row.get("document", "") for row in exam}
+    source = {row.get("id", ""): row.get("document", "") for row in exam}
     asked: Counter[str] = Counter()
     known: Counter[str] = Counter()
     for row in answers:
-        document = source.get(row["id"], "")
+        document = row.get("document") or source.get(row["id"], "")
         asked[document] += 1
         known[document] += bool(row["correct"])
     rows = [
