@@ -17,7 +17,7 @@ import click
 import rich_click
 
 import localtune
-from localtune import cli_convert, cli_levels, cli_ollama, cli_serve
+from localtune import cli_convert, cli_levels, cli_ollama, cli_read, cli_serve
 from localtune.command import Commands, command_of
 from localtune.options import groups, section_options, stage_options
 
@@ -191,6 +191,10 @@ def _read_line() -> str:
     """Return what a person typed, "" at the end of the input."""
     click.echo("> ", nl=False, err=True)
     return sys.stdin.readline()
+
+
+command("lessons")(cli_read.lessons)
+command("exam")(cli_read.exam)
 
 
 command("quantize")(cli_levels.quantize)

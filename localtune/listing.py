@@ -32,9 +32,9 @@ def show_documents(documents: list[Row]) -> None:
         figures = [f"{row['tokens']:,}", str(row["passages"])] if row["passages"] else ["", ""]
         status, path = f"[{colour}]{row['status']}[/]", escape(row["path"])
         table.add_row(status, path, row["language"], *figures, escape(_remarks(row)))
-    _print(table)
+    print_shown(table)
     for line in _sums(documents):
-        _print(line)
+        print_shown(line)
 
 
 def _remarks(row: Row) -> str:
@@ -72,10 +72,10 @@ def _sums(documents: list[Row]) -> Iterable[str]:
 def show_removed(removed: list[Row]) -> None:
     """Print every piece of text that was left out, with its document and why."""
     for row in removed:
-        _print(f"[bold]{escape(row['document'])}[/]  [yellow]{escape(row['what'])}[/]")
+        print_shown(f"[bold]{escape(row['document'])}[/]  [yellow]{escape(row['what'])}[/]")
         for line in row["text"].splitlines():
-            _print(f"    {escape(line)}")
-    _print(f"{plural(len(removed), 'piece')} left out" if removed else "Nothing left out.")
+            print_shown(f"    {escape(line)}")
+    print_shown(f"{plural(len(removed), 'piece')} left out" if removed else "Nothing left out.")
 
 
 def show_ladder(ladder: Row) -> None:
@@ -86,16 +86,17 @@ def show_ladder(ladder: Row) -> None:
     for row in ladder_rows(ladder):
         style = "green" if row[0] == ladder["recommended"] else ""
         table.add_row(*map(escape, row), style=style)
-    _print(table)
-    _print("")
+    print_shown(table)
+    print_shown("")
     for rung in ladder["levels"]:
         if "why" in rung:
-            _print(f"{rung['level']} was not measured: {escape(rung['why'])}")
+            print_shown(f"{rung['level']} was not measured: {escape(rung['why'])}")
     named = f"Recommended: [bold]{ladder['recommended']}[/]. " if ladder["recommended"] else ""
-    _print(f"{named}{ladder['why']}")
+    print_shown(f"{named}{ladder['why']}")
 
 
-def _print(shown: Any) -> None:
+def print_shown(shown: Any) -> None:
+    """Print on stdout: text with rich's markup, or a table."""
     if sys.stdout.isatty():
         Console(highlight=False).print(shown)
         return

@@ -23,11 +23,11 @@ ONLY = {
     "huggingface_hub": {"training/base.py", "hub.py"},
     "httpx2": {"runtimes/ollama.py"},
     "click": {
-        *(f"cli{part}.py" for part in ("", "_convert", "_levels", "_ollama", "_serve")),
+        *(f"cli{part}.py" for part in ("", "_convert", "_levels", "_ollama", "_read", "_serve")),
         *("command.py", "options.py"),
     },
     "rich_click": {"cli.py", "command.py"},
-    "rich": {"terminal.py", "summary.py", "listing.py"},
+    "rich": {"terminal.py", "summary.py", "listing.py", "reading_listing.py"},
     "xberg": {"corpus/office.py"},
     "pypdfium2": {"corpus/pdf.py", "corpus/ocr.py"},
     "phonenumbers": {"privacy/phones.py", "privacy/pseudonyms.py"},

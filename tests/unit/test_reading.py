@@ -1,0 +1,148 @@
+"""`localtune lessons` and `localtune exam`: what a person reads of a build."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from localtune.cli import cli
+from localtune.config import BuildConfig, QuantizeConfig
+from localtune.pipeline import keep_settings
+from localtune.reading import exam_of, lessons_of, sample
+from localtune.steps import Build
+from localtune.workspace import Workspace, write_json, write_jsonl
+
+
+def chat(kind: str, document: str, *turns: str) -> dict[str, Any]:
+    roles = ["user", "assistant"] * len(turns)
+    said = [{"role": role, "content": text} for role, text in zip(roles, turns, strict=False)]
+    return {"id": turns[0], "kind": kind, "document": document, "messages": said}
+
+
+LESSONS = [
+    chat("row", "fees.md", "What does a [big] locker cost?", "Locker – fee: £8"),
+    chat("sentence", "yard.md", "Who keeps the keys?", "Ruben Okafor keeps the keys."),
+    chat("chat", "fees.md, yard.md", "Locker?", "£8", "Keys?", "Ruben Okafor."),
+    {
+        "id": "t",
+        "kind": "text",
+        "document": "yard.md",
+        "text": "Yard\n\n" + "The yard is wide. " * 90,
+    },
+]
+EXAM = [
+    {"id": "1", "question": "When does it open?", "answers": ["nine"], "kind": "item"},
+    {"id": "2", "question": "Who is [bold]there[/]?", "answers": ["Vale", "Ines"]},
+]
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Build:
+    build = Build(
+        tmp_path / "docs",
+        BuildConfig(quantize=QuantizeConfig(levels=("Q4_K_M", "Q8_0"))),
+        Workspace(tmp_path / "yard", "yard"),
+    )
+    build.at.grades.mkdir(parents=True)
+    keep_settings(build)
+    write_jsonl(build.at.lessons, LESSONS)
+    write_jsonl(build.at.exam, EXAM)
+    return build
+
+
+def grade(build: Build, level: str, *said: str) -> None:
+    rows = [{**row, "said": s, "correct": "nine" in s} for row, s in zip(EXAM, said, strict=True)]
+    write_json(build.at.grade(level), {"recall": 0.5, "interval": [0.1, 0.9], "answers": rows})
+
+
+def run(*args: str | Path) -> Result:
+    return CliRunner().invoke(cli, [str(arg) for arg in args])
+
+
+def test_lessons_are_counted_by_kind_and_document(built: Build) -> None:
+    said = run("lessons", built.at.folder, "--show", "0").output.splitlines()
+    counts = {line.split()[0]: line.split()[1] for line in said if len(line.split()) == 3}
+    assert counts["row"] == counts["text"] == "1"
+    assert counts["fees.md"] == "2" and counts["yard.md"] == "3"
+    assert said[-1] == "4 lessons"
+
+
+def test_some_lessons_are_shown_and_the_same_ones_again(built: Build) -> None:
+    first = run("lessons", built.at.folder, "--show", "2")
+    assert first.output == run("lessons", built.at.folder, "--show", "2").output
+    others = {run("lessons", built.at.folder, "--show", "2", "--seed", n).output for n in "12345"}
+    assert len(others) > 1
+    everything = run("lessons", built.at.folder, "--show", "9").output
+    assert "? What does a [big] locker cost?\n  → Locker – fee: £8\n" in everything
+    assert " …\n" in everything
+
+
+@pytest.mark.parametrize(
+    ("options", "ids"),
+    [
+        (["--kind", "row"], ["What does a [big] locker cost?"]),
+        (["--document", "FEES"], ["What does a [big] locker cost?", "Locker?"]),
+        (["--search", "okafor"], ["Who keeps the keys?", "Locker?"]),
+        (["--search", "okafor", "--kind", "chat"], ["Locker?"]),
+        (["--search", "nowhere"], []),
+    ],
+)
+def test_lessons_can_be_looked_for(built: Build, options: list[str], ids: list[str]) -> None:
+    rows = json.loads(run("lessons", built.at.folder, "--json", *options).stdout)
+    assert [row["id"] for row in rows] == ids
+
+
+def test_json_holds_as_many_as_asked_for(built: Build) -> None:
+    rows = json.loads(run("lessons", built.at.folder, "--json", "--show", "2").stdout)
+    assert rows == sample(lessons_of(built.at.folder).rows, 2, 7)
+
+
+def test_an_unknown_kind_names_the_known_ones(built: Build) -> None:
+    said = run("lessons", built.at.folder, "--kind", "poem")
+    assert said.exit_code == 1 and "row, sentence, chat, text" in said.output
+
+
+def test_an_exam_that_was_not_asked_yet_is_shown(built: Build) -> None:
+    said = run("exam", built.at.folder).output
+    assert "Who is [bold]there[/]?" in said and "wanted  Vale | Ines" in said
+    assert said.endswith("2 questions: 1 item, 1 no kind\nNot asked yet.\n")
+    assert run("exam", built.at.folder, "--wrong").exit_code == 1
+
+
+def test_an_exam_is_shown_with_what_was_said(built: Build) -> None:
+    grade(built, "Q4_K_M", "At nine.", "")
+    said = run("exam", built.at.folder).output
+    assert "When does it open?  item  right\n" in said and "said    At nine.\n" in said
+    assert "said    (nothing)" in said and "Q4_K_M answers 1 of 2: 50 % (9–91 %)" in said
+    wrong = run("exam", built.at.folder, "--wrong").output
+    assert "When does it open?" not in wrong and "Who is [bold]there[/]?" in wrong
+    (row,) = json.loads(run("exam", built.at.folder, "--wrong", "--json").stdout)
+    assert row["id"] == "2" and row["correct"] is False
+
+
+def test_another_levels_answers_are_shown(built: Build) -> None:
+    grade(built, "Q4_K_M", "At nine.", "")
+    grade(built, "Q8_0", "At nine.", "nine")
+    assert exam_of(built.at.folder)[0] == "Q4_K_M"
+    level, rows = exam_of(built.at.folder, "Q8_0")
+    assert level == "Q8_0" and [row["correct"] for row in rows] == [True, True]
+    assert run("exam", built.at.folder, "--level", "Q2_K").exit_code == 1
+
+
+def test_what_was_said_to_a_question_before_it_changed_is_not_shown(built: Build) -> None:
+    grade(built, "Q4_K_M", "At nine.", "")
+    write_jsonl(built.at.exam, [{**EXAM[0], "answers": ["ten"]}, EXAM[1]])
+    said = run("exam", built.at.folder).output
+    assert "At nine." not in said and "1 were changed since" in said
+
+
+def test_a_build_without_the_files_says_what_to_do(built: Build) -> None:
+    built.at.lessons.unlink()
+    built.at.exam.unlink()
+    for command in ("lessons", "exam"):
+        said = run(command, built.at.folder)
+        assert said.exit_code == 1 and "localtune build" in said.output
