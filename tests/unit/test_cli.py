@@ -39,8 +39,8 @@ def test_help_comes_at_once() -> None:
 def test_the_commands_are_those_promised() -> None:
     assert set(cli.commands) == {
         "build", "corpus", "status", "ask", "chat", "quantize", "evaluate", "serve", "doctor",
-        "clean", "ladder", "convert", "merge", "modelfile", "install", "uninstall", "push", "lessons",
-        "exam",
+        "clean", "ladder", "convert", "merge", "modelfile", "install", "uninstall", "push",
+        "lessons", "exam",
     }  # fmt: skip
     assert localtune("--version").stdout.strip() == f"localtune, version {__version__}"
 
