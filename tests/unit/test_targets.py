@@ -10,15 +10,16 @@ import torch
 from safetensors.numpy import load_file
 from transformers import AutoTokenizer
 
-from localtune.config import BaseConfig
+from localtune.config import BaseConfig, TrainConfig
 from localtune.errors import InputError, TrainingError
 from localtune.in_view import in_view
-from localtune.training import targets
+from localtune.training import distil, targets
+from localtune.training.loss import answer_loss
 from localtune.training.soft_rows import SoftRows, SoftTokens, Targets, key_of
 from localtune.training.targets import TOP, Asking, write_targets
 from localtune.training.tokenise import IGNORED, splitter_of, tokenise
-from localtune.training.train import load
-from localtune.workspace import write_jsonl
+from localtune.training.train import load, train
+from localtune.workspace import read_jsonl, write_jsonl
 
 BASE = BaseConfig().folder()
 assert BASE
@@ -180,3 +181,43 @@ def test_targets_that_are_missing_are_said(tmp_path: Path, tokenizer: Any) -> No
     kept = Targets(run(tmp_path, ALONE))
     with pytest.raises(TrainingError, match="of lesson 1 are missing"):
         kept.beside(IN_VIEW, tokenise(IN_VIEW, tokenizer, splitter_of(tokenizer), 256))
+
+
+def test_a_batch_in_parts_has_the_same_loss(tmp_path: Path, tokenizer: Any) -> None:
+    """Soft and plain lessons in one row and in rows of their own: one mean over all tokens."""
+    from peft import LoraConfig, get_peft_model
+
+    lessons = [PLAIN, ALONE, IN_VIEW]
+    kept, split = Targets(run(tmp_path, *lessons)), splitter_of(tokenizer)
+    tokens = [kept.beside(row, tokenise(row, tokenizer, split, 256)) for row in lessons]
+    torch.manual_seed(0)
+    adapted = LoraConfig(target_modules="all-linear", init_lora_weights=False)
+    tuned = get_peft_model(load(BASE)[1], adapted)
+    items = list(SoftRows(tokens, max(len(one.ids) for one in tokens), 0, kept))
+    batch = {key: torch.stack([item[key] for item in items]) for key in items[0]}
+    assert len(items) > 1
+    counted = int((batch["labels"] != IGNORED).sum())
+    parts = [
+        answer_loss(tuned, {key: values[i : i + 1] for key, values in batch.items()}, counted)
+        for i in range(len(items))
+    ]
+    torch.testing.assert_close(torch.stack(parts).sum(), answer_loss(tuned, batch))
+
+
+@pytest.mark.slow
+def test_what_the_base_thinks_alone_teaches_it_nothing_and_with_a_passage_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(distil, "HARD", 0.0)
+    losses = {}
+    for kind in ("alone", "passage"):
+        folder = tmp_path / kind
+        folder.mkdir()
+        out = run(folder, *({**IN_VIEW, "targets": kind, "id": str(n)} for n in range(8)))
+        config = TrainConfig(steps=10, learning_rate=5e-4, batch_tokens=512)
+        files = (folder / "adapter", folder / "metrics.jsonl", folder / "checkpoints")
+        train(BASE, folder / "lessons.jsonl", *files, config, targets=out)
+        losses[kind] = [row["loss"] for row in read_jsonl(folder / "metrics.jsonl")]
+    assert max(losses["alone"]) < 0.05
+    assert losses["passage"][0] > 0.1
+    assert losses["passage"][-1] < losses["passage"][0] / 2
