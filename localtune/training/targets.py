@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors.numpy import load_file, save_file
+from transformers.cache_utils import DynamicLayer
 
 from localtune.errors import InputError, TrainingError
 from localtune.in_view import in_view
@@ -33,6 +34,7 @@ from localtune.workspace import atomic_path, read_jsonl, remove
 TOP = 20
 BATCH = 8192  # tokens that the base reads at one time, padding included
 PART = 256  # lessons that are kept together, so that a stop costs no more
+SHARED = 64  # tokens that several lessons begin with, from which on they are read once
 POSITIONS = 1024  # whose logits exist at one time
 Kept = dict[str, npt.NDArray[Any]]
 
@@ -44,6 +46,7 @@ class Asked:
     key: bytes
     ids: list[int]
     places: list[int]
+    passage: str = ""  # lessons about one begin alike
 
 
 def write_targets(
@@ -73,7 +76,7 @@ def write_targets(
     texts = {row["id"]: row["text"] for row in read_jsonl(passages)}
     room = getattr(model.config.get_text_config(), "max_position_embeddings", None) or max_length
     asking = Asking(tokenizer, split, texts, max_length, room)
-    rows = list(wanted.values())
+    rows = sorted(wanted.values(), key=lambda row: str(row.get("passage", "")))
     with progress.bar("targets", len(rows)) as bar:
         for begin in range(0, len(rows), PART):
             part, group = parts / f"{begin:08}.safetensors", rows[begin : begin + PART]
@@ -113,7 +116,8 @@ class Asking:
             prompt = self._in_view(lesson, len(tokens.ids) - begin)
         ids, shift = prompt + tokens.ids[begin:], len(prompt) - begin
         fits = len(ids) <= self.room
-        return Asked(key_of(lesson), ids, [i + shift - 1 for i in learned] if fits else [])
+        places = [i + shift - 1 for i in learned] if fits else []
+        return Asked(key_of(lesson), ids, places, lesson.get("passage", ""))
 
     def _in_view(self, lesson: Lesson, answer: int) -> list[int]:
         """Return the first question's prompt with as much of the passage in view as there is room.
@@ -146,12 +150,9 @@ class Asking:
 def thoughts(model: Any, asked: list[Asked]) -> Kept:
     """Return the base's likeliest next tokens at the places of each lesson, in the given order."""
     found: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
-    order = sorted(range(len(asked)), key=lambda i: -len(asked[i].ids))
     fast = torch.autocast("cpu", torch.bfloat16, enabled=cpu_has_bf16())
     with torch.inference_mode(), fast:
-        while order:
-            taken = order[: max(1, BATCH // max(1, len(asked[order[0]].ids)))]
-            order = order[len(taken) :]
+        for taken in _batches(asked):
             found.update(zip(taken, _read(model, [asked[i] for i in taken]), strict=True))
     ids, logprobs = zip(*(found[i] for i in range(len(asked))), strict=True)
     return {
@@ -162,27 +163,59 @@ def thoughts(model: Any, asked: list[Asked]) -> Kept:
     }
 
 
+def _batches(asked: list[Asked]) -> Iterator[list[int]]:
+    """Yield which lessons are read at one time: about one passage, and of about one length."""
+    order = sorted(range(len(asked)), key=lambda i: (asked[i].passage, -len(asked[i].ids)))
+    while order:
+        first = asked[order[0]]
+        most = max(1, BATCH // max(1, len(first.ids)))
+        taken = [i for i in order[:most] if asked[i].passage == first.passage]
+        order = order[len(taken) :]
+        yield taken
+
+
 def _read(model: Any, batch: list[Asked]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Yield (places, k) token ids and log-probabilities of each lesson of one batch."""
-    longest = max(1, *(len(one.ids) for one in batch))
-    ids = torch.tensor([one.ids + [0] * (longest - len(one.ids)) for one in batch])
-    mask = torch.tensor([[1] * len(one.ids) + [0] * (longest - len(one.ids)) for one in batch])
+    past, begin = _begun(model, batch)
+    longest = max(1, *(len(one.ids) - begin for one in batch))
+    padding = [longest + begin - len(one.ids) for one in batch]
+    ids = [one.ids[begin:] + [0] * pad for one, pad in zip(batch, padding, strict=True)]
+    mask = [[1] * len(one.ids) + [0] * pad for one, pad in zip(batch, padding, strict=True)]
     hidden = model.base_model(
-        input_ids=ids.to(model.device), attention_mask=mask.to(model.device), use_cache=False
+        input_ids=torch.tensor(ids, device=model.device),
+        attention_mask=torch.tensor(mask, device=model.device),
+        past_key_values=past,
+        use_cache=past is not None,
     ).last_hidden_state
-    wanted = torch.cat([hidden[i, one.places] for i, one in enumerate(batch)])
+    wanted = [hidden[i, [at - begin for at in one.places]] for i, one in enumerate(batch)]
     top: list[list[torch.Tensor]] = [[], []]
-    for some in wanted.split(POSITIONS):
+    for some in torch.cat(wanted).split(POSITIONS):
         said = logits_of(model, some).float().log_softmax(-1)
         for held, made in zip(top, said.topk(min(TOP, said.shape[-1])), strict=True):
             held.append(made)
     sizes = [len(one.places) for one in batch]
     logprobs, likeliest = (torch.cat(held).split(sizes) for held in top)
     if not all(some.isfinite().all() for some in logprobs):
-        raise TrainingError(
-            "The base gives no numbers for some lessons.", "Choose another --base, or --threads 1."
-        )
+        raise TrainingError("The base gives no numbers for some lessons.", "Choose another --base.")
     yield from zip(likeliest, logprobs, strict=True)
+
+
+def _begun(model: Any, batch: list[Asked]) -> tuple[Any, int]:
+    """Read once what all lessons begin with, a passage; return its cache and its length.
+
+    None and 0 where that is short, or the model remembers otherwise than by keys and values.
+    """
+    prompts = [one.ids[: min(one.places, default=0)] for one in batch]
+    columns = enumerate(zip(*prompts, strict=False))
+    shared = next((i for i, ids in columns if len(set(ids)) > 1), min(map(len, prompts)))
+    if len(batch) == 1 or shared < SHARED:
+        return None, 0
+    ids = torch.tensor([prompts[0][:shared]], device=model.device)
+    past = model.base_model(input_ids=ids, use_cache=True).past_key_values
+    if not all(type(layer) is DynamicLayer for layer in getattr(past, "layers", [None])):
+        return None, 0
+    past.batch_repeat_interleave(len(batch))
+    return past, shared
 
 
 def _write(file: Path, kept: Kept) -> None:

@@ -93,6 +93,32 @@ def test_a_text_is_put_to_the_base_alone(tmp_path: Path, tokenizer: Any) -> None
     assert kept["ends"][0] == len(tokens.ids) - 1
 
 
+def test_a_passage_is_read_once_for_all_lessons_about_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer, model = load(BASE)
+    split, about = splitter_of(tokenizer), {"p1": PASSAGE["text"] * 5, "p2": "It is closed. " * 30}
+    rows = [
+        {**IN_VIEW, "messages": [*CHAT[: n % 3], *CHAT[2:]], "passage": f"p{n % 2 + 1}"}
+        for n in range(12)
+        if n % 3 != 1
+    ]
+    asked = [Asking(tokenizer, split, about, 256, 512).of(row) for row in rows]
+    lengths, forward = list[int](), model.base_model.forward
+
+    def counted(input_ids: torch.Tensor, **more: Any) -> Any:
+        lengths.append(input_ids.numel())
+        return forward(input_ids, **more)
+
+    monkeypatch.setattr(model.base_model, "forward", counted)
+    shared, read = targets.thoughts(model, asked), sum(lengths)
+    monkeypatch.setattr(targets, "SHARED", 10_000)
+    alone = targets.thoughts(model, asked)
+    assert read < (sum(lengths) - read) / 2
+    assert (shared["ends"] == alone["ends"]).all()
+    # Ties may change places in bfloat16; what is likely is the same.
+    assert (shared["ids"][:, 0] == alone["ids"][:, 0]).mean() > 0.9
+    assert abs(shared["logprobs"][:, 0] - alone["logprobs"][:, 0]).max() < 0.1
+
+
 def test_rows_carry_the_targets_of_their_own_lessons(tmp_path: Path, tokenizer: Any) -> None:
     lessons = [PLAIN, ALONE, IN_VIEW]
     kept = Targets(run(tmp_path, *lessons))
