@@ -98,8 +98,12 @@ class LessonsConfig:
 
     mode: str = option("structure", "How lessons are made: structure.", flag="--lessons")
     seed: int = option(7, "Seed of the choice of wordings.", flag="--lessons-seed")
+    replay: float = option(
+        0.2, "Share of general text among the lessons, so that the base keeps what it knew."
+    )
 
     def check(self) -> None:
+        _require(0 <= self.replay <= 0.5, "--replay", self.replay, "between 0 and 0.5")
         _require(self.mode in ("structure",), "--lessons", self.mode, "structure")
 
 

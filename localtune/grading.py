@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +19,21 @@ if TYPE_CHECKING:
 
 def grade_base(build: Build, progress: Progress) -> None:
     """Ask the untuned base: its own GGUF, or a BF16 one that is removed afterwards."""
+    from localtune.runtimes.llama import Model
+
+    with _base_gguf(build, progress) as gguf:
+        model = Model(gguf, context=build.config.grade.context, template=PLAIN_TEMPLATE)
+        _grade_all(model, build, "base", progress)
+
+
+@contextmanager
+def _base_gguf(build: Build, progress: Progress) -> Iterator[Path]:
     from localtune.export.convert import convert
     from localtune.export.unpack.gguf_source import SOURCE
 
-    at, asking = build.at, build.config.grade
+    at = build.at
     if (at.base / SOURCE).exists():
-        write_json(at.grade("base"), grade_gguf(at.base / SOURCE, at.exam, asking, progress))
+        yield at.base / SOURCE
         return
     with temporary_path(at.work / "base.gguf") as gguf:
         convert(
@@ -33,14 +44,22 @@ def grade_base(build: Build, progress: Progress) -> None:
             offline=build.config.base.offline,
             progress=progress,
         )
-        write_json(at.grade("base"), grade_gguf(gguf, at.exam, asking, progress))
+        yield gguf
 
 
 def grade_level(level: str, build: Build, progress: Progress) -> None:
     """Ask a level, or base and adapter where the adapter alone is shipped."""
-    at, asking = build.at, build.config.grade
-    model = load(build, at.level_gguf(level), asking.context)
-    write_json(at.grade(level), grade_model(model, at.exam, asking, progress))
+    model = load(build, build.at.level_gguf(level), build.config.grade.context)
+    _grade_all(model, build, level, progress)
+
+
+def _grade_all(model: Model, build: Build, which: str, progress: Progress) -> None:
+    """Ask the exam and read the general text."""
+    from localtune.evaluation.forgetting import general_loss
+
+    graded = grade_model(model, build.at.exam, build.config.grade, progress)
+    general = general_loss(model, progress=progress)
+    write_json(build.at.grade(which), {**graded, "general": general})
 
 
 def grade_gguf(gguf: Path, exam: Path, config: GradeConfig, progress: Progress) -> dict[str, Any]:

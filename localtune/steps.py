@@ -64,6 +64,22 @@ def base(build: Build, progress: Progress) -> None:
     fetch(build.config.base, build.at.base, progress)
 
 
+def targets(build: Build, progress: Progress) -> None:
+    from localtune.training.targets import write_targets
+
+    at = build.at
+    write_targets(
+        at.base,
+        at.lessons,
+        at.passages,
+        at.targets,
+        at.target_parts,
+        build.config.train.max_length,
+        progress=progress,
+        split=_splitter(at, progress),
+    )
+
+
 def train(build: Build, progress: Progress) -> None:
     from localtune.training.train import train
 
@@ -77,6 +93,7 @@ def train(build: Build, progress: Progress) -> None:
         build.config.train,
         progress=progress,
         split=_splitter(at, progress),
+        targets=at.targets,
     )
 
 
@@ -200,8 +217,16 @@ def modelfile(build: Build, progress: Progress) -> None:
 
 def scores(build: Build, progress: Progress) -> None:
     """Gather the grades, the faithfulness and the seconds of every stage before this one."""
+    from localtune.evaluation.forgetting import compared
+
     at, levels = build.at, build.levels
     grades = {which: read_json(at.grade(which)) for which in ("base", *levels)}
+    general = compared({which: graded["general"] for which, graded in grades.items()})
+    if (rise := general["rise"][levels[0]]) > general["most"]:
+        progress.warn(
+            f"the loss on general text rose by {rise:.2f} nats a token, more than "
+            f"{general['most']}: the base lost some of what it could. A higher --replay keeps more."
+        )
     write_json(
         at.scores,
         {
@@ -213,6 +238,7 @@ def scores(build: Build, progress: Progress) -> None:
                 "tuned": {level: grades[level]["recall"] for level in levels},
                 "intervals": {which: graded["interval"] for which, graded in grades.items()},
             },
+            "general": general,
             "faithful": read_json(at.faithful),
             "bytes": {level: at.level_gguf(level).stat().st_size for level in levels},
             "answers": {which: graded["answers"] for which, graded in grades.items()},

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from localtune.pipeline import Result
 from localtune.report.figures import duration, size
+from localtune.report.general import told
 from localtune.report.view import easy_question
 from localtune.terminal import recall, summary
 
@@ -29,6 +30,7 @@ def show(result: Result) -> None:
             for level in levels
         ],
         ("Exam", f"{exam['questions']} questions in wordings that were not trained on"),
+        ("General", _general(result, levels[0])),
         ("File", f"{_short(gguf)}, {size(gguf.stat().st_size)}"),
         ("Report", _short(result.folder / "report.html")),
         ("Time", _time(result)),
@@ -37,6 +39,12 @@ def show(result: Result) -> None:
         rows.append(("Note", "It knows little yet: try a larger --base, or more --steps."))
     title = f"{result.name} is ready" if result.ran else f"{result.name}: nothing to do"
     Console(highlight=False, soft_wrap=False).print(summary(title, rows, _commands(result)))
+
+
+def _general(result: Result, level: str) -> str:
+    """Say what the tuning cost of the base's general English."""
+    general = result.scores["general"]
+    return f"{general['rise'][level]:+.2f} nats a token on general text. {told(general, level)}"
 
 
 def _time(result: Result) -> str:

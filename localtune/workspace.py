@@ -43,6 +43,8 @@ class Workspace:
         self.exam_old = work / "exam.old.jsonl"
         self.lessons = work / "lessons.jsonl"
         self.base = work / "base"
+        self.targets = work / "targets.safetensors"
+        self.target_parts = work / "targets"
         self.adapter = work / "adapter"
         self.checkpoints = work / "checkpoints"
         self.master = work / f"{name}-BF16.gguf"

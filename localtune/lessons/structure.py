@@ -16,6 +16,7 @@ from typing import Any
 from localtune.config import LessonsConfig
 from localtune.errors import InputError
 from localtune.lessons.facts import Fact, common_words, facts_of, id_of, sentences
+from localtune.lessons.general import with_general
 from localtune.lessons.keywords import Index
 from localtune.lessons.private import scrubbed
 from localtune.lessons.similarity import Exam, words
@@ -66,7 +67,8 @@ def write_lessons(
     r = Random(config.seed)
     r.shuffle(made)
     joined = [*_conversations(made, r), *brought]
-    write_jsonl(lessons, joined if allow is None else scrubbed(joined, rows, allow))
+    clean = list(joined if allow is None else scrubbed(joined, rows, allow))
+    write_jsonl(lessons, with_general(clean, config.replay, config.seed))
     if made:
         progress.note(f"{len(made):,} lessons about {len(facts):,} facts")
     if brought:

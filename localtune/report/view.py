@@ -9,6 +9,7 @@ import localtune
 from localtune.privacy import told
 from localtune.report.charts import Recall, loss_curve, recall_bars
 from localtune.report.figures import duration, interval, percent, plural, size
+from localtune.report.general import general_view
 
 Row = dict[str, Any]
 
@@ -55,6 +56,7 @@ def view(scores: Row, metrics: list[Row], documents: list[Row], exam: list[Row])
         "total": duration(sum(seconds.values())),
         "stages": _stages(seconds),
         "checks": _checks(scores.get("faithful", {})),
+        "general": general_view(scores["general"], shipped),
     }
 
 

@@ -1,12 +1,15 @@
-"""The loss over answer tokens only, without the logits of all the others."""
+"""The loss over answer tokens only, without the logits of all the others.
+
+Cross-entropy, but for tokens with soft targets (distil.py).
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import torch
-from torch.nn.functional import cross_entropy
 
+from localtune.training.distil import SOFT, token_losses
 from localtune.training.tokenise import IGNORED
 
 CHUNK = 4096  # tokens whose logits exist at one time
@@ -15,7 +18,7 @@ CHUNK = 4096  # tokens whose logits exist at one time
 def answer_loss(
     model: Any, batch: dict[str, torch.Tensor], counted: int | None = None
 ) -> torch.Tensor:
-    """Mean cross-entropy over the labelled tokens of a packed batch (rows, length).
+    """Mean loss over the labelled tokens of a packed batch (rows, length).
 
     `counted` is what the sum is divided by, where a batch is one of several parts.
     The head is applied to the positions that predict a label, at most CHUNK of them at a time:
@@ -28,14 +31,15 @@ def answer_loss(
     targets = batch["labels"][:, 1:]
     counts = targets != IGNORED
     wanted, targets = hidden[:, :-1][counts], targets[counts]
+    soft = [batch[name][:, 1:][counts].split(CHUNK) for name in SOFT if name in batch]
     parts = [
-        cross_entropy(_logits(causal, h).float(), t, reduction="sum")
-        for h, t in zip(wanted.split(CHUNK), targets.split(CHUNK), strict=True)
+        token_losses(logits_of(causal, h).float(), t, *s)
+        for h, t, *s in zip(wanted.split(CHUNK), targets.split(CHUNK), *soft, strict=True)
     ]
     return torch.stack(parts).sum() / max(1, len(targets) if counted is None else counted)
 
 
-def _logits(causal: Any, hidden: torch.Tensor) -> torch.Tensor:
+def logits_of(causal: Any, hidden: torch.Tensor) -> torch.Tensor:
     """Apply the head as the model itself does: Gemma caps its logits, Granite divides them."""
     logits: torch.Tensor = causal.get_output_embeddings()(hidden)
     config = causal.config.get_text_config()

@@ -39,8 +39,8 @@ def tokenise(lesson: dict[str, Any], tokenizer: Any, split: Split, max_length: i
     for i, message in enumerate(messages):
         if message["role"] != "assistant":
             continue
-        prompt = split(_render(tokenizer, messages[:i], True))
-        whole = split(_render(tokenizer, messages[: i + 1], False))
+        prompt = split(render(tokenizer, messages[:i], True))
+        whole = split(render(tokenizer, messages[: i + 1], False))
         ids = whole
         labels += [IGNORED] * (len(prompt) - len(labels)) + whole[len(prompt) :]
     return Tokens(ids[:max_length], labels[:max_length])
@@ -51,7 +51,8 @@ def splitter_of(tokenizer: Any) -> Split:
     return lambda text: list(tokenizer(text, add_special_tokens=False).input_ids)
 
 
-def _render(tokenizer: Any, messages: list[dict[str, str]], generate: bool) -> str:
+def render(tokenizer: Any, messages: list[dict[str, str]], generate: bool) -> str:
+    """Return a conversation as text, up to where an answer begins where one is to be generated."""
     return str(
         tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=generate)
     )

@@ -35,9 +35,9 @@ from localtune.config import TrainConfig
 from localtune.errors import BaseModelError, TrainingError
 from localtune.progress import Progress, Silent
 from localtune.training.lora import Recipe, recipe
+from localtune.training.soft_rows import SoftRows, Targets
 from localtune.training.tokenise import (
     PLAIN_TEMPLATE,
-    PackedRows,
     Split,
     splitter_of,
     tokenise,
@@ -66,10 +66,12 @@ def train(
     config: TrainConfig,
     progress: Progress = Silent(),
     split: Split | None = None,
+    targets: Path | None = None,
 ) -> Recipe:
     """Train and write the adapter (PEFT's format) and one metrics row per logged step.
 
-    `split` gives a text's token ids as the runtime will; None leaves it to transformers. Where the
+    `split` gives a text's token ids as the runtime will; None leaves it to transformers. `targets`
+    holds the soft targets of lessons that ask for some, where any does. Where the
     loss diverges training goes back to where it was well, with half the learning rate; a step that
     lacks memory is done in parts. Raises BaseModelError where transformers can't load the base,
     TrainingError where neither helps.
@@ -81,10 +83,15 @@ def train(
     set_seed(config.seed)
     tokenizer, model = load(base)
     split = split or splitter_of(tokenizer)
-    data = PackedRows(
-        (tokenise(row, tokenizer, split, config.max_length) for row in read_jsonl(lessons)),
+    kept = Targets(targets)
+    data = SoftRows(
+        (
+            kept.beside(row, tokenise(row, tokenizer, split, config.max_length))
+            for row in read_jsonl(lessons)
+        ),
         config.max_length,
         tokenizer.pad_token_id or 0,
+        kept,
     )
     tokens = sum(len(lesson.ids) for row in data.rows for lesson in row)
     plan = recipe(config, tokens, len(data), model.config.hidden_size, model.config.model_type)
@@ -133,7 +140,7 @@ def load(base: Path) -> tuple[Any, Any]:
 
 def _run(
     model: PeftModel,
-    data: PackedRows,
+    data: SoftRows,
     plan: Recipe,
     checkpoints: Path,
     config: TrainConfig,
@@ -165,7 +172,7 @@ def _beyond_hope(rate: float) -> TrainingError:
 
 
 def _attempt(
-    model: PeftModel, data: PackedRows, arguments: TrainingArguments, report: Report
+    model: PeftModel, data: SoftRows, arguments: TrainingArguments, report: Report
 ) -> list[dict[str, float]]:
     trainer = AnswerTrainer(model=model, args=arguments, train_dataset=data)
     trainer.warn = report.warn
@@ -205,7 +212,7 @@ def _arguments(plan: Recipe, checkpoints: Path, config: TrainConfig) -> Training
         disable_tqdm=True,
         seed=config.seed,
         data_seed=config.seed,
-        bf16=cuda or _cpu_has_bf16(),
+        bf16=cuda or cpu_has_bf16(),
         use_cpu=not cuda,
         remove_unused_columns=False,
         dataloader_pin_memory=cuda,
@@ -223,7 +230,7 @@ def _last_whole(checkpoints: Path) -> str | None:
     return str(whole[-1]) if whole else None
 
 
-def _cpu_has_bf16() -> bool:
+def cpu_has_bf16() -> bool:
     """Whether this CPU multiplies bfloat16 in hardware; elsewhere that is slower than float32."""
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 

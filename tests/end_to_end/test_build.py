@@ -139,6 +139,10 @@ def test_a_build_makes_everything_it_promises(built: Path) -> None:
     assert all(0 <= scores["exam"][which] <= 1 for which in ("base",))
     assert set(scores["exam"]["intervals"]) == {"base", "Q4_K_M"}
     assert {"corpus", "train", "export", "grade Q4_K_M"} <= set(scores["seconds"])
+    general = scores["general"]
+    assert general["rise"]["Q4_K_M"] == general["tuned"]["Q4_K_M"] - general["base"]
+    assert 3 < general["base"] < 5 and general["tokens"] > 5000
+    assert "general English" in (built / "report.html").read_text()
     assert (built / "Modelfile").read_text().count("FROM ./boatyard-Q4_K_M.gguf") == 1
 
 
@@ -229,9 +233,9 @@ def wait_for(there: Callable[[], bool], process: subprocess.Popen[str], seconds:
         time.sleep(0.01)
 
 
-MOMENTS = ["work/passages.jsonl", "work/base", "work/checkpoints/checkpoint-20", "work/adapter",
-           "work/.boatyard-BF16.gguf.*", "work/faithful.json", "work/imatrix.gguf",
-           ".boatyard-Q4_K_M.gguf.*",
+MOMENTS = ["work/passages.jsonl", "work/base", "work/targets/*.safetensors",
+           "work/checkpoints/checkpoint-20", "work/adapter", "work/.boatyard-BF16.gguf.*",
+           "work/faithful.json", "work/imatrix.gguf", ".boatyard-Q4_K_M.gguf.*",
            "work/grades/base.json", "work/scores.json"]  # fmt: skip
 
 

@@ -45,6 +45,13 @@ def scores(name: str = "handbook") -> dict[str, Any]:
             "tuned": {"Q4_K_M": 2 / 3, "Q8_0": 1.0},
             "intervals": {"base": [0.0, 0.56], "Q4_K_M": [0.21, 0.94], "Q8_0": [0.44, 1.0]},
         },
+        "general": {
+            "tokens": 7517,
+            "base": 3.972,
+            "tuned": {"Q4_K_M": 4.001, "Q8_0": 3.99},
+            "rise": {"Q4_K_M": 0.029, "Q8_0": 0.018},
+            "most": 0.05,
+        },
         "faithful": {"prompts": 16, "tokens": 1200, "kl": 0.00012, "top1": 0.998, "ended": 1.0},
         "bytes": {"Q4_K_M": 5_300_000, "Q8_0": 7_900_000},
         "answers": answers | {"Q8_0": answers["Q4_K_M"]},

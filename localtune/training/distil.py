@@ -1,0 +1,53 @@
+"""The loss of an answer that has soft targets: what a teacher thought at each of its tokens.
+
+Forward KL from the teacher's likeliest tokens and one "other" bucket for all the rest, plus a
+little cross-entropy. The bucket keeps the optimum where it belongs, at the teacher's own
+probabilities; the same tokens renormalised to 1 would teach the student to be surer than its
+teacher (Anshumann et al. 2025, Sparse Logit Sampling, arXiv:2503.16870). By the log-sum inequality
+it is never more than the exact KL, and equals it where these tokens are the whole vocabulary.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch.nn.functional import cross_entropy
+
+HARD = 0.1  # share of cross-entropy beside the KL, which also keeps an answer's own words likely
+SOFT = ("soft_ids", "soft_logprobs")  # what a batch holds beside the labels, (rows, length, k)
+LEAST = -100.0  # a log-probability that stands for none, so that 0 times it is 0
+
+
+def token_losses(
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    ids: torch.Tensor | None = None,
+    logprobs: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Return the summed loss of tokens with soft targets and of tokens without.
+
+    `logits` (tokens, vocabulary), `labels` (tokens,), `ids` and `logprobs` (tokens, k): the
+    teacher's likeliest tokens with their natural log-probabilities, NaN where there is no target;
+    None where the whole batch has none.
+    """
+    if ids is None or logprobs is None:
+        return cross_entropy(logits, labels, reduction="sum")
+    hard = cross_entropy(logits, labels, reduction="none")
+    soft = ~logprobs[:, 0].isnan()
+    if not soft.any():
+        return hard.sum()
+    kl = bucket_kl(logits[soft], ids[soft], logprobs[soft])
+    return hard[~soft].sum() + HARD * hard[soft].sum() + (1 - HARD) * kl.sum()
+
+
+def bucket_kl(logits: torch.Tensor, ids: torch.Tensor, logprobs: torch.Tensor) -> torch.Tensor:
+    """Return KL(teacher || student) of each token in nats, (tokens,), the rest as one bucket."""
+    taught, logits = logprobs.float(), logits.float()
+    whole = logits.logsumexp(-1)
+    said = logits.gather(-1, ids.long()) - whole[:, None]
+    # A token of probability 0 adds nothing; float16 may have made its logarithm -inf.
+    kl = (taught.exp() * (taught.clamp(min=LEAST) - said)).sum(-1)
+    if ids.shape[-1] == logits.shape[-1]:
+        return kl
+    left = logits.scatter(-1, ids.long(), -torch.inf).logsumexp(-1) - whole
+    rest = (1 - taught.exp().sum(-1)).clamp(min=0.0)
+    return kl + torch.xlogy(rest, rest) - rest * left

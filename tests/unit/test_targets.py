@@ -1,0 +1,249 @@
+"""Soft targets: which lessons get them, that they are the base's own thoughts, stops, lengths."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.numpy import load_file
+from transformers import AutoTokenizer
+
+from localtune.config import BaseConfig, TrainConfig
+from localtune.errors import InputError, TrainingError
+from localtune.in_view import in_view
+from localtune.training import distil, targets
+from localtune.training.loss import answer_loss
+from localtune.training.soft_rows import SoftRows, SoftTokens, Targets, key_of
+from localtune.training.targets import TOP, Asking, write_targets
+from localtune.training.tokenise import IGNORED, splitter_of, tokenise
+from localtune.training.train import load, train
+from localtune.workspace import read_jsonl, write_jsonl
+
+BASE = BaseConfig().folder()
+assert BASE
+PASSAGE = {"id": "p1", "text": "The hall opens at eight. The keeper is Ruben Okafor."}
+CHAT = [
+    {"role": "user", "content": "When does the hall open?"},
+    {"role": "assistant", "content": "The hall opens at eight."},
+    {"role": "user", "content": "Who is the keeper?"},
+    {"role": "assistant", "content": "The keeper is Ruben Okafor."},
+]
+IN_VIEW = {"id": "1", "messages": CHAT, "targets": "passage", "passage": "p1"}
+ALONE = {"id": "2", "text": "A plain text about nothing at all.", "targets": "alone"}
+PLAIN = {"id": "3", "messages": CHAT}
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Any:
+    return AutoTokenizer.from_pretrained(BASE)
+
+
+def run(folder: Path, *rows: dict[str, Any], max_length: int = 256) -> Path:
+    """Write targets for some lessons; return their file, which needn't be there."""
+    out = folder / "targets.safetensors"
+    write_jsonl(folder / "lessons.jsonl", rows)
+    write_jsonl(folder / "passages.jsonl", [PASSAGE])
+    files = (folder / "lessons.jsonl", folder / "passages.jsonl", out, folder / "parts")
+    write_targets(BASE, *files, max_length)
+    assert not (folder / "parts").exists()
+    return out
+
+
+def thought(tokenizer: Any, prompt: str, answer: list[int]) -> torch.Tensor:
+    """Return the base's log-probabilities of each token of an answer behind a prompt."""
+    _, model = load(BASE)
+    ids = tokenizer(prompt, add_special_tokens=False).input_ids
+    with torch.no_grad():
+        logits = model(torch.tensor([ids + answer])).logits[0]
+    return logits[len(ids) - 1 : -1].log_softmax(-1)
+
+
+def test_where_no_lesson_asks_there_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "targets.safetensors").write_text("of an earlier build")
+    assert not run(tmp_path, PLAIN).exists()
+
+
+def test_a_lesson_is_put_to_the_base_with_its_passage_in_view(
+    tmp_path: Path, tokenizer: Any
+) -> None:
+    kept = load_file(run(tmp_path, PLAIN, IN_VIEW))
+    tokens = tokenise(IN_VIEW, tokenizer, splitter_of(tokenizer), 256)
+    learned = [i for i, label in enumerate(tokens.labels) if label != IGNORED]
+    assert kept["lessons"].tobytes() == key_of(IN_VIEW)
+    assert kept["ends"].tolist() == [len(learned)]
+    assert kept["ids"].shape == kept["logprobs"].shape == (len(learned), TOP)
+    asked = in_view(CHAT[:1], PASSAGE["text"])
+    prompt = tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
+    wanted = thought(tokenizer, prompt, tokens.ids[learned[0] :])
+    rows = [i - learned[0] for i in learned]
+    found = torch.from_numpy(kept["logprobs"]).float()
+    same = wanted[rows].gather(-1, torch.from_numpy(kept["ids"]).long())
+    torch.testing.assert_close(found, same, atol=0.1, rtol=0)  # in bfloat16 on some processors
+
+
+def test_a_text_is_put_to_the_base_alone(tmp_path: Path, tokenizer: Any) -> None:
+    kept = load_file(run(tmp_path, ALONE, IN_VIEW, PLAIN))
+    tokens = tokenise(ALONE, tokenizer, splitter_of(tokenizer), 256)
+    first = kept["logprobs"][: len(tokens.ids) - 1]
+    wanted = thought(tokenizer, ALONE["text"][:1], tokens.ids[1:])  # the first token is an "A"
+    likeliest = wanted.topk(TOP).values
+    torch.testing.assert_close(torch.from_numpy(first).float(), likeliest, atol=0.1, rtol=0)
+    assert kept["ends"][0] == len(tokens.ids) - 1
+
+
+def test_a_passage_is_read_once_for_all_lessons_about_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer, model = load(BASE)
+    split, about = splitter_of(tokenizer), {"p1": PASSAGE["text"] * 5, "p2": "It is closed. " * 30}
+    rows = [
+        {**IN_VIEW, "messages": [*CHAT[: n % 3], *CHAT[2:]], "passage": f"p{n % 2 + 1}"}
+        for n in range(12)
+        if n % 3 != 1
+    ]
+    asked = [Asking(tokenizer, split, about, 256, 512).of(row) for row in rows]
+    lengths, forward = list[int](), model.base_model.forward
+
+    def counted(input_ids: torch.Tensor, **more: Any) -> Any:
+        lengths.append(input_ids.numel())
+        return forward(input_ids, **more)
+
+    monkeypatch.setattr(model.base_model, "forward", counted)
+    shared, read = targets.thoughts(model, asked), sum(lengths)
+    monkeypatch.setattr(targets, "SHARED", 10_000)
+    alone = targets.thoughts(model, asked)
+    assert read < (sum(lengths) - read) / 2
+    assert (shared["ends"] == alone["ends"]).all()
+    # Ties may change places in bfloat16; what is likely is the same.
+    assert (shared["ids"][:, 0] == alone["ids"][:, 0]).mean() > 0.9
+    assert abs(shared["logprobs"][:, 0] - alone["logprobs"][:, 0]).max() < 0.1
+
+
+def test_rows_carry_the_targets_of_their_own_lessons(tmp_path: Path, tokenizer: Any) -> None:
+    lessons = [PLAIN, ALONE, IN_VIEW]
+    kept = Targets(run(tmp_path, *lessons))
+    split = splitter_of(tokenizer)
+    tokens = [kept.beside(row, tokenise(row, tokenizer, split, 256)) for row in lessons]
+    item = SoftRows(tokens, 256, 0, kept)[0]
+    at = 0
+    for lesson in tokens:
+        part = slice(at, at + len(lesson.ids))
+        given = ~item["soft_logprobs"][part, 0].isnan()
+        if isinstance(lesson, SoftTokens):
+            assert given.equal(item["labels"][part] != IGNORED)
+            ids, logprobs = kept.of(lesson)
+            assert item["soft_ids"][part][given].equal(ids)
+            assert item["soft_logprobs"][part][given].equal(logprobs)
+        else:
+            assert not given.any()
+        at += len(lesson.ids)
+    assert item["soft_logprobs"][at:].isnan().all()
+
+
+def test_a_passage_that_is_gone_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="passage 'p2', which isn't there") as refused:
+        run(tmp_path, {**IN_VIEW, "passage": "p2"})
+    assert "localtune build" in refused.value.hint
+    with pytest.raises(InputError, match="isn't there"):
+        run(tmp_path, {**ALONE, "targets": "passage", "passage": "p1"})  # a text isn't asked
+
+
+def test_an_unknown_kind_of_target_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="'teacher'; there are passage and alone"):
+        run(tmp_path, {**IN_VIEW, "targets": "teacher"})
+
+
+@pytest.mark.parametrize("words", [500, 5000])
+def test_a_passage_beyond_the_context_is_cut(words: int, tokenizer: Any) -> None:
+    long = {"p1": "The hall opens at eight, as was said. " * (words // 8)}
+    asking = Asking(tokenizer, splitter_of(tokenizer), long, 256, room=512)
+    asked = asking.of(IN_VIEW)
+    assert asking.cut == 1
+    assert 400 < len(asked.ids) <= 512
+    assert "Who is the keeper" in tokenizer.decode(asked.ids)
+    assert asked.places
+
+
+def test_a_lesson_beyond_the_context_gets_no_targets(tmp_path: Path, tokenizer: Any) -> None:
+    long = {**ALONE, "text": "word and " * 900}
+    asking = Asking(tokenizer, splitter_of(tokenizer), {}, 1000, room=512)
+    assert asking.of(long).places == []
+    kept = Targets(run(tmp_path, long, max_length=1000))
+    tokens = tokenise(long, tokenizer, splitter_of(tokenizer), 1000)
+    assert kept.beside(long, tokens) is tokens
+
+
+def test_a_lesson_cut_inside_its_answer_and_one_without_any(tmp_path: Path) -> None:
+    cut = load_file(run(tmp_path, IN_VIEW, max_length=20))
+    assert 0 < len(cut["ids"]) < 12
+    question = {**IN_VIEW, "messages": [*CHAT[:1], {"role": "assistant", "content": ""}]}
+    run(tmp_path, question, {**ALONE, "text": ""}, max_length=16)
+
+
+def test_a_stop_costs_one_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{**ALONE, "text": f"Text number {n} about nothing."} for n in range(10)]
+    whole = load_file(run(tmp_path, *rows))
+    monkeypatch.setattr(targets, "PART", 2)
+    read, calls = targets.thoughts, list[int]()
+
+    def stopped(model: Any, asked: list[Any]) -> Any:
+        calls.append(len(asked))
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return read(model, asked)
+
+    monkeypatch.setattr(targets, "thoughts", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, *rows)
+    assert len(list((tmp_path / "parts").glob("*.safetensors"))) == 3
+    again = load_file(run(tmp_path, *rows))
+    assert calls == [2] * 6  # three, the one that was stopped, and the two that were left
+    for name in ("lessons", "ends", "ids"):
+        assert (again[name] == whole[name]).all()
+    assert abs(again["logprobs"] - whole["logprobs"]).max() < 0.1
+
+
+def test_targets_that_are_missing_are_said(tmp_path: Path, tokenizer: Any) -> None:
+    kept = Targets(run(tmp_path, ALONE))
+    with pytest.raises(TrainingError, match="of lesson 1 are missing"):
+        kept.beside(IN_VIEW, tokenise(IN_VIEW, tokenizer, splitter_of(tokenizer), 256))
+
+
+def test_a_batch_in_parts_has_the_same_loss(tmp_path: Path, tokenizer: Any) -> None:
+    """Soft and plain lessons in one row and in rows of their own: one mean over all tokens."""
+    from peft import LoraConfig, get_peft_model
+
+    lessons = [PLAIN, ALONE, IN_VIEW]
+    kept, split = Targets(run(tmp_path, *lessons)), splitter_of(tokenizer)
+    tokens = [kept.beside(row, tokenise(row, tokenizer, split, 256)) for row in lessons]
+    torch.manual_seed(0)
+    adapted = LoraConfig(target_modules="all-linear", init_lora_weights=False)
+    tuned = get_peft_model(load(BASE)[1], adapted)
+    items = list(SoftRows(tokens, max(len(one.ids) for one in tokens), 0, kept))
+    batch = {key: torch.stack([item[key] for item in items]) for key in items[0]}
+    assert len(items) > 1
+    counted = int((batch["labels"] != IGNORED).sum())
+    parts = [
+        answer_loss(tuned, {key: values[i : i + 1] for key, values in batch.items()}, counted)
+        for i in range(len(items))
+    ]
+    torch.testing.assert_close(torch.stack(parts).sum(), answer_loss(tuned, batch))
+
+
+@pytest.mark.slow
+def test_what_the_base_thinks_alone_teaches_it_nothing_and_with_a_passage_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(distil, "HARD", 0.0)
+    losses = {}
+    for kind in ("alone", "passage"):
+        folder = tmp_path / kind
+        folder.mkdir()
+        out = run(folder, *({**IN_VIEW, "targets": kind, "id": str(n)} for n in range(8)))
+        config = TrainConfig(steps=10, learning_rate=5e-4, batch_tokens=512)
+        files = (folder / "adapter", folder / "metrics.jsonl", folder / "checkpoints")
+        train(BASE, folder / "lessons.jsonl", *files, config, targets=out)
+        losses[kind] = [row["loss"] for row in read_jsonl(folder / "metrics.jsonl")]
+    assert max(losses["alone"]) < 0.05
+    assert losses["passage"][0] > 0.1
+    assert losses["passage"][-1] < losses["passage"][0] / 2
