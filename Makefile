@@ -10,6 +10,8 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.14 pyth
 	&& echo $$python && break; done)
 # Only the library and its Python binding: no image models.
 export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
+# Tests run on every core, one thread each; what a test starts decides for itself.
+CORES := -n logical --maxprocesses 4
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .PHONY: help setup demo test quick lint clean
@@ -35,11 +37,13 @@ demo: setup ## build a model from examples/handbook and ask it a question
 	$(BIN)/localtune build examples/handbook --base tiny --out build/handbook
 	$(BIN)/localtune ask build/handbook "Where is lost property kept?"
 
+test quick: export OMP_NUM_THREADS := 1
+
 test: setup ## run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(CORES) --dist loadfile
 
 quick: setup ## run the unit tests that train nothing (under a minute)
-	$(BIN)/python -m pytest -m "not slow" tests/unit
+	$(BIN)/python -m pytest $(CORES) --dist worksteal -m "not slow" tests/unit
 
 lint: setup ## check format, lint and types
 	$(BIN)/ruff format --check .
