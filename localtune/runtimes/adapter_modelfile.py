@@ -10,12 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from localtune.errors import RuntimeFileError
+from localtune.runtimes.chosen_template import GoTemplate, choose
 from localtune.runtimes.header import Header
 from localtune.runtimes.llama import read_header
-from localtune.runtimes.modelfile import EXACT, SETTINGS, TEMPLATE, lines_of, text_of
+from localtune.runtimes.modelfile import EXACT, SETTINGS, lines_of, text_of
 from localtune.runtimes.modelfile_grammar import Command
-from localtune.runtimes.pieces import Pieces
-from localtune.runtimes.template import derive
 from localtune.workspace import write_text
 
 TRAINED = "# The chat template that the adapter was trained with, which isn't the base's own."
@@ -63,27 +62,26 @@ def _upon_a_file(
 ) -> str:
     header = replace(read_header(base), name=adapter.stem.removesuffix("-adapter"))
     own = template is not None and template != header.template
-    pieces = _pieces(replace(header, template=template or header.template), own)
-    text = text_of(
+    chosen = _chosen(replace(header, template=template or header.template), own)
+    return text_of(
         [
             f"# ollama create {header.name} -f Modelfile",
             Command("FROM", name or _named(base, modelfile)),
             Command("ADAPTER", _named(adapter, modelfile)),
-            *lines_of(header, pieces, exact=True),
+            *lines_of(header, chosen, exact=True),
         ]
     )
-    return text.replace(TEMPLATE, TRAINED, 1) if own else text
 
 
-def _pieces(header: Header, own: bool) -> Pieces | None:
-    pieces = derive(header.template, header.bos, header.eos)
-    if own and pieces is None:
+def _chosen(header: Header, own: bool) -> GoTemplate | None:
+    found = choose(header)
+    if own and found is None:
         raise RuntimeFileError(
             "The adapter was trained with a chat template that the base's GGUF doesn't hold and "
             "that does more than a Go template can be derived for.",
             "Export it merged into its base instead, which holds the template.",
         )
-    return pieces
+    return replace(found, about=TRAINED) if own and found else found
 
 
 def _named(file: Path, modelfile: Path) -> str:

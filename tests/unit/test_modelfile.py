@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from localtune.config import PLAIN_TEMPLATE
 from localtune.errors import RuntimeFileError
 from localtune.runtimes.chat import render
+from localtune.runtimes.chosen_template import choose
 from localtune.runtimes.go_template import go_template
 from localtune.runtimes.header import Header
 from localtune.runtimes.llama import Model, read_header
@@ -166,6 +167,11 @@ def test_a_base_without_a_chat_template_goes_on_with_a_text() -> None:
     assert Command("TEMPLATE", "{{ .Prompt }}") in parse(text(header("")))
 
 
+def test_nothing_is_said_of_ends_where_there_are_none() -> None:
+    written = text(Header("m", "", "", "", False, 0))
+    assert "ends" not in written and "PARAMETER stop" not in written
+
+
 def test_a_stop_that_cant_be_written_is_left_out() -> None:
     assert stops(Header("m", "", "", 'end"', False, 0), None) == ['end"']
     assert stops(Header("m", "", "", "end\u00a0.", False, 0), None) == []
@@ -174,7 +180,7 @@ def test_a_stop_that_cant_be_written_is_left_out() -> None:
 def test_stops_are_the_ends_that_the_template_knows() -> None:
     ends = ("<|endoftext|>", "<|im_end|>", "<|file_sep|>")
     asked = replace(header(CHATML), ends=ends)
-    assert stops(asked, derive(CHATML, "", "</s>")) == ["</s>", "<|im_end|>"]
+    assert stops(asked, choose(asked)) == ["</s>", "<|im_end|>"]
 
 
 ROUND_TRIP = st.text(
