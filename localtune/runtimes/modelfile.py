@@ -31,6 +31,8 @@ NO_TEMPLATE = """\
 # Ollama renders it from there since 0.30."""
 NO_CHAT = """\
 # The model has no chat template: it goes on with a text, and doesn't answer."""
+EMBEDS = """\
+# The model makes embeddings and answers nothing: ask it at /api/embed."""
 MISTAKEN = """\
 # Should Ollama take it for one that it knows, prompts differ; `ollama show --template` shows it."""
 SETTINGS = """\
@@ -68,12 +70,12 @@ def text_of_header(
     header: Header, gguf: Path, made: str, licence: str, *, exact: bool = False
 ) -> str:
     """Return the Modelfile of a GGUF with such a header, as `modelfile_text` does."""
-    found = choose(header)
+    found = None if header.embeds else choose(header)
     lines = [
         *_made(header, made),
         Command("FROM", f"./{gguf.name}"),
         *lines_of(header, found, exact=exact),
-        *_licence(header, licence),
+        *licence_lines(header, licence),
     ]
     return text_of(lines)
 
@@ -86,6 +88,8 @@ def text_of(lines: Sequence[Line]) -> str:
 
 def lines_of(header: Header, template: GoTemplate | None, *, exact: bool) -> list[Line]:
     """Return what a Modelfile says besides what it is FROM: template, stops and parameters."""
+    if header.embeds:
+        return [EMBEDS, *_context(header)]
     ends: list[Line] = [Command("PARAMETER", end, "stop") for end in stops(header, template)]
     return [
         *_template(template, header),
@@ -93,8 +97,12 @@ def lines_of(header: Header, template: GoTemplate | None, *, exact: bool) -> lis
         *ends,
         *_settings(header, exact),
         "# Tokens of question, conversation and answer together.",
-        Command("PARAMETER", str(context_of(header)), "num_ctx"),
+        *_context(header),
     ]
+
+
+def _context(header: Header) -> list[Line]:
+    return [Command("PARAMETER", str(context_of(header)), "num_ctx")]
 
 
 def _settings(header: Header, exact: bool) -> list[Line]:
@@ -151,7 +159,7 @@ def stops(header: Header, template: GoTemplate | None) -> list[str]:
     return [text for text in texts if text and holds(text)]
 
 
-def _licence(header: Header, licence: str) -> list[Line]:
+def licence_lines(header: Header, licence: str) -> list[Line]:
     """Return the text of a licence, where there is none, or none that can stand here, its name."""
     named = [header.metadata.get(key, "") for key in ("license", "license.name", "license.link")]
     name = ", ".join(dict.fromkeys(part for part in named if part))
