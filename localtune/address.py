@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import errno
-import ipaddress
 import socket
 from typing import Any
 
 from localtune.errors import ConfigError
-
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # and where this machine itself finds it
+from localtune.loopback import NEAR, leads_back
 
 
 def check_free(host: str, port: int) -> None:
@@ -26,12 +24,12 @@ def check_free(host: str, port: int) -> None:
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches a host. Raises ConfigError where there is no such host."""
     found = (str(address[0]).partition("%")[0] for *_, address in _resolved(host, 0))
-    return all(ipaddress.ip_address(address).is_loopback for address in found)
+    return all(map(leads_back, found))
 
 
 def local_url(host: str, port: int) -> str:
     """Return the URL by which this machine reaches a server that listens at a host and port."""
-    near = EVERYWHERE.get(host, host)
+    near = NEAR.get(host, host)
     return f"http://[{near}]:{port}" if ":" in near else f"http://{near}:{port}"
 
 

@@ -17,10 +17,10 @@ from localtune.levels import quantize_file
 from localtune.opening import open_build
 from localtune.pipeline import check_before, requantize, run_some, standings
 from localtune.progress import Progress
-from localtune.report import templates_folder
 from localtune.report.charts import standalone
 from localtune.report.ladder import ladder_chart
 from localtune.steps import Build, imatrix_of, make_level
+from localtune.template_files import templates_folder
 from localtune.workspace import (
     no_room_is_an_error,
     temporary_path,

@@ -76,14 +76,14 @@ def comment_for(base: Path, template: str | None) -> str:
 
     Nothing where a Go template does the same, or where another converter writes the file.
     """
+    from localtune.runtimes.chosen_template import choose
     from localtune.runtimes.modelfile import UNLIKE
-    from localtune.runtimes.template import derive
 
     try:
         header = header_of(base, template)
     except UnsupportedError:
         return ""
-    return "" if derive(header.template, header.bos, header.eos) else UNLIKE
+    return "" if choose(header) else UNLIKE
 
 
 def made_from(build: Build) -> str:

@@ -12,6 +12,7 @@ from localtune.config import BuildConfig, CorpusConfig
 from localtune.configfile import from_dict
 from localtune.errors import ConfigError, InputError
 from localtune.progress import Progress
+from localtune.runtimes.modelfile_grammar import parse
 from localtune.steps import ADAPTER, Build
 from localtune.workspace import Workspace, no_room_is_an_error, read_json, read_jsonl
 
@@ -148,7 +149,10 @@ def open_build(folder: Path) -> Build:
 
 
 def shipped(build: Build, level: str = "") -> Path:
-    """Return a level's GGUF: the named one, else the one the Modelfile points to. InputError."""
+    """Return a level's GGUF: the named one, else the one the Modelfile points to.
+
+    Raises InputError, and RuntimeFileError for a Modelfile that can't be read.
+    """
     if build.config.export.adapter_only and not level:
         level = ADAPTER
     if level == ADAPTER:
@@ -166,10 +170,9 @@ def shipped(build: Build, level: str = "") -> Path:
 
 
 def _from_modelfile(modelfile: Path) -> Path:
-    lines = (
-        modelfile.read_text(encoding="utf-8", errors="replace").splitlines()
-        if modelfile.exists()
-        else []
-    )
-    named = [line.split(None, 1)[1].strip('" ') for line in lines if line.startswith("FROM ")]
+    """Return the file behind the first FROM, the Modelfile itself where there is none."""
+    if not modelfile.exists():
+        return modelfile
+    commands = parse(modelfile.read_text(encoding="utf-8", errors="replace"))
+    named = [command.value for command in commands if command.name == "FROM"]
     return modelfile.parent / named[0] if named else modelfile

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import http.client
 import importlib.util
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -27,6 +29,7 @@ KEY = "LOCALTUNE_API_KEY"
 LONGEST_CONTEXT = 4096  # tokens, where none are asked for: more costs memory that few need
 PATIENCE = 10  # seconds a server is given to end by itself
 UNUSUAL = re.compile(r'[^!-~]|[,"]')  # llama-server takes a list of keys, with quotation marks
+DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 TOLD = 3  # lines of a failed server's output that a person is told
 
 
@@ -61,7 +64,11 @@ def serve(folder: Path, level: str, asked: Serving, say: Callable[[str], None]) 
             f"Warning: everyone who reaches {asked.host} can ask this model: no key is set ({KEY})."
         )
     server = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment(asked.key)
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment(asked.key),
+        preexec_fn=_bound_to(os.getpid()),
     )
     try:
         heard = _Output(server)
@@ -218,3 +225,20 @@ def _end(server: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         server.kill()
         server.wait()
+
+
+def _bound_to(parent: int) -> Callable[[], None] | None:
+    """Return what makes a new process end when this one is killed with no time to end it.
+
+    Linux knows how; elsewhere a server stays, and None is returned.
+    """
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl  # looked up here, as little is safe between fork and exec
+
+    def bind() -> None:
+        prctl(DEATH_SIGNAL, signal.SIGTERM)
+        if os.getppid() != parent:  # it was killed before that
+            os._exit(1)
+
+    return bind

@@ -88,13 +88,17 @@ def verify(build: Build, progress: Progress) -> None:
 def modelfile(build: Build, progress: Progress) -> None:
     """Write FROM the base, as Ollama or as the disk names it, and ADAPTER."""
     from localtune.export.vocabulary import chat_template
+    from localtune.modelfiles import licence_of
     from localtune.runtimes.adapter_modelfile import write_adapter_modelfile
 
     at, name = build.at, build.config.base.in_ollama()
     template = chat_template(at.adapter)
     base = base_gguf(build)
     write_adapter_modelfile(
-        at.level_gguf(ADAPTER), at.modelfile, base, template=template, name=name
+        *(at.level_gguf(ADAPTER), at.modelfile, base),
+        template=template,
+        name=name,
+        licence=licence_of(at.base),
     )
     if name and (system := _system(name)):
         progress.warn(

@@ -12,11 +12,10 @@ from typing import Any
 from localtune.progress import Progress, Silent
 from localtune.report.ladder import ladder_view
 from localtune.report.view import view
+from localtune.template_files import templates_folder
 from localtune.workspace import read_json, read_jsonl, write_text
 
-__all__ = ["templates_folder", "write_report"]
-
-_PACKAGE = Path(__file__).parents[1]
+__all__ = ["write_report"]
 
 
 def write_report(
@@ -45,12 +44,6 @@ def write_report(
     write_text(report_html, _render("report.html", shown))
     write_text(card, _render("model-card.md", shown))
     progress.note(f"{report_html.name} and {card.name}")
-
-
-def templates_folder() -> Path:
-    """Return where the templates lie: in the package of a wheel, beside it in a checkout."""
-    packed = _PACKAGE / "templates"
-    return packed if packed.is_dir() else _PACKAGE.parent / "templates"
 
 
 def _render(template: str, shown: dict[str, object]) -> str:

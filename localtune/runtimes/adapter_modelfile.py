@@ -10,16 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from localtune.errors import RuntimeFileError
+from localtune.runtimes.chosen_template import GoTemplate, choose
 from localtune.runtimes.header import Header
 from localtune.runtimes.llama import read_header
-from localtune.runtimes.modelfile import EXACT, SETTINGS, TEMPLATE, lines_of, text_of
+from localtune.runtimes.modelfile import EXACT, SETTINGS, licence_lines, lines_of, text_of
 from localtune.runtimes.modelfile_grammar import Command
-from localtune.runtimes.pieces import Pieces
-from localtune.runtimes.template import derive
 from localtune.workspace import write_text
 
 TRAINED = "# The chat template that the adapter was trained with, which isn't the base's own."
-INHERITED = "# Template, stops and context are those of the base in Ollama."
+INHERITED = "# Template, stops, context and licence are those of the base in Ollama."
+# server/create.go: layers of a model that is named are kept, and a LICENSE comes on top of them.
+LICENSED = "# The licence is that of the base in Ollama, as is every setting that isn't named here."
 
 
 def write_adapter_modelfile(
@@ -29,19 +30,21 @@ def write_adapter_modelfile(
     *,
     template: str | None = None,
     name: str = "",
+    licence: str = "",
 ) -> None:
     """Write the Modelfile of a GGUF adapter.
 
     `base` is a GGUF, or the name of a model in Ollama, which keeps its own chat template and stops.
     `template` is the Jinja that the adapter was trained with, where it isn't that of the GGUF;
-    `name` is what Ollama calls the GGUF, where it has it: the file isn't stored a second time.
+    `name` is what Ollama calls the GGUF, where it has it: the file isn't stored a second time, and
+    the licence that it has there counts; else that is the text `licence`.
     Raises RuntimeFileError for a GGUF that can't be read, and for such a template where no Go
     template can be derived from it.
     """
     if isinstance(base, str):
         text = _upon_a_name(adapter, modelfile, base)
     else:
-        text = _upon_a_file(adapter, modelfile, base, template, name)
+        text = _upon_a_file(adapter, modelfile, base, template, name, licence)
     write_text(modelfile, text)
 
 
@@ -59,31 +62,31 @@ def _upon_a_name(adapter: Path, modelfile: Path, base: str) -> str:
 
 
 def _upon_a_file(
-    adapter: Path, modelfile: Path, base: Path, template: str | None, name: str
+    adapter: Path, modelfile: Path, base: Path, template: str | None, name: str, licence: str
 ) -> str:
     header = replace(read_header(base), name=adapter.stem.removesuffix("-adapter"))
     own = template is not None and template != header.template
-    pieces = _pieces(replace(header, template=template or header.template), own)
-    text = text_of(
+    chosen = _chosen(replace(header, template=template or header.template), own)
+    return text_of(
         [
             f"# ollama create {header.name} -f Modelfile",
             Command("FROM", name or _named(base, modelfile)),
             Command("ADAPTER", _named(adapter, modelfile)),
-            *lines_of(header, pieces, exact=True),
+            *lines_of(header, chosen, exact=True),
+            *([LICENSED] if name else licence_lines(header, licence)),
         ]
     )
-    return text.replace(TEMPLATE, TRAINED, 1) if own else text
 
 
-def _pieces(header: Header, own: bool) -> Pieces | None:
-    pieces = derive(header.template, header.bos, header.eos)
-    if own and pieces is None:
+def _chosen(header: Header, own: bool) -> GoTemplate | None:
+    found = choose(header)
+    if own and found is None:
         raise RuntimeFileError(
             "The adapter was trained with a chat template that the base's GGUF doesn't hold and "
             "that does more than a Go template can be derived for.",
             "Export it merged into its base instead, which holds the template.",
         )
-    return pieces
+    return replace(found, about=TRAINED) if own and found else found
 
 
 def _named(file: Path, modelfile: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NoReturn
 
@@ -34,18 +35,23 @@ class Generation(Extension):
 
 def render(
     template: str,
-    messages: list[Message],
+    messages: Sequence[Mapping[str, Any]],
     bos: str,
     eos: str,
     ask: bool = True,
     day: datetime.datetime | None = None,
+    tools: Sequence[Mapping[str, Any]] = (),
+    thinks: bool | None = None,
 ) -> str:
     """Render messages; with `ask` the prompt ends where the assistant's answer begins.
 
-    `day` is today where it isn't given. Raises RuntimeFileError.
+    `day` is today where it isn't given. `thinks` is whether to think before an answer, None for
+    what the template does by itself; it has one of two names there. Raises RuntimeFileError.
     """
     today = (day or datetime.datetime.now()).strftime
     said: dict[str, Any] = {"messages": messages, "bos_token": bos, "eos_token": eos}
+    said |= {"tools": tools} if tools else {}
+    said |= {} if thinks is None else {"enable_thinking": thinks, "thinking": thinks}
     try:
         made = _compiled(template)
         return made.render(**said, add_generation_prompt=ask, strftime_now=today)

@@ -54,9 +54,9 @@ def go_template(pieces: Pieces, without: str = "") -> str:
     each = "$i, $_ := .Messages" if "$i" in inside else ".Messages"
     return (
         "".join(_definition(name, *pair) for pair, name in trims.items())
-        + _text(turns.start)
+        + literal(turns.start)
         + ('{{ $before := "" }}' if turns.odd else "")
-        + f"{{{{ range {each} }}}}{inside}{{{{ end }}}}{_text(turns.ask)}"
+        + f"{{{{ range {each} }}}}{inside}{{{{ end }}}}{literal(turns.ask)}"
     )
 
 
@@ -76,7 +76,7 @@ def _system(between: dict[Pair, str], skips_empty: bool) -> str:
     for role in ("", "assistant"):
         if between.pop((role, "system"), None) != between[role, "user"]:
             raise ValueError(f"a system message stands otherwise behind {role!r}")
-    behind = _text(between.pop(("system", "user")))
+    behind = literal(between.pop(("system", "user")))
     there = "$.System" if skips_empty else '(eq (index $.Messages 0).Role "system")'
     last = f"{{{{ if and {there} (eq (len (slice $.Messages $i)) 1) }}}}"
     return f"{last}{{{{ $.System }}}}{behind}{{{{ end }}}}"
@@ -93,7 +93,7 @@ def _if_shown(pieces: Pieces, inside: str) -> str:
 
 def _message(role: str, turns: Turns, trim: str | None, system: str) -> str:
     content = f'{{{{ template "{trim}" .Content }}}}' if trim else "{{ .Content }}"
-    before, after = _before(role, turns), _text(turns.after[role])
+    before, after = _before(role, turns), literal(turns.after[role])
     before += system if role == "user" else ""
     is_it = f'eq .Role "{role}"'
     if LATER in turns.before and role in ("system", LATER):
@@ -107,17 +107,17 @@ def _before(role: str, turns: Turns) -> str:
     odd = {other: text for (other, mine), text in turns.odd.items() if mine == role}
     if odd and all(text.endswith(usual) for text in odd.values()):
         odd = {other: text.removesuffix(usual) for other, text in odd.items()}
-        return _choice(odd, "") + _text(usual)
+        return _choice(odd, "") + literal(usual)
     return _choice(odd, usual)
 
 
 def _choice(odd: dict[str, str], usual: str) -> str:
-    cases = [f'if eq $before "{other}" }}}}{_text(text)}' for other, text in odd.items()]
+    cases = [f'if eq $before "{other}" }}}}{literal(text)}' for other, text in odd.items()]
     if not cases:
-        return _text(usual)
+        return literal(usual)
     if [*odd.values()] == [""]:
-        return f'{{{{ if ne $before "{next(iter(odd))}" }}}}{_text(usual)}{{{{ end }}}}'
-    otherwise = f"{{{{ else }}}}{_text(usual)}" if usual else ""
+        return f'{{{{ if ne $before "{next(iter(odd))}" }}}}{literal(usual)}{{{{ end }}}}'
+    otherwise = f"{{{{ else }}}}{literal(usual)}" if usual else ""
     return "{{ " + "{{ else ".join(cases) + otherwise + "{{ end }}"
 
 
@@ -149,7 +149,7 @@ def _listed(characters: Sequence[str]) -> str:
     return " ".join(f'"{char}"' for char in escaped)
 
 
-def _text(text: str) -> str:
+def literal(text: str) -> str:
     """Return a text as it stands in a template: what would be read otherwise as a Go string."""
     return ODD.sub(lambda found: _as_it_stands(found[0], found.end() == len(text)), text)
 

@@ -16,6 +16,7 @@ from localtune.runtimes.vocabulary import piece
 class Header:
     """What a GGUF says about asking it. `context` is the longest it was trained on, in tokens.
 
+    `embeds` says that it makes vectors of texts and answers nothing: Ollama goes by the same key.
     `ends` are the tokens that end an answer, as text, `metadata` what it says of its making: the
     values of general.*, by the rest of the key.
     """
@@ -28,6 +29,7 @@ class Header:
     context: int
     parameters: int = 0
     ends: tuple[str, ...] = ()
+    embeds: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -41,6 +43,7 @@ def header_of(model: Any) -> Header:
         eos=_special(model, "eos"),
         adds_bos=llama_cpp.llama_vocab_get_add_bos(llama_cpp.llama_model_get_vocab(model)),
         context=int(_value(model, f"{family}.context_length") or 0),
+        embeds=bool(_value(model, f"{family}.pooling_type")),
         parameters=llama_cpp.llama_model_n_params(model),
         metadata=dict(_general(model)),
     )

@@ -29,6 +29,8 @@ from localtune.runtimes.vocabulary import Vocabulary
 
 ERROR = 4  # ggml_log_level
 SMALL = 100_000_000  # parameters
+CUT = ("file bounds", "failed to read")  # in what llama.cpp says of a file that ends too soon
+AGAIN = "Fetch or copy it again, to its end; a file that a build made is made anew by that build."
 NO_MEMORY = "Close other programs and try again; it may lack memory."
 _complaints: deque[str] = deque(maxlen=20)
 
@@ -202,14 +204,17 @@ def _load(gguf: Path, vocabulary_only: bool = False) -> Any:
             is_gguf = file.read(4) == b"GGUF"
     except OSError as error:
         raise RuntimeFileError(
-            f"{gguf} can't be read: {error.strerror}.", "Run `localtune build` again."
+            f"{gguf} can't be read: {error.strerror}.",
+            "Give a GGUF that is there and yours to read.",
         ) from error
     _complaints.clear()
     settings = llama_cpp.llama_model_default_params()
     settings.vocab_only = vocabulary_only
     model = llama_cpp.llama_model_load_from_file(os.fsencode(gguf), settings) if is_gguf else None
     if not model:
-        raise _failed(f"{gguf} is not a GGUF that llama.cpp can load")
+        cut = any(sign in text for text in _complaints for sign in CUT)
+        what = "is cut short or damaged" if cut else "is not a GGUF that llama.cpp can load"
+        raise _failed(f"{gguf} {what}", AGAIN)
     return model
 
 
@@ -245,7 +250,8 @@ def _free(model: Any, context: Any, batch: Any) -> None:
 
 
 def _failed(what: str, hint: str = "Run `localtune build` again.") -> RuntimeFileError:
-    why = f" ({_complaints[-1]})" if _complaints else ""
+    # The first of its complaints says why, those that follow that it failed.
+    why = f" ({_complaints[0].rpartition('error loading model: ')[2]})" if _complaints else ""
     return RuntimeFileError(f"{what}{why}.", hint)
 
 

@@ -8,16 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from localtune.runtimes.go_template import go_template
+from localtune.runtimes.chosen_template import GoTemplate, choose
+from localtune.runtimes.create_request import OWN_TEMPLATE
 from localtune.runtimes.header import Header
 from localtune.runtimes.llama import read_header
 from localtune.runtimes.modelfile_grammar import Command, held, holds, write
-from localtune.runtimes.pieces import Pieces
-from localtune.runtimes.template import derive
 from localtune.workspace import write_text
 
 LONGEST_CONTEXT = 4096  # what Ollama gives a model on a machine without a large GPU
-NATIVE = "0.30.0"  # the first Ollama that renders the GGUF's own chat template
+NATIVE = ".".join(map(str, OWN_TEMPLATE))
 # Ollama compares a chat template with those it knows, by edit distance, and below 100 puts a Go
 # template of its own in its place (template/template.go, Named). Nothing is near a long comment.
 UNLIKE = (
@@ -32,12 +31,10 @@ NO_TEMPLATE = """\
 # Ollama renders it from there since 0.30."""
 NO_CHAT = """\
 # The model has no chat template: it goes on with a text, and doesn't answer."""
+EMBEDS = """\
+# The model makes embeddings and answers nothing: ask it at /api/embed."""
 MISTAKEN = """\
 # Should Ollama take it for one that it knows, prompts differ; `ollama show --template` shows it."""
-TEMPLATE = """\
-# For Ollama before 0.30; a later one may render the chat template in the GGUF. Both are alike."""
-THOUGHTS = """\
-# But for one thing: thoughts between <think> and </think> in earlier answers stay."""
 SETTINGS = """\
 # Always the likeliest word, none made less likely for having been said: as the exam was asked."""
 # general.sampling.* of a GGUF -> Ollama's name. Ollama has other defaults than llama.cpp.
@@ -73,12 +70,12 @@ def text_of_header(
     header: Header, gguf: Path, made: str, licence: str, *, exact: bool = False
 ) -> str:
     """Return the Modelfile of a GGUF with such a header, as `modelfile_text` does."""
-    pieces = derive(header.template, header.bos, header.eos) if header.template else None
+    found = None if header.embeds else choose(header)
     lines = [
         *_made(header, made),
         Command("FROM", f"./{gguf.name}"),
-        *lines_of(header, pieces, exact=exact),
-        *_licence(header, licence),
+        *lines_of(header, found, exact=exact),
+        *licence_lines(header, licence),
     ]
     return text_of(lines)
 
@@ -89,16 +86,23 @@ def text_of(lines: Sequence[Line]) -> str:
     return "".join(written).lstrip("\n")
 
 
-def lines_of(header: Header, pieces: Pieces | None, *, exact: bool) -> list[Line]:
+def lines_of(header: Header, template: GoTemplate | None, *, exact: bool) -> list[Line]:
     """Return what a Modelfile says besides what it is FROM: template, stops and parameters."""
+    if header.embeds:
+        return [EMBEDS, *_context(header)]
+    ends: list[Line] = [Command("PARAMETER", end, "stop") for end in stops(header, template)]
     return [
-        *_template(pieces, header),
-        "# Where an answer ends.",
-        *[Command("PARAMETER", stop, "stop") for stop in stops(header, pieces)],
+        *_template(template, header),
+        *["# Where an answer ends." for _ in ends[:1]],
+        *ends,
         *_settings(header, exact),
         "# Tokens of question, conversation and answer together.",
-        Command("PARAMETER", str(context_of(header)), "num_ctx"),
+        *_context(header),
     ]
+
+
+def _context(header: Header) -> list[Line]:
+    return [Command("PARAMETER", str(context_of(header)), "num_ctx")]
 
 
 def _settings(header: Header, exact: bool) -> list[Line]:
@@ -132,32 +136,30 @@ def _made(header: Header, made: str) -> list[Line]:
     return [f"# ollama create {name} -f Modelfile" + (f"\n# {about}" if about else "")]
 
 
-def _template(pieces: Pieces | None, header: Header) -> list[Line]:
+def _template(template: GoTemplate | None, header: Header) -> list[Line]:
     if not header.template:
         return [NO_CHAT, Command("TEMPLATE", "{{ .Prompt }}")]
-    if pieces is None:
+    if template is None:
         own = header.template.startswith("{#") and len(header.template.partition("#}")[0]) > 300
         return [NO_TEMPLATE if own else f"{NO_TEMPLATE}\n{MISTAKEN}", Command("REQUIRES", NATIVE)]
-    # The runtime puts BOS in front itself where the file says so; twice would be another prompt.
-    text = go_template(pieces, without=header.bos if header.adds_bos else "")
-    said = f"{TEMPLATE}\n{THOUGHTS}" if pieces.keeps_thoughts else TEMPLATE
-    return [said, Command("TEMPLATE", text)]
+    return [template.about, Command("TEMPLATE", template.text)]
 
 
-def stops(header: Header, pieces: Pieces | None) -> list[str]:
+def stops(header: Header, template: GoTemplate | None) -> list[str]:
     """Return the texts at which an answer ends: the end-of-turn tokens that the template knows.
 
     Where it knows none, what it puts behind an answer.
     """
     known = [end for end in header.ends if end in header.template]
     found = [header.eos, *known]
-    if pieces and not any(end in pieces.between["assistant", "user"] for end in found if end):
-        found += pieces.between["assistant", "user"].split("\n")[:1]
+    behind = template.behind if template else ""
+    if behind and not any(end in behind for end in found if end):
+        found += behind.split("\n")[:1]
     texts = dict.fromkeys(text.strip() for text in found)
     return [text for text in texts if text and holds(text)]
 
 
-def _licence(header: Header, licence: str) -> list[Line]:
+def licence_lines(header: Header, licence: str) -> list[Line]:
     """Return the text of a licence, where there is none, or none that can stand here, its name."""
     named = [header.metadata.get(key, "") for key in ("license", "license.name", "license.link")]
     name = ", ".join(dict.fromkeys(part for part in named if part))

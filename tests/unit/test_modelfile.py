@@ -7,16 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from gguf import GGUFReader, GGUFValueType, GGUFWriter
+from gguf.scripts.gguf_new_metadata import MetadataDetails, copy_with_new_metadata
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localtune.config import PLAIN_TEMPLATE
+from localtune.config import PLAIN_TEMPLATE, BaseConfig
 from localtune.errors import RuntimeFileError
+from localtune.export.master import export_master
 from localtune.runtimes.chat import render
+from localtune.runtimes.chosen_template import choose
 from localtune.runtimes.go_template import go_template
 from localtune.runtimes.header import Header
 from localtune.runtimes.llama import Model, read_header
-from localtune.runtimes.modelfile import UNLIKE, stops, text_of_header
+from localtune.runtimes.modelfile import UNLIKE, modelfile_text, stops, text_of_header
 from localtune.runtimes.modelfile_grammar import Command, holds, parse, write
 from localtune.runtimes.template import derive
 
@@ -166,6 +170,30 @@ def test_a_base_without_a_chat_template_goes_on_with_a_text() -> None:
     assert Command("TEMPLATE", "{{ .Prompt }}") in parse(text(header("")))
 
 
+def test_nothing_is_said_of_ends_where_there_are_none() -> None:
+    written = text(Header("m", "", "", "", False, 0))
+    assert "ends" not in written and "PARAMETER stop" not in written
+
+
+def test_a_model_that_makes_embeddings_is_asked_nothing() -> None:
+    asked = replace(header(CHATML), embeds=True, metadata={"sampling.temp": "0.5"})
+    lines = parse(text(asked))
+    assert [line.name for line in lines] == ["FROM", "PARAMETER"] and lines[1].key == "num_ctx"
+    assert "/api/embed" in text(asked)
+
+
+def test_the_key_by_which_embeddings_are_known_is_read(tmp_path: Path) -> None:
+    export_master(BaseConfig(base="tiny").folder(), None, tmp_path / "x.gguf", "x")
+    assert not read_header(tmp_path / "x.gguf").embeds
+    reader = GGUFReader(tmp_path / "x.gguf")
+    family = reader.get_field("general.architecture").contents()
+    writer = GGUFWriter(tmp_path / "y.gguf", family)
+    pooling = {f"{family}.pooling_type": MetadataDetails(GGUFValueType.UINT32, 1)}
+    copy_with_new_metadata(reader, writer, pooling, [])
+    assert read_header(tmp_path / "y.gguf").embeds
+    assert "TEMPLATE" not in modelfile_text(tmp_path / "y.gguf")
+
+
 def test_a_stop_that_cant_be_written_is_left_out() -> None:
     assert stops(Header("m", "", "", 'end"', False, 0), None) == ['end"']
     assert stops(Header("m", "", "", "end\u00a0.", False, 0), None) == []
@@ -174,7 +202,7 @@ def test_a_stop_that_cant_be_written_is_left_out() -> None:
 def test_stops_are_the_ends_that_the_template_knows() -> None:
     ends = ("<|endoftext|>", "<|im_end|>", "<|file_sep|>")
     asked = replace(header(CHATML), ends=ends)
-    assert stops(asked, derive(CHATML, "", "</s>")) == ["</s>", "<|im_end|>"]
+    assert stops(asked, choose(asked)) == ["</s>", "<|im_end|>"]
 
 
 ROUND_TRIP = st.text(
@@ -254,8 +282,18 @@ def test_a_template_that_refuses_gives_one_message() -> None:
 def test_what_is_no_gguf_is_refused(what: bytes, tmp_path: Path) -> None:
     (tmp_path / "x.gguf").write_bytes(what)
     for load in (Model, read_header):
-        with pytest.raises(RuntimeFileError, match=r"x\.gguf is not a GGUF"):
+        with pytest.raises(RuntimeFileError, match=r"x\.gguf is (not a GGUF|cut)"):
             load(tmp_path / "x.gguf")
+
+
+def test_a_gguf_that_ends_too_soon_is_called_so(tmp_path: Path) -> None:
+    export_master(BaseConfig(base="tiny").folder(), None, tmp_path / "x.gguf", "x")
+    whole = (tmp_path / "x.gguf").read_bytes()
+    for length in (5000, len(whole) // 2, len(whole) - 1):
+        (tmp_path / "x.gguf").write_bytes(whole[:length])
+        with pytest.raises(RuntimeFileError, match=r"x\.gguf is cut short") as caught:
+            modelfile_text(tmp_path / "x.gguf")
+        assert "Fetch or copy it again" in caught.value.hint
 
 
 def test_a_missing_gguf(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from localtune.report import templates_folder, write_report
+from localtune.report import write_report
 from localtune.report.charts import Recall, loss_curve, recall_bars
 from localtune.report.figures import duration, interval, percent, plural, size
+from localtune.template_files import templates_folder
 from localtune.workspace import write_json, write_jsonl
 
 ROOT = Path(__file__).parents[2]
