@@ -20,7 +20,9 @@ from typing import Any
 from localtune.lessons.facts import Fact
 from localtune.lessons.grammar import clauses_of, is_verb
 from localtune.lessons.keywords import Index, keywords
-from localtune.lessons.spans import CLOCK, COUNT, DATE, MONEY, Asked, is_name, span_questions
+from localtune.lessons.orders import orders_in
+from localtune.lessons.spans import Asked, is_name, plain_questions, span_questions
+from localtune.lessons.values import CLOCK, COUNT, DATE, MONEY
 
 FORMS: dict[str, Any] = tomllib.loads(
     files("localtune.lessons").joinpath("forms.toml").read_text("utf-8")
@@ -57,7 +59,8 @@ def asked_of(fact: Fact, common: frozenset[str]) -> list[Asked]:
     if fact.kind in ("row", "faq"):
         return []
     clauses = clauses_of(fact.statement, common)
-    return [asked for clause in clauses for asked in span_questions(clause, common)]
+    found = [asked for clause in clauses for asked in span_questions(clause, common)]
+    return found or [*plain_questions(fact.statement), *orders_in(fact.statement)]
 
 
 def direct_questions(fact: Fact, common: frozenset[str]) -> list[Question]:
