@@ -199,6 +199,11 @@ def is_verb(word: str) -> bool:
     return word in _VERBS or word in AUXILIARIES
 
 
+def base_of(verb: str) -> str:
+    """Return the base of a verb's form, "" for an unknown one: "is", "kept" -> "keep"."""
+    return _VERBS.get(verb, ("", ""))[0]
+
+
 def is_base(word: str) -> bool:
     """Whether a word is a verb as orders begin with it: "send"."""
     return _VERBS.get(word, ("", ""))[1] == "do"
