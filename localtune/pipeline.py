@@ -82,7 +82,7 @@ def stages(build: Build) -> list[Stage]:
                 LLAMA, partial(grading.grade_level, level)) for level in levels],
         stage("scores", {"base": config.base.base},
               [at.exam, at.faithful, *map(at.grade, ("base", *levels))], [at.scores], (),
-              steps.scores),
+              steps.scores, version=2),
         stage("report", {"keep_private": config.corpus.keep_private},
               [at.documents, at.exam, at.lessons, at.metrics, at.scores,
                *filter(Path.exists, [at.ladder])],

@@ -200,6 +200,8 @@ def modelfile(build: Build, progress: Progress) -> None:
 
 def scores(build: Build, progress: Progress) -> None:
     """Gather the grades, the faithfulness and the seconds of every stage before this one."""
+    from localtune.exam_scores import exam_scores
+
     at, levels = build.at, build.levels
     grades = {which: read_json(at.grade(which)) for which in ("base", *levels)}
     write_json(
@@ -207,12 +209,7 @@ def scores(build: Build, progress: Progress) -> None:
         {
             "name": at.name,
             "base": build.config.base.base,
-            "exam": {
-                "questions": len(grades["base"]["answers"]),
-                "base": grades["base"]["recall"],
-                "tuned": {level: grades[level]["recall"] for level in levels},
-                "intervals": {which: graded["interval"] for which, graded in grades.items()},
-            },
+            "exam": exam_scores(grades, levels),
             "faithful": read_json(at.faithful),
             "bytes": {level: at.level_gguf(level).stat().st_size for level in levels},
             "answers": {which: graded["answers"] for which, graded in grades.items()},

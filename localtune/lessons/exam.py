@@ -89,11 +89,14 @@ def _spread(asked: list[Pair], number: int, r: Random) -> list[Pair]:
 
 
 def _row(fact: Fact, question: Question) -> dict[str, Any]:
+    """A line of the exam; "reverse" asks for what the statement is about, "direct" for the rest."""
+    reverse = any(fact.statement.startswith(answer) for answer in question.answers)
     return {
         "id": id_of(fact.id, question.text),
         "question": question.text,
         "answers": list(question.answers),
         "document": fact.document,
-        "kind": fact.kind,
+        "kind": "reverse" if reverse else "direct",
+        "from": fact.kind,
         "fact": fact.id,
     }

@@ -348,6 +348,14 @@ def test_each_exam_answer_stands_in_its_document(tmp_path: Path) -> None:
         assert any(answer in TEXT for answer in row["answers"])
 
 
+def test_the_exam_asks_both_ways(tmp_path: Path) -> None:
+    passages, exam, _ = files(tmp_path, TEXT)
+    write_exam(passages, exam, ExamConfig())
+    kinds = {row["question"]: row["kind"] for row in read_jsonl(exam)}
+    assert kinds["Who runs the kiosk?"] == "reverse"
+    assert kinds["How much does a lost key cost?"] == "direct"
+
+
 def test_lessons_are_the_same_every_time(tmp_path: Path) -> None:
     passages, exam, lessons = files(tmp_path, TEXT)
     write_exam(passages, exam, ExamConfig())
