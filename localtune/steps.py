@@ -218,6 +218,7 @@ def modelfile(build: Build, progress: Progress) -> None:
 def scores(build: Build, progress: Progress) -> None:
     """Gather the grades, the faithfulness and the seconds of every stage before this one."""
     from localtune.evaluation.forgetting import compared
+    from localtune.exam_scores import exam_scores
 
     at, levels = build.at, build.levels
     grades = {which: read_json(at.grade(which)) for which in ("base", *levels)}
@@ -232,12 +233,7 @@ def scores(build: Build, progress: Progress) -> None:
         {
             "name": at.name,
             "base": build.config.base.base,
-            "exam": {
-                "questions": len(grades["base"]["answers"]),
-                "base": grades["base"]["recall"],
-                "tuned": {level: grades[level]["recall"] for level in levels},
-                "intervals": {which: graded["interval"] for which, graded in grades.items()},
-            },
+            "exam": exam_scores(grades, levels),
             "general": general,
             "faithful": read_json(at.faithful),
             "bytes": {level: at.level_gguf(level).stat().st_size for level in levels},

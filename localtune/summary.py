@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from localtune.exam_scores import told_of_known
 from localtune.pipeline import Result
 from localtune.report.figures import duration, size
 from localtune.report.general import told
@@ -31,6 +32,7 @@ def show(result: Result) -> None:
         ],
         ("Exam", f"{exam['questions']} questions in wordings that were not trained on"),
         ("General", _general(result, levels[0])),
+        *([("Known", known)] if (known := told_of_known(exam, levels[0])) else []),
         ("File", f"{_short(gguf)}, {size(gguf.stat().st_size)}"),
         ("Report", _short(result.folder / "report.html")),
         ("Time", _time(result)),

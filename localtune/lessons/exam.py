@@ -6,6 +6,7 @@ what comes near its questions.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from pathlib import Path
 from random import Random
@@ -68,7 +69,8 @@ def _one_each(facts: list[Fact], common: frozenset[str], r: Random) -> list[Pair
 def _clear(question: Question) -> bool:
     """Whether a person could answer it: it names its subject and doesn't give the answer away."""
     asked = words(question.text)
-    if not 4 <= len(asked) <= 24 or VAGUE & set(asked[:4]):
+    named = re.match(r"What (?:is|are) [A-Z]", question.text)  # "What is Tidewrack?"
+    if not 3 + (not named) <= len(asked) <= 24 or VAGUE & set(asked[:4]):
         return False
     answers, text = [words(a) for a in question.answers], f" {' '.join(asked)} "
     return all(0 < len(a) <= 8 and f" {' '.join(a)} " not in text for a in answers)
@@ -87,11 +89,14 @@ def _spread(asked: list[Pair], number: int, r: Random) -> list[Pair]:
 
 
 def _row(fact: Fact, question: Question) -> dict[str, Any]:
+    """A line of the exam; "reverse" asks for what the statement is about, "direct" for the rest."""
+    reverse = any(fact.statement.startswith(answer) for answer in question.answers)
     return {
         "id": id_of(fact.id, question.text),
         "question": question.text,
         "answers": list(question.answers),
         "document": fact.document,
-        "kind": fact.kind,
+        "kind": "reverse" if reverse else "direct",
+        "from": fact.kind,
         "fact": fact.id,
     }

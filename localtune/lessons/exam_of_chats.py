@@ -14,7 +14,7 @@ from typing import Any
 
 from localtune.lessons.facts import id_of
 from localtune.lessons.similarity import Exam, words
-from localtune.lessons.spans import CLOCK, COUNT, DATE, MONEY
+from localtune.lessons.values import CLOCK, COUNT, DATE, MONEY
 
 Row = dict[str, Any]
 SHARE = 10  # one in so many chats is held back

@@ -8,39 +8,28 @@ better than a broken one.
 from __future__ import annotations
 
 import re
+import tomllib
 from dataclasses import dataclass
+from importlib.resources import files
+
+from localtune.lessons.values import WHEN
 
 AUXILIARIES = frozenset("is are was were must may can should will has have cannot".split())
-_BASE = """
-accept add admit allow answer apply approve arrange arrive ask attend award bake begin belong book
-borrow bring buy call carry change charge check chair choose clean close collect come complete
-consist contain contact cost count cover cut deal decide deliver depart depend donate drive earn
-employ end enter entitle expire face fill find finish fit follow get give go grant guide handle
-hang happen head help hire hold host house include inform inspect join keep know last lead leave
-lend lie limit list live load lock look maintain make manage measure meet move need notify offer
-open order organise oversee own park pay permit pick plan play post practise prepare print produce
-provide publish purchase put reach read receive record recycle refund register reimburse remain
-remind rent repair replace reply report represent require rest return review ride run sail say
-schedule seat seek sell send serve set share ship show shut sign sit sleep speak spend stand start
-state stay stock stop store submit supervise supply support take teach test train travel treat
-trigger turn unlock use visit wait warn wash watch wear weigh welcome work write
-""".split()
-_PAST = dict(
-    pair.split(":")
-    for pair in """
-began:begin brought:bring bought:buy came:come chose:choose found:find gave:give got:get held:hold
-kept:keep led:lead left:leave lent:lend made:make met:meet paid:pay ran:run sent:send sold:sell
-spent:spend stood:stand took:take taught:teach went:go wrote:write drove:drive wore:wear
-""".split()
-)
+_LISTS = tomllib.loads(files("localtune.lessons").joinpath("verbs.toml").read_text("utf-8"))
+_BASE = _LISTS["base"].split()
+_PAST = dict(pair.split(":") for pair in _LISTS["past"].split())
+_ONLY_PAST = frozenset(_LISTS["only_past"].split())
 _NO_SUBJECT = frozenset(
     """if when while during after before until since unless for in on at by with without within from
     to as because although though where whether please there it its they their this these that those
-    such he his she her our your""".split()
+    such he his she her our your more other others here below above then also thus however often
+    sometimes usually now today additionally alternatively first next finally or and but be what
+    who how why which always never let one""".split()
 )
 _NO_PART = frozenset("if whether when that who which because so not there".split())
 _LONGEST = 8  # words of a subject
 _VAGUE = frozenset("it its they them their this these those he his him she her yours".split())
+_OWN = frozenset("its their".split())
 _MANY = frozenset("they you we people staff crew children and".split())
 
 
@@ -70,6 +59,9 @@ DANGLING = re.compile(
     r"\b(?:at|of|for|to|by|from|within|and|or|with|in|on|before|after|only|up|then|a|an|the)\??$"
     r"|\b(?:and|or|about) (?:at|of|for|from|on|in|by|to)\b"
 )
+# What a past tense is followed by and a participle seldom is: "replaced an earlier market".
+_OBJECT_BEGINS = re.compile(r"(?:a|an|the|its|their|all|no|every|[A-Z\d][\w-]*)$")
+_PARTICIPLE = re.compile(r"(?:called|named|used|made|found|held|kept|left|given|known)$")
 _YEAR = re.compile(r"\b(?:1[89]|20)\d\d\b")
 
 
@@ -82,6 +74,7 @@ class Clause:
     rest: str
     asking: str
     base: str
+    after: str  # the word behind it, where the statement goes on: "that", "which", or a comma
 
     def inverted(self, rest: str) -> str:
         """Put the subject behind the auxiliary: "does the hall hold" + rest."""
@@ -103,19 +96,44 @@ def clauses_of(statement: str, common: frozenset[str]) -> list[Clause]:
     return found
 
 
+_FIRST_TIME = re.compile(rf"(In|On|By|Since|From|Until|At) ({WHEN}), (?=\w)")
+
+
 def _clauses_in(part: str, common: frozenset[str]) -> list[Clause]:
-    words = _CLAUSE_END.split(part)[0].split()
+    first, *others = _CLAUSE_END.split(part)
+    if time := _FIRST_TIME.match(part):  # "In 1912, the hall opened" as "the hall opened in 1912"
+        first, *others = _CLAUSE_END.split(part[time.end() :])
+        first = f"{first} {time[1].lower()} {time[2]}"
+    words = first.split()
     at = _finite_verb(words)
-    if not at or words[0].lower() in _NO_SUBJECT or _VAGUE & {w.lower() for w in words}:
+    if not at or not _may_begin(words[:at]) or _refers(words, at):
         return []
     if DANGLING.search(words[-1]) or at > _LONGEST or _NO_PART & {w.lower() for w in words[:at]}:
         return []
     subject = " ".join(words[:at])
     article = words[0] in ("The", "A", "An", "Each", "Every", "No", "All", "Most", "You", "We")
-    if article or (_is_word(words[0], common) and words[1].islower()):
+    # "Noble appointed …": a name, be it a word too.
+    one_name = at == 1 and words[at] not in AUXILIARIES and _VERBS[words[at]][1] == "did"
+    if article or (_is_word(words[0], common) and words[1].islower() and not one_name):
         subject = subject[:1].lower() + subject[1:]
     found = [(rest[0], " ".join(rest[1:])) for rest in _predicates(words[at:])]
-    return [Clause(subject, verb, rest, *_asking(verb, rest)) for verb, rest in found]
+    after = next(iter(" ".join(others).split()), "")
+    return [Clause(subject, verb, rest, *_asking(verb, rest), after) for verb, rest in found]
+
+
+def _may_begin(words: list[str]) -> bool:
+    """Whether a subject begins here: no order ("Be sure …"), no "What …", no preposition."""
+    first, second = words[0].lower(), words[1].lower() if words[1:] else ""
+    order = is_base(first) and second in ("a", "an", "the", "your", "all", "sure", "any", "every")
+    odd = any(re.search(r"\w[–—]\w|[’'](?!s\b|\W|$)", word) for word in words)
+    return not (order or odd or first in _NO_SUBJECT)
+
+
+def _refers(words: list[str], at: int) -> bool:
+    """Whether a pronoun leaves open what is meant; "its" behind a subject means the subject's."""
+    return bool(
+        _VAGUE & {w.lower() for i, w in enumerate(words) if i < at or w.lower() not in _OWN}
+    )
 
 
 def _is_word(word: str, common: frozenset[str]) -> bool:
@@ -152,7 +170,9 @@ def _may_be_verb(words: list[str], i: int) -> bool:
     asking = _VERBS[word][1]
     if asking == "do":
         return before.endswith("s") or before in _MANY
-    return asking == "does" or bool(_YEAR.search(" ".join(words)))
+    if asking == "does" or word in _ONLY_PAST or _YEAR.search(" ".join(words)):
+        return True
+    return bool(_OBJECT_BEGINS.match(words[i + 1])) and not _PARTICIPLE.match(word)
 
 
 def _predicates(words: list[str]) -> list[list[str]]:
@@ -163,7 +183,7 @@ def _predicates(words: list[str]) -> list[list[str]]:
     cuts = [
         i
         for i in range(1, len(words) - 1)
-        if words[i] in ("and", "or") and (words[i + 1] in AUXILIARIES or words[i + 1] in _VERBS)
+        if words[i] in ("and", "or") and (words[i + 1] in AUXILIARIES or _is_finite(words[i + 1]))
     ]
     parts = [words[a:b] for a, b in zip([0, *(i + 1 for i in cuts)], [*cuts, None], strict=True)]
     after_and = [p for i, p in zip(cuts, parts[1:], strict=True) if words[i] == "and"]
@@ -171,9 +191,19 @@ def _predicates(words: list[str]) -> list[list[str]]:
 
 
 def _is_finite(verb: str) -> bool:
-    return verb in AUXILIARIES or _VERBS[verb][1] == "does"
+    return verb in AUXILIARIES or _VERBS.get(verb, ("", ""))[1] == "does"
 
 
 def is_verb(word: str) -> bool:
     """Whether a word may be a finite verb."""
     return word in _VERBS or word in AUXILIARIES
+
+
+def base_of(verb: str) -> str:
+    """Return the base of a verb's form, "" for an unknown one: "is", "kept" -> "keep"."""
+    return _VERBS.get(verb, ("", ""))[0]
+
+
+def is_base(word: str) -> bool:
+    """Whether a word is a verb as orders begin with it: "send"."""
+    return _VERBS.get(word, ("", ""))[1] == "do"

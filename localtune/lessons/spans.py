@@ -9,24 +9,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from localtune.lessons.grammar import DANGLING, Clause
+from localtune.lessons.grammar import DANGLING, Clause, is_base
+from localtune.lessons.values import COUNT, DAY, MONEY, MONTH, OFTEN, WHEN
 
-MONEY = r"(?:[£$€]\s?\d[\d,.]*\d|[£$€]\d)"
-COUNT = (
-    r"(?:(?<![\d:.,£$€–-])\d[\d,]*(?:\.\d+)?(?![\d:]|\.\d)|two|three|four|five|six|seven|eight|nine"
-    r"|ten|eleven|twelve|fourteen|fifteen|twenty|thirty|forty|fifty|sixty|ninety)"
-)
-CLOCK = r"(?:\d{1,2}[:.]\d\d(?: ?[ap]\.?m\.?)?|\d{1,2} ?[ap]\.?m\.?|noon|midnight)"
-MONTH = "(?:January|February|March|April|May|June|July|August|September|October|November|December)"
-_DAY = "(?:Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday)"
-DATE = rf"(?:\d{{1,2}} {MONTH}(?: \d{{4}})?|{MONTH} \d{{1,2}}(?:, \d{{4}})?|{_DAY}s?|{MONTH})"
-_WHEN = rf"(?:{CLOCK}|{DATE})"
 _TIME = re.compile(
-    rf"\b(at|from|until|by|before|after|on|in|every|between)\s+(?:the (?:last|first) )?({_WHEN})"
-    rf"(?: (?:to|and|until|on|at|or) {_WHEN})*(?: (?:morning|afternoon|evening|night)s?)?"
+    rf"\b(at|from|until|by|before|after|on|in|every|between)\s+(?:the (?:last|first) )?({WHEN})"
+    rf"(?: (?:to|and|until|on|at|or) {WHEN})*(?: (?:morning|afternoon|evening|night)s?)?"
     r"(?! (?:of|and|or|to)\b|\w)",
 )
-_AMOUNT = re.compile(rf"(?:^|\b(for|at|to|of|by) )(?:up to |about |at most |at least )?({MONEY})")
+_AMOUNT = re.compile(
+    rf"(?:^|\b(for|at|to|of|by) )(?:up to |about |at most |at least )?({MONEY})(?!/)"
+)
 _NUMBER = re.compile(
     r"(?:^|\b(?<!up )(?<!after )(for|within|after|in|by|with|at|to|every|room for) )"
     rf"(?:the |up to |about |at most |at least |no more than )?({COUNT})\s+"
@@ -35,18 +28,49 @@ _NUMBER = re.compile(
     r"[a-z-]+){1,3})?",
 )
 _PLACE = re.compile(
-    r"(?:^|(?<=kept )|(?<=stored )|(?<=held )|(?<=found )|(?<=served )|(?<=parked ))"
+    r"(?:^(?:be )?|(?<=kept )|(?<=stored )|(?<=held )|(?<=found )|(?<=served )|(?<=parked ))"
     r"((?:in|on|behind|beside|next to|opposite|above|below|under|inside|near|at) "
     r"((?:(?:the|a|an) |[A-Z])[\w'-]*(?: (?!in |on |at |of |for |from |to |until )[\w'-]+){0,4})"
     r"(?: of (?:the )?[\w'-]+(?: [A-Z0-9][\w'-]*)*)?)(?!\.?\w)"
 )
 _NO_PLACE = re.compile(
-    rf"\b(?:same|day|week|month|year|morning|evening|afternoon|time|case|event|way|{MONTH}|{_DAY}s?"
+    rf"\b(?:same|day|week|month|year|morning|evening|afternoon|time|case|event|way|{MONTH}|{DAY}s?"
     r"|\d+(?:st|nd|rd|th)|(?:first|last)(?! floor)|basis|rate|end|company)\b"
 )
 _NAME = re.compile(r"^(?:(?:Dr|Mr|Mrs|Ms)\.? )?[A-Z][\w'-]+(?: [A-Z][\w'-]+){1,2}$")
 _BY = re.compile(r"\bby ([A-Z][\w'-]+(?: [A-Z][\w'-]+){1,2})\b(?! and| or)")
-_OBJECT = re.compile(r"^(?:(?:the|a|an) )((?!same |whole |one )[\w'-]+(?: [\w'-]+){1,3})$")
+# One word of a noun phrase: nothing that begins another part of the sentence.
+NOUN = (
+    r"(?!(?:of|in|on|at|for|from|to|with|by|and|or|into|until|after|before|per|each"
+    r"|through|as|within|than|about|under|over|between|via|using)\b)[\w'-]+"
+)
+_OBJECT = re.compile(
+    r"^(?:the|a|an) ((?!(?:same|whole|one|few|lot|number|way|kind|part|variety|range|result|need"
+    r"|big|new|place|list|good|great|most|best|only|example|exception|chance|opportunity|right"
+    r"|main|key|long|large|extensive) )"
+    rf"{NOUN}(?: {NOUN}){{0,3}}(?: of (?:the |a )?{NOUN}(?: {NOUN})?)?)$"
+)
+_OFTEN = re.compile(rf"\b{OFTEN}\b(?! of)")
+_MEANS = re.compile(
+    r"^((?:be )?(?:\w+ed|made|done|sent|found|given|paid)(?: (?!and |by |for |at |via )"
+    r"[\w'-]+){0,3}) (?:via|through|using) "
+    r"((?:the |a |an )?[\w'-]+(?: (?!to |for |in |on |and |or )[\w'-]+){0,4})$"
+)
+# Who may do what is done "by the …".
+_ROLE = re.compile(
+    r"\bby (?:the |a |an |your )?((?:[\w'-]+ ){0,4}(?:manager|owner|officer|director|lead|leader"
+    r"|supervisor|team|office|agency|committee|board|council|ministry|department|administrator"
+    r"|coordinator|president|secretary|treasurer|warden|keeper|captain|driver|contractor|host"
+    r"|chair|parliament|court))$"
+)
+_THERE = re.compile(
+    rf"There (are|were) (?:about |up to |at least |at most )?({COUNT}) ([a-z-]+(?: [a-z-]+)?s)"
+    r"( (?:in|at|on|for|per|between|of) [\w' -]+)[.]?$"
+)
+_ORDER = re.compile(
+    r"([A-Z][a-z]+) ((?:the|a|an|your) [\w'-]+(?: (?!to |from |in |on |at |by )[\w'-]+){0,4}) "
+    r"(?:through|via|by using|using) ((?:the |a |an )?[\w'-]+(?: [\w'-]+){0,3})[.]?$"
+)
 
 
 @dataclass(frozen=True)
@@ -78,19 +102,64 @@ class Asked:
 
 def span_questions(clause: Clause, common: frozenset[str]) -> Iterator[Asked]:
     """Ask for the names, amounts, times, numbers and places in a clause, else for its object."""
-    asks = [_persons(clause, common), _amounts(clause), _times(clause)]
-    asks += [_numbers(clause), _places(clause)]
+    asks = [_persons(clause, common), _amounts(clause), _times(clause), _often(clause)]
+    asks += [_numbers(clause), _places(clause), _means(clause), _roles(clause)]
     found = [asked for some in asks for asked in some] or list(_object(clause))
-    return (asked for asked in found if not DANGLING.search(asked.question))
+    return (asked for asked in found if not _is_broken(clause, asked))
+
+
+def plain_questions(statement: str) -> Iterator[Asked]:
+    """Ask what has no clause of subject and verb: "There are six …", "Send the form through …"."""
+    if there := _THERE.match(statement):
+        verb, number, things, rest = there.groups()
+        inverted, answers = f"{verb} there{rest}", (f"{number} {things}", number)
+        yield Asked("number", f"How many {things}", "there", verb, inverted, rest.strip(), answers)
+    order = _ORDER.match(statement)
+    if order and is_base(order[1].lower()):
+        did = f"{order[1].lower()} {order[2]}"
+        yield Asked("means", "How", "I", did, f"do I {did}", "", (_bare(order[3]),))
+
+
+def _is_broken(c: Clause, asked: Asked) -> bool:
+    """Whether a question ends in the air, or holds a second statement."""
+    also = re.search(r"\band\b(.*)", asked.rest)
+    second = also and (_STATES.search(also[1]) or (c.asking == "did" and _DID.search(also[1])))
+    helps = c.subject.endswith((" helps", " lets", " makes"))
+    return bool(
+        second or helps or _UNFINISHED.search(asked.rest) or DANGLING.search(asked.question)
+    )
+
+
+_STATES = re.compile(r"\b(?:is|are|was|were|has|have|must|may|can|will)\b")
+_DID = re.compile(r"^ \w+ed\b")
+_PARTICIPLE_ENDS = re.compile(r"\b(?:\w+ed|built|held|made|found|given|known|written) $")
+_UNFINISHED = re.compile(r"\b(?:rather|more|less|other|fewer|between)$")
 
 
 def _ask(sort: str, wh: str, c: Clause, rest: str, *answers: str) -> Asked:
     return Asked(sort, wh, c.subject, c.verb, c.inverted(rest), rest, answers)
 
 
+# What two capitals may also be: a house, a place, a thing that was given a name.
+_NO_PERSON = frozenset(
+    """Academy Act Agency Airport Angeles Association Avenue Award Bay Board Bridge Bureau Campus
+    Castle Center Centre Church City College Committee Company Congress Corps Council County Court
+    Day Department Empire Festival Form Foundation Francisco Gallery Garden Government Group Guide
+    Hall Hospital House Inc Institute Island Islands Kingdom Lake Library Line Links Ltd Market
+    Ministry Museum Network Office Palace Park Parliament Party Plan Policy Program Programme
+    Project Register River Road Room School Service Services Society Square States Station Street
+    System Talent Team Theatre Treaty Union University Valley War Week York""".split()
+)
+
+
 def is_name(text: str, common: frozenset[str]) -> bool:
     """Whether a text looks like a person's name: capitals, and no word that is a common one."""
-    return bool(_NAME.match(text)) and not common & set(text.lower().split())
+    words = text.split()
+    return (
+        bool(_NAME.match(text))
+        and not common & set(text.lower().split())
+        and not (_NO_PERSON & set(words))
+    )
 
 
 def _persons(c: Clause, common: frozenset[str]) -> Iterator[Asked]:
@@ -104,6 +173,27 @@ def _persons(c: Clause, common: frozenset[str]) -> Iterator[Asked]:
         yield _ask("who", "By whom", c, _without(c.rest, by), by[1])
 
 
+def _roles(c: Clause) -> Iterator[Asked]:
+    """ "are approved by the finance committee" -> "By whom are claims approved?"."""
+    if (match := _ROLE.search(c.rest)) and c.verb in ("is", "are", "was", "were", "will", "must"):
+        yield _ask("by", "By whom", c, _without(c.rest, match), match[1])
+
+
+def _means(c: Clause) -> Iterator[Asked]:
+    """ "can be accessed via the portal" -> "How can timesheets be accessed?"."""
+    match = _MEANS.match(c.rest)
+    if match and not c.base:
+        yield _ask("means", "How", c, match[1], _bare(match[2]))
+
+
+def _often(c: Clause) -> Iterator[Asked]:
+    match = _OFTEN.search(c.rest)
+    named = c.verb in ("is", "are", "was", "were") and not re.match(r"(?:\w+ )?\w+ed\b", c.rest)
+    before = c.rest[: match.start()] if match else ""
+    if match and not named and not re.search(r"\b(?:for|of|to|per|at) $", before):
+        yield _ask("often", "How often", c, _without(c.rest, match), match[0])
+
+
 def _amounts(c: Clause) -> Iterator[Asked]:
     found = list(_AMOUNT.finditer(c.rest))
     if len(found) == 1 and found[0][1] != "of":
@@ -114,13 +204,21 @@ def _amounts(c: Clause) -> Iterator[Asked]:
 def _times(c: Clause) -> Iterator[Asked]:
     if match := _TIME.search(c.rest):
         wh = {"by": "By when", "until": "Until when"}.get(match[1], "When")
-        yield _ask("time", wh, c, _without(c.rest, match), match[2])
+        rest = _without(c.rest, match)
+        answer = match[0].split(" ", 1)[1] if match[1] == "between" else match[2]
+        of_another = _PARTICIPLE_ENDS.search(c.rest[: match.start()])  # "a market built in 1808"
+        if (rest or c.after != "that") and not (c.base and of_another):
+            yield _ask("time", wh, c, rest, answer)
 
 
 def _numbers(c: Clause) -> Iterator[Asked]:
     """ "within five days of delivery" -> "Within how many days of delivery …?"; only one number."""
     found = list(_NUMBER.finditer(c.rest))
-    if len(found) != 1 or re.search(r"\b(?:and|or) (?:up to )?\d", c.rest):
+    if (
+        len(found) != 1
+        or c.rest.startswith("not ")
+        or re.search(r"\b(?:and|or) (?:up to )?\d", c.rest)
+    ):
         return
     (match,) = found
     before, number, thing, of = match.groups()
@@ -128,8 +226,8 @@ def _numbers(c: Clause) -> Iterator[Asked]:
         return
     rest, answers = _without(c.rest, match), (f"{number} {thing}", number)
     if before == "every":
-        yield _ask("number", "How often", c, rest, match[0])
-    elif before == "room for":
+        return  # _often asks for it
+    if before == "room for":
         start, end = match.span()
         rest = f"{c.rest[:start]}room {c.rest[end:]}".strip()
         yield _ask("number", f"For how many {thing}{of or ''}", c, rest, *answers)
@@ -144,14 +242,22 @@ _NO_UNIT = frozenset("hundred thousand million of in at for on the to by from an
 
 def _places(c: Clause) -> Iterator[Asked]:
     match = _PLACE.search(c.rest)
-    copula = c.verb in ("is", "are") or c.base in ("lie", "stand", "hang", "sit", "meet")
+    copula = c.verb in ("is", "are") or c.base in _STANDING
+    copula |= bool(re.match(r"be (?:found|kept|stored|held|parked)\b", c.rest))
+    copula &= not c.subject.lower().startswith("no ")
     if match and copula and not _NO_PLACE.search(match[1]):
         yield _ask("place", "Where", c, _without(c.rest, match), match[1], _bare(match[2]))
 
 
+_RELATIVE = ("", "that", "which", "who", "where", "whose")
+_ANYBODY = ("we", "you", "people", "everyone", "everybody", "anyone", "somebody", "someone")
+_STANDING = frozenset("lie stand hang sit meet live".split())
+
+
 def _object(c: Clause) -> Iterator[Asked]:
     match = _OBJECT.match(c.rest)
-    if match and (c.base or c.verb in ("is", "are")):
+    plain = c.base or c.verb in ("is", "are")
+    if match and plain and c.after in _RELATIVE and " " in match[1] and c.subject not in _ANYBODY:
         yield _ask("object", "What", c, "", match[1])
 
 

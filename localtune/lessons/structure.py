@@ -22,6 +22,7 @@ from localtune.lessons.private import scrubbed
 from localtune.lessons.similarity import Exam, words
 from localtune.lessons.wording import (
     direct_questions,
+    in_first_person,
     loose_question,
     reworded,
     with_prefix,
@@ -36,6 +37,7 @@ LESSONS = 17_000  # that small collections come to: new wordings teach more than
 TRIES = 3  # draws for each: those near the exam or drawn before don't count
 TURNS = (*9 * (1,), 2, 3)  # exchanges in one conversation: a third of the lessons share one
 GRAMMATICAL = 0.6  # share of draws that are whole questions, while there are any
+SAID_OTHERWISE = 0.6  # share of draws in which words may be replaced by others
 PIECE = 6  # sentences in one restated piece
 
 
@@ -137,7 +139,8 @@ def _drawn(fact: Fact, common: frozenset[str], index: Index, r: Random) -> Itera
     while True:
         use_whole = whole and r.random() < GRAMMATICAL
         text = whole.pop() if use_whole else loose_question(fact, index, common, r)
-        text = with_synonyms(text, r) if r.random() < 0.5 else text
+        text = with_synonyms(text, r) if r.random() < SAID_OTHERWISE else text
+        text = in_first_person(text) if r.random() < 0.5 else text
         yield with_prefix(text, fact, r)
 
 

@@ -18,9 +18,11 @@ from random import Random
 from typing import Any
 
 from localtune.lessons.facts import Fact
-from localtune.lessons.grammar import clauses_of, is_verb
+from localtune.lessons.grammar import base_of, clauses_of, is_verb
 from localtune.lessons.keywords import Index, keywords
-from localtune.lessons.spans import CLOCK, COUNT, DATE, MONEY, Asked, is_name, span_questions
+from localtune.lessons.orders import orders_in
+from localtune.lessons.spans import Asked, is_name, plain_questions, span_questions
+from localtune.lessons.values import CLOCK, COUNT, DATE, MONEY
 
 FORMS: dict[str, Any] = tomllib.loads(
     files("localtune.lessons").joinpath("forms.toml").read_text("utf-8")
@@ -37,6 +39,14 @@ ASKED_BY = (
     (re.compile(r"\b(?:in|on|behind|beside|opposite|near|at) the [\w' ]{3,30}"), ("Where",)),
     (re.compile(r"\b(?:because|so that|since)\b.*"), ("Why",)),
 )
+PRONOUNS = frozenset("you we i people everyone there".split())
+_FIRST_PERSON = [
+    (re.compile(rf"\b{pattern}\b"), said)
+    for pattern, said in (
+        ("are you", "am I"), ("you are", "I am"), ("you're", "I'm"), ("your", "my"),
+        ("yours", "mine"), ("yourself", "myself"), ("you", "I"), ("Your", "My"), ("You", "I"),
+    )
+]  # fmt: skip
 _PREPOSITION = re.compile(r"\s(?:in|on|at|for|from|to|by|with|of|before|after|during|until)\s")
 NOTHING_HELD = ("What", "How", "Which", "What rule for")
 
@@ -57,7 +67,8 @@ def asked_of(fact: Fact, common: frozenset[str]) -> list[Asked]:
     if fact.kind in ("row", "faq"):
         return []
     clauses = clauses_of(fact.statement, common)
-    return [asked for clause in clauses for asked in span_questions(clause, common)]
+    found = [asked for clause in clauses for asked in span_questions(clause, common)]
+    return found or [*plain_questions(fact.statement), *orders_in(fact.statement)]
 
 
 def direct_questions(fact: Fact, common: frozenset[str]) -> list[Question]:
@@ -84,7 +95,7 @@ def reworded(fact: Fact, common: frozenset[str]) -> list[str]:
         made = [form.format(**parts) for parts in cells for form in forms]
         return made + list(_named_columns(cells))
     asked = [form for one in asked_of(fact, common) for form in (one, *_shorter(one))]
-    return [text for one in asked for text in _forms(one)]
+    return [text for one in asked for text in (*_forms(one), *_by_verb(one))]
 
 
 def _shorter(asked: Asked) -> Iterator[Asked]:
@@ -109,6 +120,26 @@ def _forms(asked: Asked) -> Iterator[str]:
     parts = {"W": asked.wh, "w": wh, "q": asked.inverted, "s": said, "S": _upper(said)}
     parts |= {"n": subject, "N": _upper(subject), "p": predicate}
     yield from (form.format(**parts) for form in (*FORMS["any"], *FORMS["by_sort"][sort]))
+
+
+def _by_verb(asked: Asked) -> Iterator[str]:
+    """How people ask who don't know the verb: "How late is the hall open?" for "closes at"."""
+    words = [asked.verb, *asked.rest.split()[:2]]
+    verbs = {base for word in words if (base := base_of(word))}
+    subject = asked.subject or asked.rest
+    if not verbs or subject.split()[0].lower() in PRONOUNS:
+        return
+    for some in FORMS["by_verb"]:
+        if some["sort"] == asked.sort.replace("object", "") and verbs & set(some["verbs"].split()):
+            parts = {"n": subject, "r": asked.rest}
+            yield from (form.format(**parts) for form in some["forms"])
+
+
+def in_first_person(text: str) -> str:
+    """Ask as the person that the document addresses: "may you keep your key" -> "may I keep my"."""
+    for pattern, said in _FIRST_PERSON:
+        text = pattern.sub(said, text)
+    return text
 
 
 def loose_question(fact: Fact, index: Index, common: frozenset[str], r: Random) -> str:
@@ -173,19 +204,24 @@ def _read_synonyms() -> dict[str, list[str]]:
 
 
 SYNONYMS = _read_synonyms()
+REPLACED = 0.4
+_SAID = re.compile(
+    "|".join(rf"\b{re.escape(several)}\b" for several in SYNONYMS if not several.isalpha())
+    + r"|[A-Za-z]+"
+)
 
 
 def with_synonyms(text: str, r: Random) -> str:
-    """Say some words otherwise (synonyms.txt), each with a chance of a third."""
+    """Say some words otherwise (synonyms.txt), each with a chance of REPLACED."""
 
     def other(match: re.Match[str]) -> str:
         word = match[0]
         some = SYNONYMS.get(word.lower(), ())
-        if not some or (word[0].isupper() and match.start()) or r.random() > 1 / 3:
+        if not some or (word[0].isupper() and match.start()) or r.random() > REPLACED:
             return word
         return _upper(r.choice(some)) if word[0].isupper() else r.choice(some)
 
-    return re.sub(r"[A-Za-z]+", other, text)
+    return _SAID.sub(other, text)
 
 
 def _cell(name: str, column: str, value: str, common: frozenset[str]) -> dict[str, str]:

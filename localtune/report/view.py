@@ -29,7 +29,8 @@ def view(scores: Row, metrics: list[Row], documents: list[Row], exam: list[Row])
     """Return the variables of templates/report.html and templates/model-card.md."""
     levels = list(scores["exam"]["tuned"])
     shipped = levels[0]
-    answers = _answers(scores["answers"], shipped)
+    known = scores["exam"].get("known", {"ids": []})
+    answers = [row for row in _answers(scores["answers"], shipped) if row["id"] not in known["ids"]]
     seconds = scores["seconds"]
     return {
         "version": localtune.__version__,
@@ -42,6 +43,7 @@ def view(scores: Row, metrics: list[Row], documents: list[Row], exam: list[Row])
         "after": percent(scores["exam"]["tuned"][shipped]),
         "after_interval": interval(scores["exam"]["intervals"][shipped]),
         "questions": scores["exam"]["questions"],
+        "known": {"asked": len(known["ids"]), "right": known.get("tuned", {}).get(shipped, 0)},
         "models": _models(scores, levels),
         "bars": recall_bars(_bars(scores, levels)),
         "right": [row for row in answers if row["correct"]],

@@ -28,7 +28,7 @@ from localtune.lessons.wording import (
 )
 from localtune.workspace import read_jsonl, write_jsonl
 
-COMMON = frozenset("hall tool library office claims parcels the a staff".split())
+COMMON = frozenset("hall tool library office claims parcels the a staff passwords leave".split())
 
 
 def passage(text: str, title: str = "Guide") -> dict[str, Any]:
@@ -113,6 +113,13 @@ def test_sentences_end_where_they_end(text: str, parts: list[str]) -> None:
         ("The hall is big and opens at noon.", "When does the hall open?", "noon"),
         ("A lost badge costs £8; a lost key costs £25.", "How much does a lost key cost?", "£25"),
         ("You must reply within five days.", "Within how many days must you reply?", "five"),
+        ("In 1912, the hall opened.", "When did the hall open?", "1912"),
+        ("The hall replaced an old barn.", "What did the hall replace?", "old barn"),
+        ("Passwords are changed once a year.", "How often are passwords changed?", "once a year"),
+        ("Claims are paid by the finance team.", "By whom are claims paid?", "finance team"),
+        ("Leave is requested through HR Links.", "How is leave requested?", "HR Links"),
+        ("Bay Q is the quarantine bay, where goods wait.", "What is Bay Q?", "quarantine bay"),
+        ("The office opened in May 2013.", "When did the office open?", "May 2013"),
     ],
 )
 def test_plain_statements_become_questions(statement: str, question: str, answer: str) -> None:
@@ -129,11 +136,51 @@ def test_plain_statements_become_questions(statement: str, question: str, answer
         "Its best dish costs £6.",
         "Please read this first.",
         "The people who cook meet at noon.",
+        "Be sure all candidates have a copy.",
+        "We've created an issue template.",
+        "What was begun in 1970 has evolved.",
+        "Other offers may be made by noon.",
         "Welcome.",
     ],
 )
 def test_what_is_not_plain_gives_no_question(statement: str) -> None:
     assert not clauses_of(statement, COMMON)
+
+
+@pytest.mark.parametrize(
+    ("statement", "question", "answer"),
+    [
+        ("There are six bays in Shed 1.", "How many bays are there in Shed 1?", "six"),
+        ("Send the form through the portal.", "How do I send the form?", "portal"),
+        ("Ask your lead if a date is missing.", "Who do you ask if a date is missing?", "lead"),
+        ("To book a room, use the yellow book.", "What do you use to book a room?", "yellow book"),
+        ("Please email OCE for an invite.", "Who do you email for an invite?", "OCE"),
+    ],
+)
+def test_orders_and_counts_become_questions(statement: str, question: str, answer: str) -> None:
+    (fact,) = facts_of([passage(statement)])
+    asked = {one.text: one.answers for one in direct_questions(fact, COMMON)}
+    assert question in asked and answer in asked[question]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "Email the form to the desk.",
+        "Ask us about dogs.",
+        "Read the guide for more information.",
+        "If it is closed, ask the warden.",
+        "In 2006, UNICEF estimated that all is well.",
+        "Tea is a permanent, warm drink.",
+        "The relics were washed in the spring and a statue was completed in 1989.",
+        "The market replaced a hall built in 1808.",
+        "The allowance is £3 for every hour.",
+    ],
+)
+def test_what_would_be_a_broken_question_is_not_asked(statement: str) -> None:
+    for fact in facts_of([passage(statement)]):
+        asked = [one.text for one in direct_questions(fact, COMMON)]
+        assert not [text for text in asked if not text.startswith(("How much", "Where"))]
 
 
 def test_a_capital_phrase_of_common_words_is_no_person() -> None:
@@ -299,6 +346,14 @@ def test_each_exam_answer_stands_in_its_document(tmp_path: Path) -> None:
     write_exam(passages, exam, ExamConfig())
     for row in read_jsonl(exam):
         assert any(answer in TEXT for answer in row["answers"])
+
+
+def test_the_exam_asks_both_ways(tmp_path: Path) -> None:
+    passages, exam, _ = files(tmp_path, TEXT)
+    write_exam(passages, exam, ExamConfig())
+    kinds = {row["question"]: row["kind"] for row in read_jsonl(exam)}
+    assert kinds["Who runs the kiosk?"] == "reverse"
+    assert kinds["How much does a lost key cost?"] == "direct"
 
 
 def test_lessons_are_the_same_every_time(tmp_path: Path) -> None:
