@@ -14,11 +14,10 @@ import torch
 from safetensors import safe_open
 
 from localtune.errors import InputError, TrainingError
-from localtune.training.distil import SOFT
+from localtune.training.distil import MIXES, SOFT, Mix
 from localtune.training.tokenise import IGNORED, PackedRows, Tokens
 
 Lesson = dict[str, Any]
-KINDS = ("passage", "alone")  # how a lesson asks for soft targets
 NAMES = ("ids", "logprobs")  # of the tensors in the file
 
 
@@ -31,9 +30,9 @@ def key_of(lesson: Lesson) -> bytes:
 def asks(lesson: Lesson) -> bool:
     """Whether a lesson wants soft targets; raise InputError where it wants unknown ones."""
     kind = lesson.get("targets")
-    if kind not in (None, *KINDS):
+    if kind not in (None, *MIXES):
         raise InputError(
-            f"A lesson asks for the targets {kind!r}; there are {' and '.join(KINDS)}.",
+            f"A lesson asks for the targets {kind!r}; there are {' and '.join(MIXES)}.",
             "Run `localtune build` again; it makes the lessons anew.",
         )
     return kind is not None
@@ -45,6 +44,7 @@ class SoftTokens(Tokens):
 
     begin: int
     end: int
+    mix: Mix
 
 
 class Targets:
@@ -76,7 +76,9 @@ class Targets:
                 f"The soft targets of lesson {lesson.get('id', '')} are missing.",
                 "Run `localtune build` again; it makes them anew.",
             )
-        return SoftTokens(tokens.ids, tokens.labels, begin, end) if end > begin else tokens
+        if begin == end:
+            return tokens
+        return SoftTokens(tokens.ids, tokens.labels, begin, end, MIXES[lesson["targets"]])
 
     def of(self, lesson: SoftTokens) -> list[torch.Tensor]:
         """Return the token ids and log-probabilities of a lesson, (learned, k) each."""
@@ -86,9 +88,9 @@ class Targets:
 
 
 class SoftRows(PackedRows):
-    """Packed rows whose items also hold soft_ids and soft_logprobs, (row, k), where any has some.
+    """Packed rows whose items also hold soft_ids, soft_logprobs and soft_weights, if any has some.
 
-    The log-probabilities are NaN for a token without targets.
+    (row, k), (row, k) and (row, 2): see distil.token_losses.
     """
 
     def __init__(self, lessons: Iterable[Tokens], row: int, pad: int, targets: Targets) -> None:
@@ -101,12 +103,14 @@ class SoftRows(PackedRows):
             return item
         length, top = len(item["labels"]), self._targets.top
         ids = torch.zeros((length, top), dtype=torch.int32)
-        logprobs = torch.full((length, top), torch.nan, dtype=torch.float16)
+        logprobs = torch.zeros((length, top), dtype=torch.float16)
+        weights = torch.tensor([[1.0, 0.0]]).repeat(length, 1)
         at = 0
         for lesson in self.rows[index]:
             if isinstance(lesson, SoftTokens):
                 learned = item["labels"][at : at + len(lesson.ids)] != IGNORED
                 places = at + learned.nonzero()[:, 0]
                 ids[places], logprobs[places] = self._targets.of(lesson)
+                weights[places] = lesson.mix.weights()
             at += len(lesson.ids)
-        return item | dict(zip(SOFT, (ids, logprobs), strict=True))
+        return item | dict(zip(SOFT, (ids, logprobs, weights), strict=True))

@@ -128,16 +128,16 @@ def test_rows_carry_the_targets_of_their_own_lessons(tmp_path: Path, tokenizer: 
     at = 0
     for lesson in tokens:
         part = slice(at, at + len(lesson.ids))
-        given = ~item["soft_logprobs"][part, 0].isnan()
+        given = item["soft_weights"][part, 1] > 0
         if isinstance(lesson, SoftTokens):
             assert given.equal(item["labels"][part] != IGNORED)
             ids, logprobs = kept.of(lesson)
             assert item["soft_ids"][part][given].equal(ids)
             assert item["soft_logprobs"][part][given].equal(logprobs)
         else:
-            assert not given.any()
+            assert not given.any() and item["soft_weights"][part, 0].eq(1).all()
         at += len(lesson.ids)
-    assert item["soft_logprobs"][at:].isnan().all()
+    assert item["soft_weights"][at:, 1].eq(0).all()
 
 
 def test_a_passage_that_is_gone_is_named(tmp_path: Path) -> None:
@@ -234,7 +234,8 @@ def test_a_batch_in_parts_has_the_same_loss(tmp_path: Path, tokenizer: Any) -> N
 def test_what_the_base_thinks_alone_teaches_it_nothing_and_with_a_passage_it_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(distil, "HARD", 0.0)
+    for kind in distil.MIXES:
+        monkeypatch.setitem(distil.MIXES, kind, distil.Mix(1.0, hard=0.0))
     losses = {}
     for kind in ("alone", "passage"):
         folder = tmp_path / kind
