@@ -15,7 +15,8 @@ import torch
 from torch.nn.functional import cross_entropy
 
 LEAST = -100.0  # a log-probability that stands for none, so that 0 times it is 0
-SOFT = ("soft_ids", "soft_logprobs", "soft_weights")  # what a batch holds beside its labels
+WEIGHTS = "soft_weights"
+SOFT = ("soft_ids", "soft_logprobs", WEIGHTS)  # what a batch holds beside its labels
 
 
 @dataclass(frozen=True)
