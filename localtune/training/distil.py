@@ -36,7 +36,7 @@ class Mix:
 
 # With the passage in view the base knows nearly every word; of general text it is unsure, and what
 # is beyond its likeliest tokens is then held by the words of the text alone.
-MIXES = {"passage": Mix(1.0, 0.1), "alone": Mix(4.0, 0.1)}
+MIXES = {"passage": Mix(1.0, 0.1), "alone": Mix(4.0, 0.5)}
 
 
 def token_losses(

@@ -248,7 +248,7 @@ def questions(lessons: Path) -> list[str]:
 def test_some_lessons_share_a_conversation_and_none_is_lost(tmp_path: Path) -> None:
     passages, exam, lessons = files(tmp_path, TEXT)
     write_exam(passages, exam, ExamConfig())
-    number = write_lessons(passages, exam, lessons, LessonsConfig())
+    number = write_lessons(passages, exam, lessons, LessonsConfig(replay=0.0))
     rows = list(read_jsonl(lessons))
     lengths = [len(row["messages"]) // 2 for row in rows if "messages" in row]
     assert sum(lengths) + sum("text" in row for row in rows) == number
