@@ -9,12 +9,34 @@ it is never more than the exact KL, and equals it where these tokens are the who
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch.nn.functional import cross_entropy
 
-HARD = 0.1  # share of cross-entropy beside the KL, which also keeps an answer's own words likely
-SOFT = ("soft_ids", "soft_logprobs")  # what a batch holds beside the labels, (rows, length, k)
 LEAST = -100.0  # a log-probability that stands for none, so that 0 times it is 0
+WEIGHTS = "soft_weights"
+SOFT = ("soft_ids", "soft_logprobs", WEIGHTS)  # what a batch holds beside its labels
+
+
+@dataclass(frozen=True)
+class Mix:
+    """How much a token with soft targets counts beside one without, and how.
+
+    `hard` is the share of cross-entropy beside the KL.
+    """
+
+    weight: float
+    hard: float
+
+    def weights(self) -> torch.Tensor:
+        """Return the weights of cross-entropy and KL, (2,)."""
+        return self.weight * torch.tensor([self.hard, 1 - self.hard])
+
+
+# With the passage in view the base knows nearly every word; of general text it is unsure, and what
+# is beyond its likeliest tokens is then held by the words of the text alone.
+MIXES = {"passage": Mix(1.0, 0.1), "alone": Mix(4.0, 0.5)}
 
 
 def token_losses(
@@ -22,21 +44,22 @@ def token_losses(
     labels: torch.Tensor,
     ids: torch.Tensor | None = None,
     logprobs: torch.Tensor | None = None,
+    weights: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Return the summed loss of tokens with soft targets and of tokens without.
 
     `logits` (tokens, vocabulary), `labels` (tokens,), `ids` and `logprobs` (tokens, k): the
-    teacher's likeliest tokens with their natural log-probabilities, NaN where there is no target;
-    None where the whole batch has none.
+    teacher's likeliest tokens with their natural log-probabilities, `weights` (tokens, 2) of the
+    cross-entropy and of the KL, which is 0 where there is no target. The last three are None where
+    the whole batch has none.
     """
-    if ids is None or logprobs is None:
+    if ids is None or logprobs is None or weights is None:
         return cross_entropy(logits, labels, reduction="sum")
-    hard = cross_entropy(logits, labels, reduction="none")
-    soft = ~logprobs[:, 0].isnan()
+    hard = (weights[:, 0] * cross_entropy(logits, labels, reduction="none")).sum()
+    soft = weights[:, 1] > 0
     if not soft.any():
-        return hard.sum()
-    kl = bucket_kl(logits[soft], ids[soft], logprobs[soft])
-    return hard[~soft].sum() + HARD * hard[soft].sum() + (1 - HARD) * kl.sum()
+        return hard
+    return hard + (weights[soft, 1] * bucket_kl(logits[soft], ids[soft], logprobs[soft])).sum()
 
 
 def bucket_kl(logits: torch.Tensor, ids: torch.Tensor, logprobs: torch.Tensor) -> torch.Tensor:

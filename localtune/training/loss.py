@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 
-from localtune.training.distil import SOFT, token_losses
+from localtune.training.distil import SOFT, WEIGHTS, token_losses
 from localtune.training.tokenise import IGNORED
 
 CHUNK = 4096  # tokens whose logits exist at one time
 
 
 def answer_loss(
-    model: Any, batch: dict[str, torch.Tensor], counted: int | None = None
+    model: Any, batch: dict[str, torch.Tensor], counted: float | None = None
 ) -> torch.Tensor:
     """Mean loss over the labelled tokens of a packed batch (rows, length).
 
@@ -36,7 +36,14 @@ def answer_loss(
         token_losses(logits_of(causal, h).float(), t, *s)
         for h, t, *s in zip(wanted.split(CHUNK), targets.split(CHUNK), *soft, strict=True)
     ]
-    return torch.stack(parts).sum() / max(1, len(targets) if counted is None else counted)
+    return torch.stack(parts).sum() / max(1, tokens_of(batch) if counted is None else counted)
+
+
+def tokens_of(batch: dict[str, torch.Tensor]) -> float:
+    """Return how many tokens of a batch the loss is taken on, each as often as it counts."""
+    counts = batch["labels"][:, 1:] != IGNORED
+    weights = batch[WEIGHTS][:, 1:][counts] if WEIGHTS in batch else counts
+    return float(weights.sum())
 
 
 def logits_of(causal: Any, hidden: torch.Tensor) -> torch.Tensor:

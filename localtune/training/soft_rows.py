@@ -1,10 +1,9 @@
-"""targets.safetensors -> packed rows that carry soft targets beside their labels."""
+"""targets.safetensors -> lessons that carry soft targets beside their labels."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,10 @@ import torch
 from safetensors import safe_open
 
 from localtune.errors import InputError, TrainingError
-from localtune.training.distil import SOFT
-from localtune.training.tokenise import IGNORED, PackedRows, Tokens
+from localtune.training.distil import MIXES, SOFT, Mix
+from localtune.training.tokenise import IGNORED, Tokens
 
 Lesson = dict[str, Any]
-KINDS = ("passage", "alone")  # how a lesson asks for soft targets
 NAMES = ("ids", "logprobs")  # of the tensors in the file
 
 
@@ -31,20 +29,12 @@ def key_of(lesson: Lesson) -> bytes:
 def asks(lesson: Lesson) -> bool:
     """Whether a lesson wants soft targets; raise InputError where it wants unknown ones."""
     kind = lesson.get("targets")
-    if kind not in (None, *KINDS):
+    if kind not in (None, *MIXES):
         raise InputError(
-            f"A lesson asks for the targets {kind!r}; there are {' and '.join(KINDS)}.",
+            f"A lesson asks for the targets {kind!r}; there are {' and '.join(MIXES)}.",
             "Run `localtune build` again; it makes the lessons anew.",
         )
     return kind is not None
-
-
-@dataclass(frozen=True)
-class SoftTokens(Tokens):
-    """A lesson with soft targets: those of its learned tokens lie at `begin` to `end`."""
-
-    begin: int
-    end: int
 
 
 class Targets:
@@ -62,13 +52,13 @@ class Targets:
     def __bool__(self) -> bool:
         return bool(self._where)
 
-    def beside(self, lesson: dict[str, Any], tokens: Tokens) -> Tokens:
-        """Return a lesson's tokens with the place of its targets, if it asks for any.
+    def beside(self, lesson: Lesson, tokens: Tokens) -> Tokens:
+        """Return a lesson's tokens with its targets, if any lesson of the build has some.
 
-        Raises TrainingError where the file doesn't hold them.
+        Raises TrainingError where the file doesn't hold those it asks for.
         """
         if not asks(lesson):
-            return tokens
+            return SoftTokens(tokens.ids, tokens.labels, self) if self else tokens
         begin, end = self._where.get(key_of(lesson), (0, -1))
         learned = sum(label != IGNORED for label in tokens.labels[1:])
         if end - begin not in (0, learned):
@@ -76,37 +66,36 @@ class Targets:
                 f"The soft targets of lesson {lesson.get('id', '')} are missing.",
                 "Run `localtune build` again; it makes them anew.",
             )
-        return SoftTokens(tokens.ids, tokens.labels, begin, end) if end > begin else tokens
+        mix = MIXES[lesson["targets"]] if end > begin else None
+        return SoftTokens(tokens.ids, tokens.labels, self, begin, end, mix)
 
-    def of(self, lesson: SoftTokens) -> list[torch.Tensor]:
-        """Return the token ids and log-probabilities of a lesson, (learned, k) each."""
+    def between(self, begin: int, end: int) -> list[torch.Tensor]:
+        """Return token ids and log-probabilities, (end - begin, k) each."""
         assert self._file
-        held = (self._file.get_slice(name)[lesson.begin : lesson.end] for name in NAMES)
+        held = (self._file.get_slice(name)[begin:end] for name in NAMES)
         return [torch.from_numpy(np.ascontiguousarray(some)) for some in held]
 
 
-class SoftRows(PackedRows):
-    """Packed rows whose items also hold soft_ids and soft_logprobs, (row, k), where any has some.
+@dataclass(frozen=True)
+class SoftTokens(Tokens):
+    """A lesson of a build with soft targets: its own lie at `begin` to `end`, if it has some."""
 
-    The log-probabilities are NaN for a token without targets.
-    """
+    kept: Targets
+    begin: int = 0
+    end: int = 0
+    mix: Mix | None = None
 
-    def __init__(self, lessons: Iterable[Tokens], row: int, pad: int, targets: Targets) -> None:
-        super().__init__(lessons, row, pad)
-        self._targets = targets
+    def more(self) -> dict[str, torch.Tensor]:
+        """Return soft_ids, soft_logprobs (tokens, k) and soft_weights (tokens, 2).
 
-    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        item = super().__getitem__(index)
-        if not self._targets:
-            return item
-        length, top = len(item["labels"]), self._targets.top
+        See distil.token_losses.
+        """
+        length, top = len(self.ids), self.kept.top
         ids = torch.zeros((length, top), dtype=torch.int32)
-        logprobs = torch.full((length, top), torch.nan, dtype=torch.float16)
-        at = 0
-        for lesson in self.rows[index]:
-            if isinstance(lesson, SoftTokens):
-                learned = item["labels"][at : at + len(lesson.ids)] != IGNORED
-                places = at + learned.nonzero()[:, 0]
-                ids[places], logprobs[places] = self._targets.of(lesson)
-            at += len(lesson.ids)
-        return item | dict(zip(SOFT, (ids, logprobs), strict=True))
+        logprobs = torch.zeros((length, top), dtype=torch.float16)
+        weights = torch.tensor([[1.0, 0.0]]).repeat(length, 1)
+        if self.mix:
+            places = [i for i, label in enumerate(self.labels) if i and label != IGNORED]
+            ids[places], logprobs[places] = self.kept.between(self.begin, self.end)
+            weights[places] = self.mix.weights()
+        return dict(zip(SOFT, (ids, logprobs, weights), strict=True))

@@ -22,6 +22,10 @@ class Tokens:
     ids: list[int]
     labels: list[int]
 
+    def more(self) -> dict[str, torch.Tensor]:
+        """Return what else a row holds of this lesson, (tokens, …) each; all lessons the same."""
+        return {}
+
 
 def tokenise(lesson: dict[str, Any], tokenizer: Any, split: Split, max_length: int) -> Tokens:
     """Tokenise a chat (loss on the assistant's turns) or a text (loss everywhere).
@@ -81,11 +85,22 @@ class PackedRows(Dataset[dict[str, torch.Tensor]]):
             labels += [IGNORED, *lesson.labels[1:]]
             places += range(len(lesson.ids))
         empty = self._row - len(ids)
+        more = _joined([lesson.more() for lesson in self.rows[index]], empty)
         return {
+            **more,
             "input_ids": torch.tensor(ids + [self._pad] * empty),
             "labels": torch.tensor(labels + [IGNORED] * empty),
             "position_ids": torch.tensor(places + list(range(empty))),
         }
+
+
+def _joined(parts: list[dict[str, torch.Tensor]], empty: int) -> dict[str, torch.Tensor]:
+    """Put what the lessons of a row hold behind one another, and zeros behind that."""
+    joined = {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
+    return {
+        key: torch.cat([values, values.new_zeros((empty, *values.shape[1:]))])
+        for key, values in joined.items()
+    }
 
 
 def pack(lessons: list[Tokens], row: int) -> list[list[Tokens]]:

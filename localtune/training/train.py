@@ -35,9 +35,10 @@ from localtune.config import TrainConfig
 from localtune.errors import BaseModelError, TrainingError
 from localtune.progress import Progress, Silent
 from localtune.training.lora import Recipe, recipe
-from localtune.training.soft_rows import SoftRows, Targets
+from localtune.training.soft_rows import Targets
 from localtune.training.tokenise import (
     PLAIN_TEMPLATE,
+    PackedRows,
     Split,
     splitter_of,
     tokenise,
@@ -84,14 +85,13 @@ def train(
     tokenizer, model = load(base)
     split = split or splitter_of(tokenizer)
     kept = Targets(targets)
-    data = SoftRows(
+    data = PackedRows(
         (
             kept.beside(row, tokenise(row, tokenizer, split, config.max_length))
             for row in read_jsonl(lessons)
         ),
         config.max_length,
         tokenizer.pad_token_id or 0,
-        kept,
     )
     tokens = sum(len(lesson.ids) for row in data.rows for lesson in row)
     plan = recipe(config, tokens, len(data), model.config.hidden_size, model.config.model_type)
@@ -140,7 +140,7 @@ def load(base: Path) -> tuple[Any, Any]:
 
 def _run(
     model: PeftModel,
-    data: SoftRows,
+    data: PackedRows,
     plan: Recipe,
     checkpoints: Path,
     config: TrainConfig,
@@ -172,7 +172,7 @@ def _beyond_hope(rate: float) -> TrainingError:
 
 
 def _attempt(
-    model: PeftModel, data: SoftRows, arguments: TrainingArguments, report: Report
+    model: PeftModel, data: PackedRows, arguments: TrainingArguments, report: Report
 ) -> list[dict[str, float]]:
     trainer = AnswerTrainer(model=model, args=arguments, train_dataset=data)
     trainer.warn = report.warn

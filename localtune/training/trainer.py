@@ -11,8 +11,7 @@ from transformers import Trainer, TrainerCallback
 
 from localtune.errors import TrainingError
 from localtune.progress import Bar
-from localtune.training.loss import answer_loss
-from localtune.training.tokenise import IGNORED
+from localtune.training.loss import answer_loss, tokens_of
 
 WHOLE = "whole"  # the file that marks a checkpoint as written to its end
 WORSE = 3.0  # times the lowest loss so far
@@ -56,7 +55,7 @@ class AnswerTrainer(Trainer):
         rows = -(-len(batch["labels"]) // self.parts)
         pieces = {key: values.split(rows) for key, values in batch.items()}
         tuned, losses = self.accelerator.unwrap_model(self.model), []
-        counted = int((batch["labels"][:, 1:] != IGNORED).sum())
+        counted = tokens_of(batch)
         for at in range(len(pieces["labels"])):
             with self.accelerator.autocast():  # the unwrapped model has lost it
                 part = {key: values[at] for key, values in pieces.items()}

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, kl_div
 
-from localtune.training.distil import HARD, bucket_kl, token_losses
+from localtune.training.distil import bucket_kl, token_losses
 
 
 def drawn(tokens: int, vocabulary: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -77,11 +77,11 @@ def test_tokens_without_targets_are_learned_by_cross_entropy() -> None:
     student, teacher = drawn(8, 50)
     labels = torch.arange(8)
     logprobs, ids = teacher.topk(20)
-    logprobs[3:] = torch.nan
+    weights = torch.tensor([[0.2, 1.8]] * 2 + [[0.1, 0.9]] + [[1.0, 0.0]] * 5)
     hard = cross_entropy(student, labels, reduction="none")
     soft = bucket_kl(student[:3], ids[:3], logprobs[:3])
-    wanted = hard[3:].sum() + HARD * hard[:3].sum() + (1 - HARD) * soft.sum()
-    found = token_losses(student, labels, ids, logprobs)
+    wanted = (weights[:, 0] * hard).sum() + (weights[:3, 1] * soft).sum()
+    found = token_losses(student, labels, ids, logprobs, weights)
     torch.testing.assert_close(found, wanted)
     assert torch.autograd.grad(found, student)[0].isfinite().all()
     torch.testing.assert_close(token_losses(student, labels), hard.sum())

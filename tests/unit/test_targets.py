@@ -14,10 +14,10 @@ from localtune.config import BaseConfig, TrainConfig
 from localtune.errors import InputError, TrainingError
 from localtune.in_view import in_view
 from localtune.training import distil, targets
-from localtune.training.loss import answer_loss
-from localtune.training.soft_rows import SoftRows, SoftTokens, Targets, key_of
+from localtune.training.loss import answer_loss, tokens_of
+from localtune.training.soft_rows import SoftTokens, Targets, key_of
 from localtune.training.targets import TOP, Asking, write_targets
-from localtune.training.tokenise import IGNORED, splitter_of, tokenise
+from localtune.training.tokenise import IGNORED, PackedRows, splitter_of, tokenise
 from localtune.training.train import load, train
 from localtune.workspace import read_jsonl, write_jsonl
 
@@ -124,20 +124,21 @@ def test_rows_carry_the_targets_of_their_own_lessons(tmp_path: Path, tokenizer: 
     kept = Targets(run(tmp_path, *lessons))
     split = splitter_of(tokenizer)
     tokens = [kept.beside(row, tokenise(row, tokenizer, split, 256)) for row in lessons]
-    item = SoftRows(tokens, 256, 0, kept)[0]
+    item = PackedRows(tokens, 256, 0)[0]
     at = 0
     for lesson in tokens:
         part = slice(at, at + len(lesson.ids))
-        given = ~item["soft_logprobs"][part, 0].isnan()
-        if isinstance(lesson, SoftTokens):
+        given = item["soft_weights"][part, 1] > 0
+        assert isinstance(lesson, SoftTokens)
+        if lesson.mix:
             assert given.equal(item["labels"][part] != IGNORED)
-            ids, logprobs = kept.of(lesson)
+            ids, logprobs = kept.between(lesson.begin, lesson.end)
             assert item["soft_ids"][part][given].equal(ids)
             assert item["soft_logprobs"][part][given].equal(logprobs)
         else:
-            assert not given.any()
+            assert not given.any() and item["soft_weights"][part, 0].eq(1).all()
         at += len(lesson.ids)
-    assert item["soft_logprobs"][at:].isnan().all()
+    assert item["soft_weights"][at:, 1].eq(0).all()
 
 
 def test_a_passage_that_is_gone_is_named(tmp_path: Path) -> None:
@@ -170,7 +171,7 @@ def test_a_lesson_beyond_the_context_gets_no_targets(tmp_path: Path, tokenizer: 
     assert asking.of(long).places == []
     kept = Targets(run(tmp_path, long, max_length=1000))
     tokens = tokenise(long, tokenizer, splitter_of(tokenizer), 1000)
-    assert kept.beside(long, tokens) is tokens
+    assert kept.beside(long, tokens).more()["soft_weights"][:, 1].eq(0).all()
 
 
 def test_a_lesson_cut_inside_its_answer_and_one_without_any(tmp_path: Path) -> None:
@@ -219,10 +220,12 @@ def test_a_batch_in_parts_has_the_same_loss(tmp_path: Path, tokenizer: Any) -> N
     torch.manual_seed(0)
     adapted = LoraConfig(target_modules="all-linear", init_lora_weights=False)
     tuned = get_peft_model(load(BASE)[1], adapted)
-    items = list(SoftRows(tokens, max(len(one.ids) for one in tokens), 0, kept))
+    items = list(PackedRows(tokens, max(len(one.ids) for one in tokens), 0))
     batch = {key: torch.stack([item[key] for item in items]) for key in items[0]}
     assert len(items) > 1
-    counted = int((batch["labels"] != IGNORED).sum())
+    counted = tokens_of(batch)
+    learned = (batch["labels"] != IGNORED).sum()
+    assert counted > learned  # a replayed token counts more than once
     parts = [
         answer_loss(tuned, {key: values[i : i + 1] for key, values in batch.items()}, counted)
         for i in range(len(items))
@@ -234,7 +237,8 @@ def test_a_batch_in_parts_has_the_same_loss(tmp_path: Path, tokenizer: Any) -> N
 def test_what_the_base_thinks_alone_teaches_it_nothing_and_with_a_passage_it_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(distil, "HARD", 0.0)
+    for kind in distil.MIXES:
+        monkeypatch.setitem(distil.MIXES, kind, distil.Mix(1.0, hard=0.0))
     losses = {}
     for kind in ("alone", "passage"):
         folder = tmp_path / kind
