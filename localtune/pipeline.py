@@ -23,6 +23,7 @@ from localtune.hashes import Hashes
 from localtune.progress import Progress, Silent
 from localtune.stage import Lock, Stage, Standing
 from localtune.steps import Build
+from localtune.usage import measured
 from localtune.workspace import no_room_is_an_error, read_json, write_json
 
 # The libraries whose version can change an artefact.
@@ -218,10 +219,10 @@ def run_stage(stage: Stage, lock: Lock, progress: Progress) -> bool:
     if standing.state == "done":
         return False
     progress.stage(stage.name, "; ".join(standing.why) if standing.state == "again" else "")
-    began = time.monotonic()
     lock.prepare_scratch(stage)
-    stage.run(progress)
-    lock.record(stage, time.monotonic() - began)
+    with measured() as usage:
+        stage.run(progress)
+    lock.record(stage, usage)
     return True
 
 

@@ -82,11 +82,11 @@ def train(build: Build, progress: Progress) -> None:
         at.checkpoints,
         build.config.train,
         progress=progress,
-        split=_splitter(at, progress),
+        split=lesson_splitter(at, progress),
     )
 
 
-def _splitter(at: Workspace, progress: Progress) -> Callable[[str], list[int]] | None:
+def lesson_splitter(at: Workspace, progress: Progress) -> Callable[[str], list[int]] | None:
     """Return how the master's tokenizer will split text; None where only transformers can say."""
     from localtune.base_files import splitter
     from localtune.errors import UnsupportedError
