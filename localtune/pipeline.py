@@ -74,6 +74,7 @@ def stages(build: Build) -> list[Stage]:
         stage("lessons", {**locked_values(config.lessons), **private},
               [at.passages, at.exam, at.chats], [at.lessons], (), steps.lessons, version=2),
         stage("base", config.base, [base] if base else [], [at.base], (), steps.base),
+        stage("plan", config.train, [at.base, at.lessons], [at.plan], TRAINERS, _keep_plan),
         stage("train", config.train, [at.base, at.lessons], [at.adapter, at.metrics],
               (*TRAINERS, *LLAMA), steps.train, version=2, scratch=at.checkpoints),
         *made,
@@ -126,6 +127,12 @@ def _upon_base(build: Build, stage: Callable[..., Stage]) -> list[Stage]:
               [at.modelfile], (), upon_base.modelfile),
     ]
     # fmt: on
+
+
+def _keep_plan(build: Build, progress: Progress) -> None:
+    from localtune.plan import keep_plan
+
+    keep_plan(build, progress)
 
 
 def run(build: Build, progress: Progress | None = None) -> Result:

@@ -121,4 +121,4 @@ def _cuda() -> Any:
 
 def _cpu_seconds() -> float:
     times = psutil.Process().cpu_times()
-    return sum((times.user, times.system, times.children_user, times.children_system))
+    return float(times.user + times.system + times.children_user + times.children_system)

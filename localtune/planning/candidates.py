@@ -9,24 +9,41 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from localtune.config import TrainConfig
 from localtune.planning.catalogue import Entry, entries, find
 from localtune.planning.machine import Machine
 from localtune.planning.shape import Shape, shape_of
 from localtune.planning.training import Training
+from localtune.training.lora import Recipe, recipe
 
 REFERENCE = "HuggingFaceTB/SmolLM2-135M-Instruct"
 RESERVE = 0.85  # of the memory may be used
+LOGIT = 12  # bytes: as bfloat16, as float32, and twice on the way back
 BAND = 0.4  # of what is told from another base
 
 
 @dataclass(frozen=True)
 class Work:
-    """What is asked of training: optimiser steps of so many tokens, the share of them answers."""
+    """What is to be learned: lessons in packed rows, the share of their tokens that is answers."""
 
-    steps: int
+    config: TrainConfig
     tokens: int
+    rows: int
     answers: float
-    rank: int
+
+    def recipe(self, shape: Shape) -> Recipe:
+        """Return what training a base of a shape would use."""
+        return recipe(self.config, self.tokens, self.rows, shape.hidden, shape.model_type)
+
+    def step_tokens(self, made: Recipe) -> int:
+        """Return the tokens of one optimiser step."""
+        return made.rows * self.config.max_length
+
+    def step_flops(self, shape: Shape) -> float:
+        """Return the operations of one optimiser step."""
+        made = self.recipe(shape)
+        tokens = self.step_tokens(made)
+        return shape.step_flops(tokens, round(self.answers * tokens), made.rank)
 
 
 @dataclass(frozen=True)
@@ -65,29 +82,34 @@ def compare(
     `here` are the ids of those that needn't be fetched.
     """
     known = shape_of(reference().config)
-    flops = known.step_flops(work.tokens, round(work.answers * work.tokens), work.rank)
+    flops = work.step_flops(known)
     used = measured.graphics_memory or measured.memory - held
     rows = []
     for entry in entries():
         shape = shape_of(entry.config)
-        own = shape.step_flops(work.tokens, round(work.answers * work.tokens), work.rank)
-        seconds = work.steps * measured.step * own / flops
-        memory = _memory(shape, known, used) + (0 if measured.graphics_memory else held)
+        steps = work.recipe(shape).steps
+        seconds = steps * measured.step * work.step_flops(shape) / flops
+        memory = _memory(shape, known, used, work, measured)
+        memory += 0 if measured.graphics_memory else held
         disk = disk_of(shape, entry.id in here)
         why_not = _why_not(entry, seconds, memory, disk, machine, hours, entry.id in here, offline)
         rows.append(Candidate(entry, seconds, memory, disk, entry.id in here, why_not))
     return rows
 
 
-def _memory(shape: Shape, known: Shape, used: int) -> int:
-    """Return bytes told from another base: half with the weights, half with what layers keep.
+def _memory(shape: Shape, known: Shape, used: int, work: Work, measured: Training) -> int:
+    """Return bytes told from another base: weights, what layers keep for the way back, logits.
 
-    A base's weights grow as width x width x layers, what is kept for the way back as width x
-    layers; the embedding is kept once.
+    What layers keep, and LoRA with AdamW, grows as the widths of their linear layers do.
     """
-    weights = shape.parameters / known.parameters
-    kept = shape.hidden * shape.layers / (known.hidden * known.layers)
-    return round(used * (0.3 * weights + 0.7 * kept))
+
+    def fixed(one: Shape) -> float:
+        answers = work.answers * work.step_tokens(work.recipe(one))
+        logits = LOGIT * answers * one.output / one.hidden
+        return measured.weight_bytes * one.parameters + logits
+
+    kept = max(0.0, used - fixed(known)) / (known.widths * known.layers)
+    return round(fixed(shape) + kept * shape.widths * shape.layers)
 
 
 def disk_of(shape: Shape, here: bool) -> int:
@@ -108,16 +130,16 @@ def _why_not(
 ) -> str:
     there = machine.card_memory or machine.memory
     if memory > RESERVE * there:
-        return f"needs {memory / 1e9:.0f} GB of memory"
+        return f"memory: {there / 1e9:.0f} GB here"
     if disk > machine.free_disk:
-        return f"needs {disk / 1e9:.0f} GB of disk"
+        return f"disk: {machine.free_disk / 1e9:.0f} GB free"
     if seconds > hours * 3600:
-        return f"takes longer than {hours:g} h"
+        return f"over {hours:g} h"
     if offline and not here:
-        return "isn't on this machine"
+        return "not here (--offline)"
     if entry.note:
         return entry.note
-    return "gated: accept its licence on the Hub first" if entry.gated else ""
+    return "gated" if entry.gated and not here else ""
 
 
 def choose(rows: list[Candidate]) -> Candidate:

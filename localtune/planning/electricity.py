@@ -35,8 +35,9 @@ def power(cores: int, memory: int, watts: float = 0.0) -> Power:
     if watts:
         return Power(watts, watts, watts, True)
     rest = memory / 1e9 * MEMORY_WATTS
-    drawn = (cores * each + rest for each in (CORE_WATTS, LEAST_CORE_WATTS, MOST_CORE_WATTS))
-    return Power(*(round(value, 1) for value in drawn), False)
+    each = (CORE_WATTS, LEAST_CORE_WATTS, MOST_CORE_WATTS)
+    drawn, least, most = (round(cores * watts + rest, 1) for watts in each)
+    return Power(drawn, least, most, False)
 
 
 @cache

@@ -14,7 +14,7 @@ from localtune.cores import cores
 
 @dataclass(frozen=True)
 class Machine:
-    """Bytes of memory in all and free now, of the first card's (0 without one), free on the disk."""
+    """Bytes of memory in all and free now, of the first card, and free on the disk."""
 
     system: str
     cores: int

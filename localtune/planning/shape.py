@@ -24,10 +24,10 @@ TEXT = "text_config"  # where a model that also sees keeps its language model's 
 
 @dataclass(frozen=True)
 class Shape:
-    """Parameters of a base: of its embedding, its output (the embedding itself where tied), a layer.
+    """Parameters of a base: of its embedding with its output, of the output alone, of a layer.
 
-    `linear` are those of a layer that LoRA is laid upon, `widths` the sum of their rows and columns:
-    LoRA of rank r has r times as many parameters. `rest` is the final norm.
+    `linear` are those of a layer that LoRA is laid upon, `widths` the sum of their rows and
+    columns: LoRA of rank r has r times as many parameters. `rest` is the final norm.
     """
 
     model_type: str

@@ -29,7 +29,7 @@ class Training:
     """What training will take: seconds of a step and of all else, bytes at the highest.
 
     `band` is the share by which the seconds of a step may be off; `memory` counts from nothing,
-    this process as it is now included.
+    this process as it is now included. `weight_bytes` are those of a weight while it is used.
     """
 
     step: float
@@ -37,6 +37,8 @@ class Training:
     around: float
     memory: int
     graphics_memory: int
+    weight_bytes: int
+    precision: str
     layers: tuple[int, ...]
 
 
@@ -48,6 +50,7 @@ def estimate(
     plan: Recipe,
     chosen: TrainConfig,
     progress: Progress,
+    steps: int = 4,
 ) -> Training:
     """Measure on this machine; `real` is the base's folder, None where it isn't here.
 
@@ -58,20 +61,20 @@ def estimate(
     with tempfile.TemporaryDirectory() as scratch, progress.bar("try", len(layers)) as bar:
         for count in layers:
             folder = write_base(config, count, Path(scratch) / str(count), real)
-            found.append(_rehearse(folder, lessons, plan, chosen))
+            found.append(_rehearse(folder, lessons, plan, chosen, steps))
             bar.advance(detail=f"{found[-1].step:.1f} s a step with {count} layers")
     return _from_line(layers, found, shape.layers, lessons.memory)
 
 
-def _rehearse(folder: Path, lessons: Lessons, plan: Recipe, chosen: TrainConfig) -> Rehearsed:
+def _rehearse(
+    folder: Path, lessons: Lessons, plan: Recipe, chosen: TrainConfig, steps: int
+) -> Rehearsed:
     from localtune.training.rehearse import rehearse
 
-    return rehearse(folder, lessons, plan, chosen)
+    return rehearse(folder, lessons, plan, chosen, steps)
 
 
-def _from_line(
-    layers: tuple[int, ...], found: list[Rehearsed], whole: int, lists: int
-) -> Training:
+def _from_line(layers: tuple[int, ...], found: list[Rehearsed], whole: int, lists: int) -> Training:
     """Draw a straight line through what was measured, as far as all layers."""
     first, last = found[0], found[-1]
     far = (whole - layers[0]) / max(1, layers[-1] - layers[0])
@@ -87,5 +90,7 @@ def _from_line(
         around=reach(first.around, last.around) if len(found) > 1 else first.around,
         memory=round(reach(first.memory, last.memory)) + lists,
         graphics_memory=round(reach(first.graphics_memory, last.graphics_memory)),
+        weight_bytes=first.weight_bytes,
+        precision=first.precision,
         layers=layers,
     )

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -143,7 +144,7 @@ def _quantize(
             matrix = folder / "imatrix.gguf" if wants else None
             level_of = Level(level, matrix, chosen.pure, chosen.kept())
             out = folder / f"{level}.gguf"
-            seconds[level] = _timed(lambda a=out, b=level_of: quantizer.write(master, a, b))
+            seconds[level] = _timed(partial(quantizer.write, master, out, level_of))
             done(level)
     return start, seconds
 

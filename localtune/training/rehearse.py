@@ -5,6 +5,7 @@ What is measured is what `train` does: its own model, adapter, arguments, traine
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import statistics
 import tempfile
@@ -14,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from peft import get_peft_model
 from transformers import AutoTokenizer, TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 from transformers.utils import logging as transformers_logging
@@ -21,7 +23,7 @@ from transformers.utils import logging as transformers_logging
 from localtune.config import PLAIN_TEMPLATE, TrainConfig
 from localtune.training.lora import Recipe, recipe
 from localtune.training.tokenise import IGNORED, PackedRows, Split, splitter_of, tokenise
-from localtune.training.train import _adapter, _arguments, _save, get_peft_model, load
+from localtune.training.train import _adapter, _arguments, _save, load
 from localtune.training.trainer import AnswerTrainer
 from localtune.usage import Peak
 from localtune.workspace import read_jsonl
@@ -34,13 +36,15 @@ STEPS = 4  # the first isn't counted: it warms up, and AdamW has no memory yet
 class Lessons:
     """Some packed lessons, and what all of them come to.
 
-    `answers` is the share of tokens that is learned, `seconds` what tokenising all will take.
+    `answers` is the share of tokens that is learned, `said` the tokens of an answer, `seconds` what
+    tokenising all will take.
     """
 
     sample: PackedRows
     tokens: int
     rows: int
     answers: float
+    said: float
     seconds: float
 
     @property
@@ -51,13 +55,18 @@ class Lessons:
 
 @dataclass(frozen=True)
 class Rehearsed:
-    """Seconds of a step (median, and half the range of all), of all else; bytes at the highest."""
+    """Seconds of a step (median, and half the range of all), of all else; bytes at the highest.
+
+    `weight_bytes` are those of a base's weight while it is used, `precision` says it in words.
+    """
 
     step: float
     spread: float
     around: float
     memory: int
     graphics_memory: int
+    weight_bytes: int
+    precision: str
 
 
 def pack_lessons(base: Path, lessons: Path, config: TrainConfig, split: Split | None) -> Lessons:
@@ -70,7 +79,9 @@ def pack_lessons(base: Path, lessons: Path, config: TrainConfig, split: Split | 
     tokenizer.chat_template = tokenizer.chat_template or PLAIN_TEMPLATE
     split = split or splitter_of(tokenizer)
     rows = read_jsonl(lessons)
-    sample = [tokenise(row, tokenizer, split, config.max_length) for row in islice(rows, SAMPLE)]
+    first = list(islice(rows, SAMPLE))
+    sample = [tokenise(row, tokenizer, split, config.max_length) for row in first]
+    said = sum(m["role"] == "assistant" for row in first for m in row.get("messages", ()))
     scale = 1 + sum(1 for _ in rows) / max(1, len(sample))
     packed = PackedRows(sample, config.max_length, tokenizer.pad_token_id or 0)
     tokens = sum(len(lesson.ids) for lesson in sample)
@@ -80,6 +91,7 @@ def pack_lessons(base: Path, lessons: Path, config: TrainConfig, split: Split | 
         round(scale * tokens),
         round(scale * len(packed)),
         answers / max(1, tokens),
+        answers / max(1, said),
         scale * (time.monotonic() - began),
     )
 
@@ -108,9 +120,9 @@ def rehearse(
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(clock)
         trainer.train()
-        found = (peak.bytes(), peak.graphics_bytes())
+        found = (peak.bytes(), peak.graphics_bytes(), *_precision(model, arguments.bf16))
         del trainer, tuned, model
-    gc.collect()
+    _give_back()
     whole, counted = time.monotonic() - began, clock.seconds[1:] or clock.seconds
     return Rehearsed(
         statistics.median(counted),
@@ -118,6 +130,15 @@ def rehearse(
         whole - sum(clock.seconds),
         *found,
     )
+
+
+def _precision(model: Any, bf16: bool) -> tuple[int, str]:
+    """Return the bytes of a base's weight while it is used, and the precision in words."""
+    weight = model.get_input_embeddings().weight
+    kept = str(weight.dtype).removeprefix("torch.")
+    computed = "bfloat16" if bf16 else kept
+    cast = 2 if computed != kept else 0  # autocast's copy is kept for the way back
+    return weight.element_size() + cast, f"{kept} weights, {computed} products"
 
 
 def untrained_adapter(base: Path, plan: Recipe, folder: Path) -> Path:
@@ -143,6 +164,17 @@ class Clock(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         _wait_for_the_card()
         self.seconds.append(time.monotonic() - self._began)
+
+
+def _give_back() -> None:
+    """Return freed memory to the system, so that what is measured next isn't the less for it.
+
+    Python frees what nobody uses; the C library keeps it for itself. glibc has malloc_trim.
+    """
+    gc.collect()
+    library = ctypes.CDLL(None)
+    if hasattr(library, "malloc_trim"):
+        library.malloc_trim(0)
 
 
 def _wait_for_the_card() -> None:

@@ -14,7 +14,7 @@ import localtune
 
 PACKAGE = Path(localtune.__file__).parent
 STAGES = {"corpus", "lessons", "training", "export", "runtimes", "evaluation", "report"}
-SHARED = {"cores", "in_view", "errors", "progress", "config", "workspace", "privacy"}
+SHARED = {"cores", "usage", "in_view", "errors", "progress", "config", "workspace", "privacy"}
 ONLY = {
     "llama_cpp": {
         f"runtimes/{name}.py"
@@ -23,11 +23,11 @@ ONLY = {
     "huggingface_hub": {"training/base.py", "hub.py"},
     "httpx2": {"runtimes/ollama.py"},
     "click": {
-        *(f"cli{part}.py" for part in ("", "_convert", "_levels", "_ollama", "_serve")),
+        *(f"cli{part}.py" for part in ("", "_convert", "_levels", "_ollama", "_plan", "_serve")),
         *("command.py", "options.py"),
     },
     "rich_click": {"cli.py", "command.py"},
-    "rich": {"terminal.py", "summary.py", "listing.py"},
+    "rich": {"terminal.py", "summary.py", "listing.py", "plan_view.py"},
     "xberg": {"corpus/office.py"},
     "pypdfium2": {"corpus/pdf.py", "corpus/ocr.py"},
     "phonenumbers": {"privacy/phones.py", "privacy/pseudonyms.py"},
@@ -38,6 +38,7 @@ HEAVY = (
     "transformers",
     "peft",
     "numpy",
+    "psutil",
     "gguf",
     "llama_cpp",
     "trafilatura",
