@@ -83,7 +83,7 @@ def stages(build: Build) -> list[Stage]:
         *[stage(f"grade {level}", config.grade, [at.level_gguf(level), at.exam], [at.grade(level)],
                 LLAMA, partial(grading.grade_level, level)) for level in levels],
         stage("scores", {"base": config.base.base},
-              [at.exam, at.faithful, *map(at.grade, ("base", *levels))], [at.scores], (),
+              [at.exam, at.faithful, at.plan, *map(at.grade, ("base", *levels))], [at.scores], (),
               steps.scores),
         stage("report", {"keep_private": config.corpus.keep_private},
               [at.documents, at.exam, at.lessons, at.metrics, at.scores,

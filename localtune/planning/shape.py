@@ -19,6 +19,7 @@ from localtune.errors import BaseModelError
 
 Config = dict[str, Any]
 PIECE = 1 << 21  # bytes of random weights, which are repeated
+WORDS = (".json", ".jinja", ".model", ".txt")  # the endings of a tokenizer's files
 TEXT = "text_config"  # where a model that also sees keeps its language model's shape
 
 
@@ -107,11 +108,10 @@ def write_base(
     source = real or BaseConfig().folder()
     assert source
     for file in source.iterdir():
-        if file.is_file() and file.name not in ("config.json", "README.md"):
-            if file.suffix != ".safetensors" and not file.name.endswith(".index.json"):
-                shutil.copyfile(file, folder / file.name)
-            elif real:
-                (folder / file.name).symlink_to(file.resolve())
+        if real and file.name.endswith((".safetensors", ".safetensors.index.json")):
+            (folder / file.name).symlink_to(file.resolve())
+        elif file.suffix in WORDS and file.name != "config.json" and "index" not in file.name:
+            shutil.copyfile(file, folder / file.name)
     (folder / "config.json").write_text(json.dumps(_named(short)), encoding="utf-8")
     if not real:
         _write_weights(_empty_model(short), folder / "model.safetensors", filled)

@@ -8,6 +8,7 @@ from typing import Any
 import localtune
 from localtune.privacy import told
 from localtune.report.charts import Recall, loss_curve, recall_bars
+from localtune.report.costs import costs
 from localtune.report.figures import duration, interval, percent, plural, size
 
 Row = dict[str, Any]
@@ -29,7 +30,6 @@ def view(scores: Row, metrics: list[Row], documents: list[Row], exam: list[Row])
     levels = list(scores["exam"]["tuned"])
     shipped = levels[0]
     answers = _answers(scores["answers"], shipped)
-    seconds = scores["seconds"]
     return {
         "version": localtune.__version__,
         "name": scores["name"],
@@ -52,8 +52,8 @@ def view(scores: Row, metrics: list[Row], documents: list[Row], exam: list[Row])
         "private": _private(documents),
         "counts": _counts(documents),
         "size": size(scores["bytes"][shipped]),
-        "total": duration(sum(seconds.values())),
-        "stages": _stages(seconds),
+        "total": duration(sum(scores["seconds"].values())),
+        **costs(scores),
         "checks": _checks(scores.get("faithful", {})),
     }
 
@@ -128,14 +128,6 @@ def _counts(documents: list[Row]) -> Row:
         "words": f"{words:,} words",
         "left_out": f"{plural(left_out, 'file')} left out" if left_out else "",
     }
-
-
-def _stages(seconds: dict[str, float]) -> list[Row]:
-    longest = max(seconds.values(), default=0) or 1
-    return [
-        {"name": name, "time": duration(took), "width": f"{100 * took / longest:.1f}"}
-        for name, took in seconds.items()
-    ]
 
 
 def _checks(faithful: Row) -> list[tuple[str, str]]:

@@ -104,7 +104,7 @@ def names(build: Build) -> list[str]:
 
 
 def test_the_stages_are_in_order_and_each_reads_what_one_before_wrote(build: Build) -> None:
-    assert names(build)[:6] == ["corpus", "exam", "lessons", "base", "train", "export"]
+    assert names(build)[:6] == ["corpus", "exam", "lessons", "base", "plan", "train"]
     written = {"documents", "base"}
     for stage in stages(build):
         assert set(stage.inputs) <= written, stage.name
