@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "build"]
+__all__ = ["__version__", "build", "plan"]
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,3 +36,38 @@ def build(
 
     chosen = load(Path(config) if config else None, sections_of_options(options), name)
     return run(start(Path(docs), Path(out) if out else None, chosen), progress)
+
+
+def plan(
+    docs: str | Path,
+    out: str | Path | None = None,
+    *,
+    name: str = "",
+    config: str | Path | None = None,
+    progress: Progress | None = None,
+    hours: float = 8.0,
+    country: str = "",
+    price: float = 0.0,
+    watts: float = 0.0,
+    hosted_price: float = 0.0,
+    **options: Any,
+) -> dict[str, Any]:
+    """Return what a build would take, as `localtune plan --json` prints it. Raises LocaltuneError.
+
+    Without `base` the largest base that fits into memory, disk and `hours` is planned with.
+    `price` is of a kWh, `watts` what the machine draws, `hosted_price` of a million tokens.
+    """
+    from pathlib import Path
+
+    from localtune.configfile import load, sections_of_options
+    from localtune.opening import start
+    from localtune.plan import Asked, make_plan
+    from localtune.progress import Silent
+
+    file = Path(config) if config else None
+    given = sections_of_options(options)
+    chosen = load(file, given, name)
+    named = chosen.base.base != "tiny" or "base" in given.get("base", {})
+    asked = Asked(hours, country, price, watts, hosted_price)
+    build = start(Path(docs), Path(out) if out else None, chosen)
+    return make_plan(build, named, asked, progress or Silent())

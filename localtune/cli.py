@@ -17,7 +17,7 @@ import click
 import rich_click
 
 import localtune
-from localtune import cli_convert, cli_levels, cli_ollama, cli_read, cli_serve
+from localtune import cli_convert, cli_levels, cli_ollama, cli_plan, cli_read, cli_serve
 from localtune.command import Commands, command_of
 from localtune.options import groups, section_options, stage_options
 
@@ -36,8 +36,10 @@ rich_click.rich_click.MAX_WIDTH = 100
 PANELS = {"The build": ["--out", "--name", "--config", "--json"]} | {
     TITLES.get(section, section): names for section, names in groups().items()
 }
+ASKED = ["--hours", "--country", "--price", "--watts", "--hosted-price"]
 rich_click.rich_click.OPTION_GROUPS = {
-    "localtune build": [{"name": title, "options": names} for title, names in PANELS.items()]
+    f"localtune {name}": [{"name": title, "options": names} for title, names in panels.items()]
+    for name, panels in (("build", PANELS), ("plan", {"The plan": ASKED} | PANELS))
 }
 
 
@@ -193,6 +195,7 @@ def _read_line() -> str:
     return sys.stdin.readline()
 
 
+command("plan")(cli_plan.plan)
 command("lessons")(cli_read.lessons)
 command("exam")(cli_read.exam)
 

@@ -23,6 +23,7 @@ from localtune.hashes import Hashes
 from localtune.progress import Progress, Silent
 from localtune.stage import Lock, Stage, Standing
 from localtune.steps import Build
+from localtune.usage import measured
 from localtune.workspace import no_room_is_an_error, read_json, write_json
 
 # The libraries whose version can change an artefact.
@@ -76,6 +77,8 @@ def stages(build: Build) -> list[Stage]:
         stage("targets", {"max_length": config.train.max_length},
               [at.base, at.lessons, at.passages], [at.targets], (*TRAINERS, *LLAMA),
               steps.targets, scratch=at.target_parts),
+        stage("plan", config.train, [at.base, at.lessons, at.targets], [at.plan], TRAINERS,
+              _keep_plan),
         stage("train", config.train, [at.base, at.lessons, at.targets], [at.adapter, at.metrics],
               (*TRAINERS, *LLAMA), steps.train, version=3, scratch=at.checkpoints),
         *made,
@@ -84,8 +87,8 @@ def stages(build: Build) -> list[Stage]:
         *[stage(f"grade {level}", config.grade, [at.level_gguf(level), at.exam], [at.grade(level)],
                 LLAMA, partial(grading.grade_level, level), version=2) for level in levels],
         stage("scores", {"base": config.base.base},
-              [at.exam, at.faithful, *map(at.grade, ("base", *levels))], [at.scores], (),
-              steps.scores, version=2),
+              [at.exam, at.faithful, at.plan, *map(at.grade, ("base", *levels))], [at.scores], (),
+              steps.scores, version=3),
         stage("report", {"keep_private": config.corpus.keep_private},
               [at.documents, at.exam, at.lessons, at.metrics, at.scores,
                *filter(Path.exists, [at.ladder])],
@@ -128,6 +131,12 @@ def _upon_base(build: Build, stage: Callable[..., Stage]) -> list[Stage]:
               [at.modelfile], (), upon_base.modelfile),
     ]
     # fmt: on
+
+
+def _keep_plan(build: Build, progress: Progress) -> None:
+    from localtune.plan import keep_plan
+
+    keep_plan(build, progress)
 
 
 def run(build: Build, progress: Progress | None = None) -> Result:
@@ -223,10 +232,10 @@ def run_stage(stage: Stage, lock: Lock, progress: Progress) -> bool:
     if standing.state == "done":
         return False
     progress.stage(stage.name, "; ".join(standing.why) if standing.state == "again" else "")
-    began = time.monotonic()
     lock.prepare_scratch(stage)
-    stage.run(progress)
-    lock.record(stage, time.monotonic() - began)
+    with measured() as usage:
+        stage.run(progress)
+    lock.record(stage, usage)
     return True
 
 

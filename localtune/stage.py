@@ -16,6 +16,7 @@ from typing import Any
 from localtune.config import library_version
 from localtune.hashes import ABSENT, Hashes
 from localtune.progress import Progress
+from localtune.usage import Usage
 from localtune.workspace import remove, write_json
 
 Entry = dict[str, Any]
@@ -51,7 +52,7 @@ class Standing:
 
 @dataclass
 class Lock:
-    """The finished stages: {stage: {"entry": Entry, "seconds": float}}."""
+    """The finished stages: {stage: {"entry": Entry, "seconds": float, "memory": bytes, …}}."""
 
     file: Path
     hashes: Hashes
@@ -81,9 +82,9 @@ class Lock:
         why = tuple(differences(stored["entry"], self.entry(stage)))
         return Standing(stage.name, "again" if why else "done", why, stored["seconds"])
 
-    def record(self, stage: Stage, seconds: float) -> None:
+    def record(self, stage: Stage, usage: Usage) -> None:
         """Write the entry of a stage that has ended; the last thing a stage does."""
-        self.finished[stage.name] = {"entry": self.entry(stage), "seconds": round(seconds, 2)}
+        self.finished[stage.name] = {"entry": self.entry(stage), **usage.rounded()}
         write_json(self.file, self.finished)
         self.hashes.save()
 

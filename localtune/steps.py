@@ -15,7 +15,14 @@ from localtune.errors import EvaluationError
 from localtune.export.quantize import wants_imatrix
 from localtune.hashes import Hashes
 from localtune.progress import Progress
-from localtune.workspace import Workspace, read_json, read_jsonl, temporary_path, write_json
+from localtune.workspace import (
+    Workspace,
+    read_json,
+    read_jsonl,
+    size_of,
+    temporary_path,
+    write_json,
+)
 
 ADAPTER = "adapter"  # what stands for a level where the adapter alone is shipped
 
@@ -76,7 +83,7 @@ def targets(build: Build, progress: Progress) -> None:
         at.target_parts,
         build.config.train.max_length,
         progress=progress,
-        split=_splitter(at, progress),
+        split=lesson_splitter(at, progress),
     )
 
 
@@ -92,12 +99,12 @@ def train(build: Build, progress: Progress) -> None:
         at.checkpoints,
         build.config.train,
         progress=progress,
-        split=_splitter(at, progress),
+        split=lesson_splitter(at, progress),
         targets=at.targets,
     )
 
 
-def _splitter(at: Workspace, progress: Progress) -> Callable[[str], list[int]] | None:
+def lesson_splitter(at: Workspace, progress: Progress) -> Callable[[str], list[int]] | None:
     """Return how the master's tokenizer will split text; None where only transformers can say."""
     from localtune.base_files import splitter
     from localtune.errors import UnsupportedError
@@ -239,6 +246,12 @@ def scores(build: Build, progress: Progress) -> None:
             "bytes": {level: at.level_gguf(level).stat().st_size for level in levels},
             "answers": {which: graded["answers"] for which, graded in grades.items()},
             "seconds": seconds_of(read_json(at.lock), levels),
+            "used": used_of(read_json(at.lock), levels),
+            "disk": {
+                "adapter": size_of(at.adapter),
+                **({"master": at.master.stat().st_size} if at.master.exists() else {}),
+            },
+            "planned": read_json(at.plan) if at.plan.exists() else {},
         },
     )
 
@@ -251,6 +264,27 @@ def seconds_of(finished: dict[str, Any], levels: tuple[str, ...]) -> dict[str, f
         for name, kept in finished.items()
         if " " not in name or name.split()[1] in made
     }
+
+
+def used_of(finished: dict[str, Any], levels: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """Return each stage's peak memory in bytes and its joules.
+
+    `measured` says whether a counter was read; else CPU seconds were taken at an assumed power.
+    """
+    from localtune.planning.electricity import CORE_WATTS
+
+    found = {}
+    for name in seconds_of(finished, levels):
+        kept = finished[name]
+        counted = sum(kept.get("joules", {}).values())
+        assumed = kept.get("cpu_seconds", 0.0) * CORE_WATTS
+        found[name] = {
+            "memory": max(kept.get("memory", 0), 0),
+            "graphics_memory": kept.get("graphics_memory", 0),
+            "joules": round(counted or assumed, 1),
+            "measured": bool(counted),
+        }
+    return found
 
 
 def report(build: Build, progress: Progress) -> None:

@@ -54,6 +54,7 @@ class Workspace:
         self.metrics = work / "metrics.jsonl"
         self.faithful = work / "faithful.json"
         self.grades = work / "grades"
+        self.plan = work / "plan.json"
         self.scores = work / "scores.json"
         self.lock = work / "lock.json"
         self.settings = work / "build.json"

@@ -101,7 +101,7 @@ def write_tensors(
     """
     assert writer.path is not None
     check_room(Path(writer.path).parent, sum(sizes.values()))
-    offsets = _write_header(writer, sizes)
+    offsets = write_header(writer, sizes)
     assert writer.fout is not None
     file = writer.fout[0].fileno()
     for name, constant in constants.items():
@@ -163,7 +163,7 @@ def _type(tensor: Written, kind: str) -> GGMLQuantizationType:
     return GGMLQuantizationType.F32 if tensor.vector else TYPES[kind]
 
 
-def _write_header(writer: GGUFWriter, sizes: dict[str, int]) -> dict[str, int]:
+def write_header(writer: GGUFWriter, sizes: dict[str, int]) -> dict[str, int]:
     """Write all that stands before the tensors, make room, and return where each one begins."""
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

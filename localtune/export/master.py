@@ -16,7 +16,13 @@ from localtune.export.card import read_card
 from localtune.export.config_json import Config, read_config
 from localtune.export.families.assumed import differences
 from localtune.export.family import Family
-from localtune.export.gguf_file import Writer, check_numbers, describe, write_tensors
+from localtune.export.gguf_file import (
+    Writer,
+    check_numbers,
+    describe,
+    write_header,
+    write_tensors,
+)
 from localtune.export.mapping import complete, family_of, metadata, plan
 from localtune.export.merged import Merged
 from localtune.export.unpack.metadata import add_metadata, known_name, own_gguf
@@ -104,6 +110,22 @@ def export_vocabulary(base: Path, gguf: Path, template: str | None = None) -> No
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_ti_data_to_file()
+
+
+def export_outline(base: Path, gguf: Path) -> None:
+    """Write a master's header without a vocabulary, and a hole in the place of its tensors.
+
+    It takes no room; llama.cpp says of it what a level would come to. Raises ExportError.
+    """
+    config = read_config(base)
+    family = family_of(config)
+    config = complete(config, family, int(config["vocab_size"]))
+    merged = Merged(base, None, config, family.prefix)
+    with atomic_path(gguf) as temporary, closing(Writer(temporary, family.arch)) as writer:
+        sizes = describe(writer, plan(family, config, merged), family.factors(config), "bf16")
+        _add_file(writer, "bf16")
+        _add_metadata(writer, family, config)
+        write_header(writer, sizes)
 
 
 def _known_name(name: str, family: Family, vocabulary: Vocabulary) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import localtune
 from localtune.privacy import told
 from localtune.report.charts import Recall, loss_curve, recall_bars
+from localtune.report.costs import costs
 from localtune.report.figures import duration, interval, percent, plural, size
 from localtune.report.general import general_view
 
@@ -31,7 +32,6 @@ def view(scores: Row, metrics: list[Row], documents: list[Row], exam: list[Row])
     shipped = levels[0]
     known = scores["exam"].get("known", {"ids": []})
     answers = [row for row in _answers(scores["answers"], shipped) if row["id"] not in known["ids"]]
-    seconds = scores["seconds"]
     return {
         "version": localtune.__version__,
         "name": scores["name"],
@@ -55,8 +55,8 @@ def view(scores: Row, metrics: list[Row], documents: list[Row], exam: list[Row])
         "private": _private(documents),
         "counts": _counts(documents),
         "size": size(scores["bytes"][shipped]),
-        "total": duration(sum(seconds.values())),
-        "stages": _stages(seconds),
+        "total": duration(sum(scores["seconds"].values())),
+        **costs(scores),
         "checks": _checks(scores.get("faithful", {})),
         "general": general_view(scores["general"], shipped),
     }
@@ -132,14 +132,6 @@ def _counts(documents: list[Row]) -> Row:
         "words": f"{words:,} words",
         "left_out": f"{plural(left_out, 'file')} left out" if left_out else "",
     }
-
-
-def _stages(seconds: dict[str, float]) -> list[Row]:
-    longest = max(seconds.values(), default=0) or 1
-    return [
-        {"name": name, "time": duration(took), "width": f"{100 * took / longest:.1f}"}
-        for name, took in seconds.items()
-    ]
 
 
 def _checks(faithful: Row) -> list[tuple[str, str]]:

@@ -98,6 +98,20 @@ def _from_hub(config: BaseConfig, progress: Progress) -> Path:
         ) from error
 
 
+def cached(config: BaseConfig) -> Path | None:
+    """Return where a base from the Hub lies on this machine, None where it was never fetched."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        found = snapshot_download(
+            config.base, revision=config.revision or None, local_files_only=True
+        )
+    except (LocalEntryNotFoundError, HFValidationError):
+        return None
+    return Path(found) if list(Path(found).glob("*.safetensors")) else None
+
+
 def describe(folder: Path) -> str:
     """Say how large a base is, from the safetensors headers: 8 bytes of length, then JSON."""
     total = 0

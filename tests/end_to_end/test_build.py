@@ -22,7 +22,15 @@ from localtune.progress import Progress, Silent
 
 OPTIONS = ["--base", "tiny", "--steps", "40", "--questions", "10", "--quantize", "Q4_K_M"]
 # What holds a time in seconds differs between two builds of the same documents.
-TIMED = {"scores.json", "report.html", "README.md", "lock.json", "hashes.json", "build.json"}
+TIMED = {
+    "plan.json",
+    "scores.json",
+    "report.html",
+    "README.md",
+    "lock.json",
+    "hashes.json",
+    "build.json",
+}
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 
 OFFICE = """# Tarnbrook Boatyard

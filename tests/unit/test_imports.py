@@ -16,7 +16,7 @@ PACKAGE = Path(localtune.__file__).parent
 STAGES = {"corpus", "lessons", "training", "export", "runtimes", "evaluation", "report"}
 SHARED = {
     *("cores", "in_view", "errors", "progress", "config", "workspace", "privacy"),
-    *("loopback", "template_files"),
+    *("loopback", "template_files", "usage"),
 }
 ONLY = {
     "llama_cpp": {
@@ -26,11 +26,11 @@ ONLY = {
     "huggingface_hub": {"training/base.py", "hub.py"},
     "httpx2": {"runtimes/ollama.py"},
     "click": {
-        *(f"cli{part}.py" for part in ("", "_convert", "_levels", "_ollama", "_read", "_serve")),
-        *("command.py", "options.py"),
+        *(f"cli_{part}.py" for part in ("convert", "levels", "ollama", "plan", "read", "serve")),
+        *("cli.py", "command.py", "options.py"),
     },
     "rich_click": {"cli.py", "command.py"},
-    "rich": {"terminal.py", "summary.py", "listing.py", "reading_listing.py"},
+    "rich": {"terminal.py", "summary.py", "listing.py", "plan_view.py", "reading_listing.py"},
     "xberg": {"corpus/office.py"},
     "pypdfium2": {"corpus/pdf.py", "corpus/ocr.py"},
     "phonenumbers": {"privacy/phones.py", "privacy/pseudonyms.py"},
@@ -41,6 +41,7 @@ HEAVY = (
     "transformers",
     "peft",
     "numpy",
+    "psutil",
     "gguf",
     "llama_cpp",
     "trafilatura",

@@ -1,0 +1,292 @@
+"""Documents and a base -> what a build would take, before anything is built: the plan.
+
+The documents are read and made into lessons as a build does; training is tried for a few steps, the
+stages behind it in small. Nothing of it is kept, and no weights are fetched.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections import Counter
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from localtune import steps
+from localtune.errors import ConfigError, InputError
+from localtune.planning import candidates, stages
+from localtune.planning.advice import Advice, advise
+from localtune.planning.electricity import KWH, carbon, power
+from localtune.progress import Progress
+from localtune.steps import Build
+from localtune.usage import measured
+from localtune.workspace import Workspace, read_jsonl, write_json
+
+if TYPE_CHECKING:
+    from localtune.planning.base import Base
+    from localtune.planning.costs import Costs
+    from localtune.planning.machine import Machine
+
+Row = dict[str, Any]
+THOROUGH = 600.0  # seconds of training from which on a build tries the other stages too
+READING_BAND = 0.25
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a person wants to know beside the build: limits and prices; 0 and "" mean not given."""
+
+    hours: float = 8.0
+    country: str = ""
+    price: float = 0.0
+    watts: float = 0.0
+    hosted_price: float = 0.0
+
+    def check(self) -> None:
+        """Raise ConfigError where a value can't be used."""
+        for name in ("hours", "price", "watts", "hosted_price"):
+            if getattr(self, name) < 0:
+                flag = "--" + name.replace("_", "-")
+                raise ConfigError(f"{flag} is below 0.", f"Change {flag}.")
+        carbon(self.country)
+
+
+@dataclass
+class Read:
+    """What reading the documents came to: the scratch build, its rows, and what each stage took."""
+
+    build: Build
+    documents: list[Row]
+    advice: Advice
+    rows: list[stages.Estimate]
+    problem: str = ""
+
+
+def make_plan(build: Build, base_given: bool, asked: Asked, progress: Progress) -> Row:
+    """Return the plan of a build, as `localtune plan --json` prints it. Raises LocaltuneError.
+
+    Where `base_given` is false, the base is the one that fits this machine best.
+    """
+    asked.check()
+    if base_given:
+        from localtune.planning.base import base_of
+
+        base_of(build.config.base)  # what isn't there is said before anything is read
+    with tempfile.TemporaryDirectory() as scratch:
+        read = _read(build, Path(scratch), progress)
+        found = {"documents": _about(build.docs, read), "advice": asdict(read.advice)}
+        if read.problem:
+            return found | {"problems": [_problem(read.problem, "Use retrieval instead.")]}
+        return found | _planned(build, read, base_given, asked, progress)
+
+
+def _read(build: Build, scratch: Path, progress: Progress) -> Read:
+    """Run the stages as far as lessons in a folder of their own; what was read before is reused."""
+    apart = replace(build, at=Workspace(scratch, build.at.name))
+    apart.at.work.mkdir()
+    if build.at.readings.is_file():
+        shutil.copy2(build.at.readings, apart.at.readings)
+    rows, problem = [], ""
+    try:
+        for name, call in (
+            ("corpus", steps.corpus),
+            ("exam", steps.exam),
+            ("lessons", steps.lessons),
+        ):
+            progress.stage(name)
+            with measured() as usage:
+                call(apart, progress)
+            row = stages.Estimate(name, usage.seconds, READING_BAND, usage.memory, True)
+            rows.append(row)
+    except InputError as error:
+        if not apart.at.passages.exists():
+            raise
+        problem = error.message
+    advice = advise(read_jsonl(apart.at.passages))
+    if problem:
+        advice = replace(advice, use="retrieval", why=(*advice.why, problem))
+    return Read(apart, list(read_jsonl(apart.at.documents)), advice, rows, problem)
+
+
+def _about(docs: Path, read: Read) -> Row:
+    status = Counter(row["status"] for row in read.documents)
+    languages = Counter(row["language"] for row in read.documents if row["language"])
+    return {
+        "folder": str(docs),
+        "files": len(read.documents),
+        **{state: status[state] for state in ("read", "skipped", "failed")},
+        "words": read.advice.words,
+        "tokens": sum(row["tokens"] for row in read.documents),
+        "languages": dict(languages.most_common()),
+    }
+
+
+def _planned(build: Build, read: Read, base_given: bool, asked: Asked, progress: Progress) -> Row:
+    """Choose the base, try it, and put everything together."""
+    from localtune.planning.base import base_of
+    from localtune.planning.costs import cost
+    from localtune.planning.machine import this_machine
+
+    progress.stage("machine", "a few steps of training")
+    machine, at = this_machine(build.at.folder), read.build.at
+    compared = _candidates(build, read, asked, machine, progress)
+    best = candidates.choose(compared).entry.id
+    name = build.config.base.base if base_given else best
+    config = replace(build.config, base=replace(build.config.base, base=name))
+    base = base_of(config.base)
+    progress.stage("base", name)
+    questions = sum(1 for _ in read_jsonl(at.exam))
+    found = cost(config, base, at.lessons, questions, progress)
+    rows = [*read.rows, *found.rows]
+    total = stages.whole(rows)
+    problems = _problems(found, machine, total, asked, best)
+    return {
+        "machine": asdict(machine),
+        "base": _base(base, found, best, base_given, asked),
+        "candidates": [_candidate(row) for row in compared],
+        **found.to_dict(),
+        "stages": [asdict(row) | {"seconds": round(row.seconds, 2)} for row in rows],
+        "total": {"seconds": round(total.seconds, 1), "band": total.band},
+        "energy": _energy(total, machine, asked),
+        "hosted": _hosted(found, asked),
+        "problems": problems,
+    }
+
+
+def _candidates(
+    build: Build, read: Read, asked: Asked, machine: Machine, progress: Progress
+) -> list[candidates.Candidate]:
+    """Compare the catalogue's bases, told from a few steps of one of them."""
+    from localtune.planning.base import Base, is_cached
+    from localtune.planning.catalogue import entries
+    from localtune.planning.costs import reference
+
+    one = candidates.reference()
+    known = reference(
+        build.config, read.build.at.lessons, Base(one.id, one.config, None, True, one), progress
+    )
+    work = candidates.Work(
+        build.config.train, known.lessons.tokens, known.lessons.rows, known.lessons.answers
+    )
+    here = frozenset(entry.id for entry in entries() if is_cached(entry.id))
+    offline = build.config.base.offline
+    return candidates.compare(work, known.training, known.held, machine, asked.hours, here, offline)
+
+
+def _base(base: Base, found: Costs, best: str, given: bool, asked: Asked) -> Row:
+    entry = base.entry
+    why = (
+        "as --base says" if given else f"the largest that fits and takes at most {asked.hours:g} h"
+    )
+    return {
+        "id": base.id,
+        "parameters": found.shape.parameters,
+        "licence": entry.licence if entry else "",
+        "languages": entry.languages if entry else "",
+        "gated": bool(entry and entry.gated),
+        "here": base.here,
+        "why": why,
+        "recommended": best,
+    }
+
+
+def _candidate(row: candidates.Candidate) -> Row:
+    entry = row.entry
+    return {
+        "id": entry.id,
+        "parameters": entry.parameters,
+        "licence": entry.licence,
+        "languages": entry.languages,
+        "gated": entry.gated,
+        "here": row.here,
+        "train_seconds": round(row.seconds),
+        "memory": row.memory,
+        "disk": row.disk,
+        "band": candidates.BAND,
+        "why_not": row.why_not,
+    }
+
+
+def _problems(
+    found: Costs, machine: Machine, total: stages.Estimate, asked: Asked, best: str
+) -> list[Row]:
+    """Say what stands in the way of this build, each with what to do."""
+    listed, base = [], found.base
+    needs = found.training.graphics_memory or found.training.memory
+    there = machine.card_memory if found.training.graphics_memory else machine.memory
+    if needs > there:
+        said = f"{base.id} needs {needs / 1e9:.1f} GB of memory; there are {there / 1e9:.1f} GB."
+        listed.append(_problem(said, f"Choose --base {best}, which fits, or lower --batch-tokens."))
+    if found.bytes["peak"] > machine.free_disk:
+        said = f"{found.bytes['peak'] / 1e9:.1f} GB of disk are needed"
+        said += f"; {machine.free_disk / 1e9:.1f} GB are free."
+        listed.append(_problem(said, "Free some, or build on another disk with --out."))
+    if total.seconds > asked.hours * 3600:
+        said = f"It takes about {total.seconds / 3600:.1f} h, more than --hours {asked.hours:g}."
+        listed.append(_problem(said, f"Choose --base {best}, fewer --steps, or let it run."))
+    if base.entry and base.entry.gated and not base.here:
+        said = f"{base.id} is gated ({base.entry.licence})."
+        listed.append(_problem(said, "Accept its licence on the Hub, then `hf auth login`."))
+    if not base.here:
+        said = f"{base.id} isn't on this machine: {found.bytes['download'] / 1e9:.1f} GB to fetch."
+        listed.append(_problem(said, "The first build needs a network; later ones don't."))
+    return listed
+
+
+def _problem(message: str, hint: str) -> Row:
+    return {"message": message, "hint": hint}
+
+
+def _energy(total: stages.Estimate, machine: Machine, asked: Asked) -> Row:
+    """Return kWh, CO2 and cost; `measured` is false, as nothing has run yet."""
+    drawn, (country, grams) = (
+        power(machine.cores, machine.memory, asked.watts),
+        carbon(asked.country),
+    )
+    low, mid, high = (
+        watts * total.seconds * factor / KWH
+        for watts, factor in (
+            (drawn.least, max(0.0, 1 - total.band)),
+            (drawn.watts, 1.0),
+            (drawn.most, 1 + total.band),
+        )
+    )
+    return {
+        "watts": drawn.watts,
+        "watts_known": drawn.known,
+        "kwh": round(mid, 4),
+        "kwh_between": [round(low, 4), round(high, 4)],
+        "grams_co2": round(mid * grams, 1),
+        "country": country,
+        "grams_a_kwh": grams,
+        "cost": round(mid * asked.price, 4) if asked.price else None,
+    }
+
+
+def _hosted(found: Costs, asked: Asked) -> Row | None:
+    """Return what the same training would cost at a price a million tokens, where one is given."""
+    if not asked.hosted_price:
+        return None
+    tokens = round(
+        found.recipe.steps * found.recipe.rows * found.lessons.tokens / found.lessons.rows
+    )
+    return {"tokens": tokens, "cost": round(tokens / 1e6 * asked.hosted_price, 2)}
+
+
+def keep_plan(build: Build, progress: Progress) -> None:
+    """Write work/plan.json: what a build that is about to train expects. Raises LocaltuneError."""
+    from localtune.planning.base import Base
+    from localtune.planning.costs import cost
+    from localtune.workspace import read_json
+
+    at = build.at
+    base = Base(build.config.base.base, read_json(at.base / "config.json"), at.base, True, None)
+    questions = sum(1 for _ in read_jsonl(at.exam))
+    found = cost(build.config, base, at.lessons, questions, progress, 3, THOROUGH)
+    train = found.rows[0]
+    progress.note(
+        f"training takes about {train.seconds / 60:.0f} min (± {train.band:.0%}) and "
+        f"{train.memory / 1e9:.1f} GB of memory"
+    )
+    write_json(at.plan, found.to_dict())

@@ -1,0 +1,149 @@
+"""Every base of the catalogue beside this machine: would it fit, how long, which to take.
+
+One base of the catalogue is trained for a few steps; the others are told from it: time by their
+operations, memory by their weights. That is rough, and said so; the base that is chosen is measured
+itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from localtune.config import TrainConfig
+from localtune.planning.catalogue import Entry, entries, find
+from localtune.planning.machine import Machine
+from localtune.planning.shape import Shape, shape_of
+from localtune.planning.training import Training
+from localtune.training.lora import Recipe, recipe
+
+REFERENCE = "HuggingFaceTB/SmolLM2-135M-Instruct"
+RESERVE = 0.85  # of the memory may be used
+LOGIT = 12  # bytes: as bfloat16, as float32, and twice on the way back
+BAND = 0.4  # of what is told from another base
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be learned: lessons in packed rows, the share of their tokens that is answers."""
+
+    config: TrainConfig
+    tokens: int
+    rows: int
+    answers: float
+
+    def recipe(self, shape: Shape) -> Recipe:
+        """Return what training a base of a shape would use."""
+        return recipe(self.config, self.tokens, self.rows, shape.hidden, shape.model_type)
+
+    def step_tokens(self, made: Recipe) -> int:
+        """Return the tokens of one optimiser step."""
+        return made.rows * self.config.max_length
+
+    def step_flops(self, shape: Shape) -> float:
+        """Return the operations of one optimiser step."""
+        made = self.recipe(shape)
+        tokens = self.step_tokens(made)
+        return shape.step_flops(tokens, round(self.answers * tokens), made.rank)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A base with what training it takes here: seconds, bytes (of the card where there is one).
+
+    `why_not` is empty where it fits and may be chosen.
+    """
+
+    entry: Entry
+    seconds: float
+    memory: int
+    disk: int
+    here: bool
+    why_not: str
+
+
+def reference() -> Entry:
+    """Return the base that the others are told from."""
+    found = find(REFERENCE)
+    assert found
+    return found
+
+
+def compare(
+    work: Work,
+    measured: Training,
+    held: int,
+    machine: Machine,
+    hours: float,
+    here: frozenset[str],
+    offline: bool,
+) -> list[Candidate]:
+    """Return every base with its cost. `held` are bytes that don't grow with the base.
+
+    `here` are the ids of those that needn't be fetched.
+    """
+    known = shape_of(reference().config)
+    flops = work.step_flops(known)
+    used = measured.graphics_memory or measured.memory - held
+    rows = []
+    for entry in entries():
+        shape = shape_of(entry.config)
+        steps = work.recipe(shape).steps
+        seconds = steps * measured.step * work.step_flops(shape) / flops
+        memory = _memory(shape, known, used, work, measured)
+        memory += 0 if measured.graphics_memory else held
+        disk = disk_of(shape, entry.id in here)
+        why_not = _why_not(entry, seconds, memory, disk, machine, hours, entry.id in here, offline)
+        rows.append(Candidate(entry, seconds, memory, disk, entry.id in here, why_not))
+    return rows
+
+
+def _memory(shape: Shape, known: Shape, used: int, work: Work, measured: Training) -> int:
+    """Return bytes told from another base: weights, what layers keep for the way back, logits.
+
+    What layers keep, and LoRA with AdamW, grows as the widths of their linear layers do.
+    """
+
+    def fixed(one: Shape) -> float:
+        answers = work.answers * work.step_tokens(work.recipe(one))
+        logits = LOGIT * answers * one.output / one.hidden
+        return measured.weight_bytes * one.parameters + logits
+
+    kept = max(0.0, used - fixed(known)) / (known.widths * known.layers)
+    return round(fixed(shape) + kept * shape.widths * shape.layers)
+
+
+def disk_of(shape: Shape, here: bool) -> int:
+    """Return about the bytes a build writes: a download, the master, two levels, LoRA thrice."""
+    download = 0 if here else 2 * shape.parameters
+    return round(download + 2 * shape.parameters + 1.7 * shape.parameters)
+
+
+def _why_not(
+    entry: Entry,
+    seconds: float,
+    memory: int,
+    disk: int,
+    machine: Machine,
+    hours: float,
+    here: bool,
+    offline: bool,
+) -> str:
+    there = machine.card_memory or machine.memory
+    if memory > RESERVE * there:
+        return f"memory: {there / 1e9:.0f} GB here"
+    if disk > machine.free_disk:
+        return f"disk: {machine.free_disk / 1e9:.0f} GB free"
+    if seconds > hours * 3600:
+        return f"over {hours:g} h"
+    if offline and not here:
+        return "not here (--offline)"
+    if entry.note:
+        return entry.note
+    return "gated" if entry.gated and not here else ""
+
+
+def choose(rows: list[Candidate]) -> Candidate:
+    """Return the largest base that fits, the built-in one where no other does."""
+    fitting = [row for row in rows if not row.why_not]
+    built_in = next(row for row in rows if row.entry.id == "tiny")
+    return max(fitting, key=lambda row: row.entry.parameters, default=built_in)

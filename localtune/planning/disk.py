@@ -1,0 +1,27 @@
+"""What a build writes: bytes by artefact. Sizes of GGUF files are llama.cpp's own (outline.py)."""
+
+from __future__ import annotations
+
+from localtune.planning.shape import Shape
+
+CHECKPOINTS = 2  # the newest two are kept while training runs
+LORA = 4  # bytes of a weight; AdamW keeps two more of them in a checkpoint
+
+
+def disk(shape: Shape, rank: int, gguf: dict[str, int], here: bool) -> dict[str, int]:
+    """Return bytes by artefact, and the `peak`: the most that lies there at one time.
+
+    `gguf` is of outline.sizes. Checkpoints are gone when the master is written; the untuned base is
+    a BF16 file for as long as it is asked the exam.
+    """
+    adapter = LORA * shape.adapter(rank)
+    parts = {
+        "download": 0 if here else 2 * shape.parameters,
+        "adapter": adapter,
+        "checkpoints": CHECKPOINTS * 3 * adapter,
+        **gguf,
+        "untuned base": gguf["master"],
+    }
+    stays = parts["download"] + adapter + sum(gguf.values())
+    training = parts["download"] + adapter + parts["checkpoints"]
+    return parts | {"stays": stays, "peak": max(training, stays + gguf["master"])}

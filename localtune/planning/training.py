@@ -1,0 +1,96 @@
+"""A base's shape and lessons -> seconds and memory of training, from a few steps of one cut short.
+
+Layers are alike: what a step takes is a straight line over them, through a base of one and of
+three. A base of few layers is trained as it is.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from localtune.config import TrainConfig
+from localtune.planning.shape import Config, Shape, write_base
+from localtune.progress import Progress
+
+if TYPE_CHECKING:
+    from localtune.training.lora import Recipe
+    from localtune.training.rehearse import Lessons, Rehearsed
+
+WHOLE = 8  # layers up to which the whole base is rehearsed
+SHORT, LONGER = 1, 3
+LEAST_BAND = 0.1  # of the time: what two runs on an idle machine differ by
+
+
+@dataclass(frozen=True)
+class Training:
+    """What training will take: seconds of a step and of all else, bytes at the highest.
+
+    `band` is the share by which the seconds of a step may be off; `memory` counts from nothing,
+    this process as it is now included. `weight_bytes` are those of a weight while it is used.
+    """
+
+    step: float
+    band: float
+    around: float
+    memory: int
+    graphics_memory: int
+    weight_bytes: int
+    precision: str
+    layers: tuple[int, ...]
+
+
+def estimate(
+    config: Config,
+    shape: Shape,
+    real: Path | None,
+    lessons: Lessons,
+    plan: Recipe,
+    chosen: TrainConfig,
+    progress: Progress,
+    steps: int = 4,
+) -> Training:
+    """Measure on this machine; `real` is the base's folder, None where it isn't here.
+
+    Raises BaseModelError, TrainingError.
+    """
+    layers = (shape.layers,) if shape.layers <= WHOLE else (SHORT, LONGER)
+    found = []
+    with tempfile.TemporaryDirectory() as scratch, progress.bar("try", len(layers)) as bar:
+        for count in layers:
+            folder = write_base(config, count, Path(scratch) / str(count), real)
+            found.append(_rehearse(folder, lessons, plan, chosen, steps))
+            bar.advance(detail=f"{found[-1].step:.1f} s a step with {count} layers")
+    return _from_line(layers, found, shape.layers, lessons.memory)
+
+
+def _rehearse(
+    folder: Path, lessons: Lessons, plan: Recipe, chosen: TrainConfig, steps: int
+) -> Rehearsed:
+    from localtune.training.rehearse import rehearse
+
+    return rehearse(folder, lessons, plan, chosen, steps)
+
+
+def _from_line(layers: tuple[int, ...], found: list[Rehearsed], whole: int, lists: int) -> Training:
+    """Draw a straight line through what was measured, as far as all layers."""
+    first, last = found[0], found[-1]
+    far = (whole - layers[0]) / max(1, layers[-1] - layers[0])
+
+    def reach(one: float, other: float) -> float:
+        return one + far * max(0.0, other - one)
+
+    step = reach(first.step, last.step)
+    off = (first.spread + last.spread) / 2 * max(1.0, far) / step
+    return Training(
+        step=step,
+        band=round(min(1.0, max(LEAST_BAND, off)), 2),
+        around=reach(first.around, last.around) if len(found) > 1 else first.around,
+        memory=round(reach(first.memory, last.memory)) + lists,
+        graphics_memory=round(reach(first.graphics_memory, last.graphics_memory)),
+        weight_bytes=first.weight_bytes,
+        precision=first.precision,
+        layers=layers,
+    )
