@@ -14,14 +14,22 @@ import localtune
 
 PACKAGE = Path(localtune.__file__).parent
 STAGES = {"corpus", "lessons", "training", "export", "runtimes", "evaluation", "report"}
-SHARED = {"cores", "in_view", "errors", "progress", "config", "workspace", "privacy"}
+SHARED = {"cores", "in_view", "errors", "progress", "config", "workspace", "privacy", "writing"}
 ONLY = {
     "llama_cpp": {
         f"runtimes/{name}.py"
-        for name in ("llama", "header", "layers", "openai_server", "quantizer", "vocabulary")
+        for name in (
+            "llama",
+            "header",
+            "layers",
+            "openai_server",
+            "quantizer",
+            "vocabulary",
+            "writer",
+        )
     },
     "huggingface_hub": {"training/base.py", "hub.py"},
-    "httpx2": {"runtimes/ollama.py"},
+    "httpx2": {"runtimes/ollama.py", "runtimes/teacher.py"},
     "click": {
         *(f"cli{part}.py" for part in ("", "_convert", "_levels", "_ollama", "_serve")),
         *("command.py", "options.py"),
