@@ -25,6 +25,7 @@ TITLES = {
     "corpus": "Documents",
     "exam": "Exam",
     "lessons": "Lessons",
+    "chat": "Conversations",
     "base": "Base",
     "train": "Training",
     "export": "Export",
@@ -228,7 +229,7 @@ def evaluate(build: Path, exam: Path | None, level: str, as_json: bool) -> None:
     gguf, questions = shipped(opened, level), exam or opened.at.exam
     asking = opened.config.grade
     model = load(opened, gguf, asking.context)
-    graded = grade_model(model, questions, asking, progress_for_stderr())
+    graded = grade_model(model, questions, asking, progress_for_stderr(), opened.config.chat.system)
     graded = {"model": str(gguf), "exam": str(questions), **graded}
     if as_json:
         _print_json(graded)

@@ -61,6 +61,7 @@ def lessons(build: Build, progress: Progress) -> None:
         chats=at.chats,
         allow=None if reading.keep_private else reading.allow,
         progress=progress,
+        system=build.config.chat.system,
     )
 
 
@@ -201,7 +202,9 @@ def modelfile(build: Build, progress: Progress) -> None:
     from localtune.runtimes.modelfile import write_modelfile
 
     at, level = build.at, build.config.quantize.levels[0]
-    write_modelfile(at.level_gguf(level), at.modelfile, made_from(build), licence_of(at.base))
+    made, licence = made_from(build), licence_of(at.base)
+    system = build.config.chat.system
+    write_modelfile(at.level_gguf(level), at.modelfile, made, licence, system)
 
 
 def scores(build: Build, progress: Progress) -> None:

@@ -94,11 +94,17 @@ def modelfile(build: Build, progress: Progress) -> None:
     template = chat_template(at.adapter)
     base = base_gguf(build)
     write_adapter_modelfile(
-        at.level_gguf(ADAPTER), at.modelfile, base, template=template, name=name
+        at.level_gguf(ADAPTER),
+        at.modelfile,
+        base,
+        template=template,
+        name=name,
+        system=build.config.chat.system,
     )
-    if name and (system := _system(name)):
+    own = _system(name) if name else ""
+    if own and not build.config.chat.system:
         progress.warn(
-            f"{name} in Ollama says of itself {system[:60]!r} before every question, which the "
+            f"{name} in Ollama says of itself {own[:60]!r} before every question, which the "
             "lessons and the exam don't."
         )
 
