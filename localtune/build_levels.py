@@ -81,12 +81,12 @@ def _compare(build: Build, progress: Progress) -> dict[str, Any]:
     """Measure the master and every level of a build."""
     from localtune.runtimes.llama import Model
 
-    at, asking = build.at, build.config.grade
+    at, asking, system = build.at, build.config.grade, build.config.chat.system
     rows = read_exam(at.exam)
     states = {standing.stage: standing.state for standing in standings(build)}
     master = Model(at.master, context=asking.context)
     progress.stage("master")
-    exam = sit(master, rows, asking.max_answer_tokens, progress)
+    exam = sit(master, rows, asking.max_answer_tokens, progress, system)
     rungs = []
     for level in build.config.quantize.levels:
         progress.stage(level)
@@ -96,7 +96,7 @@ def _compare(build: Build, progress: Progress) -> dict[str, Any]:
             if not why:
                 model = Model(file, context=asking.context)
                 rungs[-1]["bytes"] = file.stat().st_size
-                rungs[-1] |= sit(model, rows, asking.max_answer_tokens, progress).rung
+                rungs[-1] |= sit(model, rows, asking.max_answer_tokens, progress, system).rung
                 rungs[-1] |= stray(master, model, exam.texts, progress)
     rung = {"level": "BF16 master", "bytes": at.master.stat().st_size, **exam.rung}
     level, why = recommend(rung, rungs)

@@ -17,7 +17,7 @@ import click
 import rich_click
 
 import localtune
-from localtune import cli_convert, cli_levels, cli_ollama, cli_plan, cli_read, cli_serve
+from localtune import cli_convert, cli_levels, cli_ollama, cli_plan, cli_read, cli_serve, cli_talk
 from localtune.command import Commands, command_of
 from localtune.options import groups, section_options, stage_options
 
@@ -25,6 +25,7 @@ TITLES = {
     "corpus": "Documents",
     "exam": "Exam",
     "lessons": "Lessons",
+    "chat": "Conversations",
     "base": "Base",
     "train": "Training",
     "export": "Export",
@@ -55,18 +56,6 @@ def cli(ctx: click.Context, debug: bool) -> None:
 command = partial(command_of, cli)
 folder = click.argument("build", type=click.Path(path_type=Path))
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
-which_level = click.option(
-    "--level",
-    default="",
-    metavar="LEVEL",
-    help="Use this level. [default: the one in the Modelfile]",
-)
-context_of = partial(
-    click.option,
-    "--context",
-    type=click.IntRange(min=64),
-    metavar="TOKENS",
-)
 
 
 @command("build")
@@ -158,41 +147,9 @@ def status(build: Path, as_json: bool) -> None:
         click.echo(f"{standing.stage:<18}{standing.state:<7}{why}".rstrip())
 
 
-@command("ask")
-@folder
-@click.argument("question")
-@which_level
-@context_of(help="Tokens of question and answer. [default: the exam's]")
-@as_json
-def ask(build: Path, question: str, level: str, context: int | None, as_json: bool) -> None:
-    """Ask the model in BUILD one QUESTION."""
-    from localtune.talk import answer
-
-    gguf, text = answer(build, question, level, context or 0)
-    if as_json:
-        _print_json({"question": question, "answer": text, "model": str(gguf)})
-    else:
-        click.echo(text)
-
-
-@command("chat")
-@folder
-@which_level
-@context_of(help="Tokens of the conversation that stay in view. [default: 1024]")
-def chat(build: Path, level: str, context: int | None) -> None:
-    """Hold a conversation with the model in BUILD; an empty line or Ctrl-D ends it."""
-    from localtune.talk import converse
-
-    def write(text: str) -> None:
-        click.echo(text, nl=False)
-
-    converse(build, level, _read_line, write, context or 0)
-
-
-def _read_line() -> str:
-    """Return what a person typed, "" at the end of the input."""
-    click.echo("> ", nl=False, err=True)
-    return sys.stdin.readline()
+command("ask")(cli_talk.ask)
+command("chat")(cli_talk.chat)
+command("evaluate")(cli_talk.evaluate)
 
 
 command("plan")(cli_plan.plan)
@@ -211,36 +168,6 @@ command("modelfile")(cli_convert.modelfile)
 
 command("install")(cli_ollama.install)
 command("uninstall")(cli_ollama.uninstall)
-
-
-@command("evaluate")
-@folder
-@click.option(
-    "--exam",
-    type=click.Path(path_type=Path),
-    help="Your own questions, a JSON object a "
-    "line: id, question, answers. [default: the build's exam]",
-)
-@which_level
-@as_json
-def evaluate(build: Path, exam: Path | None, level: str, as_json: bool) -> None:
-    """Ask the model in BUILD every question of an exam and say how many it answers."""
-    from localtune.grading import grade_model
-    from localtune.opening import open_build, shipped
-    from localtune.summary import show_grade
-    from localtune.terminal import progress_for_stderr
-    from localtune.upon_base import load
-
-    opened = open_build(build)
-    gguf, questions = shipped(opened, level), exam or opened.at.exam
-    asking = opened.config.grade
-    model = load(opened, gguf, asking.context)
-    graded = grade_model(model, questions, asking, progress_for_stderr())
-    graded = {"model": str(gguf), "exam": str(questions), **graded}
-    if as_json:
-        _print_json(graded)
-    else:
-        show_grade(graded)
 
 
 command("serve")(cli_serve.serve)

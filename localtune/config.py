@@ -36,6 +36,8 @@ READERS = (
 
 
 GGUF, OLLAMA = ".gguf", "ollama:"
+MODES, EFFORTS = ("auto", "structure", "self", "teacher"), ("quick", "normal", "max")
+KEY = "LOCALTUNE_TEACHER_KEY"  # in the environment: a command line shows to everyone
 
 
 def library_version(name: str) -> str:
@@ -96,15 +98,47 @@ class ExamConfig:
 class LessonsConfig:
     """Passages to lessons."""
 
-    mode: str = option("structure", "How lessons are made: structure.", flag="--lessons")
+    mode: str = option(
+        "auto", "How lessons are made: auto, structure, self or teacher.", flag="--lessons"
+    )
+    teacher: str = option("", "What writes lessons: ollama:NAME, or an OpenAI-compatible URL.")
+    teacher_model: str = option("", "The model's name there, where the URL serves several.")
+    effort: str = option("normal", "How much a model writes: quick, normal or max.")
+    parallel: int = option(4, "Requests to a teacher at once.", lock=False)
     seed: int = option(7, "Seed of the choice of wordings.", flag="--lessons-seed")
     replay: float = option(
         0.25, "Share of general text among the lessons, so that the base keeps what it knew."
     )
 
+    @property
+    def chosen(self) -> str:
+        """Return the mode; a teacher implies its own."""
+        return "teacher" if self.teacher and self.mode == "auto" else self.mode
+
     def check(self) -> None:
         _require(0 <= self.replay <= 0.5, "--replay", self.replay, "between 0 and 0.5")
-        _require(self.mode in ("structure",), "--lessons", self.mode, "structure")
+        _require(self.mode in MODES, "--lessons", self.mode, f"one of {', '.join(MODES)}")
+        _require(self.effort in EFFORTS, "--effort", self.effort, f"one of {', '.join(EFFORTS)}")
+        _require(self.parallel >= 1, "--parallel", self.parallel, "1 or more")
+        asked, named = self.chosen == "teacher", bool(self.teacher)
+        _require(named or not asked, "--lessons", self.mode, "given with --teacher")
+        rule = "left away, unless --lessons is teacher"
+        _require(asked or not named, "--teacher", self.teacher, rule)
+        known = not named or self.teacher.startswith(("http://", "https://", OLLAMA))
+        rule = "ollama:NAME or a URL that begins with http:// or https://"
+        _require(known and self.teacher != OLLAMA, "--teacher", self.teacher, rule)
+        place = self.teacher.partition("://")[2].partition("/")[0]
+        _require("@" not in place, "--teacher", "…@…", f"without a key; that goes into {KEY}")
+
+
+@dataclass(frozen=True)
+class ChatConfig:
+    """What stands in front of every conversation: in lessons, exam and Modelfile alike."""
+
+    system: str = option("", "System prompt that the model is trained with and shipped with.")
+
+    def check(self) -> None:
+        return
 
 
 @dataclass(frozen=True)
@@ -248,6 +282,7 @@ class BuildConfig:
     corpus: CorpusConfig = CorpusConfig()
     exam: ExamConfig = ExamConfig()
     lessons: LessonsConfig = LessonsConfig()
+    chat: ChatConfig = ChatConfig()
     base: BaseConfig = BaseConfig()
     train: TrainConfig = TrainConfig()
     export: ExportConfig = ExportConfig()

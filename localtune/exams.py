@@ -7,6 +7,9 @@ remove it or ask for a new one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 from localtune.errors import EvaluationError
 from localtune.hashes import ABSENT, Hashes
 from localtune.progress import Progress
@@ -14,21 +17,28 @@ from localtune.stage import Lock
 from localtune.steps import Build
 from localtune.workspace import read_jsonl, temporary_path, write_text
 
+Make = Callable[[Build, Path, Progress], None]
 
-def exam(build: Build, progress: Progress) -> None:
+
+def exam(make: Make, build: Build, progress: Progress) -> None:
     """Make the exam, unless there is one that a person changed. Raises LocaltuneError."""
-    from localtune.lessons.exam import write_exam
-
     at = build.at
     if changed_by_hand(build):
         _keep(build, progress)
         return
     with temporary_path(at.exam) as temporary:
-        write_exam(at.passages, temporary, build.config.exam, at.chats, progress)
+        make(build, temporary, progress)
         before = Hashes().file(at.exam)
         # Written first: a build that is killed here must not take its own exam for a person's.
         write_text(at.exam_made, f"{Hashes().file(temporary)}\n{before}\n")
         temporary.replace(at.exam)
+
+
+def by_rule(build: Build, out: Path, progress: Progress) -> None:
+    """Write the exam that rules make of the documents."""
+    from localtune.lessons.exam import write_exam
+
+    write_exam(build.at.passages, out, build.config.exam, build.at.chats, progress)
 
 
 def changed_by_hand(build: Build) -> bool:

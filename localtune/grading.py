@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localtune.config import PLAIN_TEMPLATE, GradeConfig
+from localtune.in_view import with_system
 from localtune.progress import Progress
 from localtune.steps import Build
 from localtune.upon_base import load
@@ -57,27 +58,33 @@ def _grade_all(model: Model, build: Build, which: str, progress: Progress) -> No
     """Ask the exam and read the general text."""
     from localtune.evaluation.forgetting import general_loss
 
-    graded = grade_model(model, build.at.exam, build.config.grade, progress)
+    config = build.config
+    graded = grade_model(model, build.at.exam, config.grade, progress, config.chat.system)
     general = general_loss(model, progress=progress)
     write_json(build.at.grade(which), {**graded, "general": general})
 
 
-def grade_gguf(gguf: Path, exam: Path, config: GradeConfig, progress: Progress) -> dict[str, Any]:
+def grade_gguf(
+    gguf: Path, exam: Path, config: GradeConfig, progress: Progress, system: str = ""
+) -> dict[str, Any]:
     """Ask a GGUF every question of an exam, with a plain chat template where it has none."""
     from localtune.runtimes.llama import Model
 
     model = Model(gguf, context=config.context, template=PLAIN_TEMPLATE)
-    return grade_model(model, exam, config, progress)
+    return grade_model(model, exam, config, progress, system)
 
 
 def grade_model(
-    model: Model, exam: Path, config: GradeConfig, progress: Progress
+    model: Model, exam: Path, config: GradeConfig, progress: Progress, system: str = ""
 ) -> dict[str, Any]:
-    """Ask a model every question of an exam; return {"recall", "interval", "answers"}."""
+    """Ask a model every question of an exam; return {"recall", "interval", "answers"}.
+
+    `system` stands in front of each, where it isn't empty.
+    """
     from localtune.evaluation.recall import grade, read_exam
 
     def ask(question: str) -> str:
-        messages = [{"role": "user", "content": question}]
+        messages = with_system([{"role": "user", "content": question}], system)
         return model.ask(messages, max_tokens=config.max_answer_tokens).text
 
     score = grade(read_exam(exam), ask, progress=progress)

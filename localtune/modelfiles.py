@@ -41,7 +41,7 @@ def _of_build(folder: Path) -> str:
 
     build = open_build(folder)
     made, licence = made_from(build), licence_of(build.at.base)
-    return modelfile_text(shipped(build), made, licence, exact=True)
+    return modelfile_text(shipped(build), made, licence, build.config.chat.system, exact=True)
 
 
 def _of_folder(folder: Path) -> str:

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from localtune import exams, grading, steps, upon_base
+from localtune import exams, generating, grading, results, steps, upon_base
 from localtune.base_files import check_gguf, origin
 from localtune.config import READERS, QuantizeConfig
 from localtune.errors import InputError
@@ -21,8 +21,10 @@ from localtune.export.quantize import check_levels
 from localtune.fields import locked_values, to_dict
 from localtune.hashes import Hashes
 from localtune.progress import Progress, Silent
+from localtune.runtimes.modelfile_grammar import holds
 from localtune.stage import Lock, Stage, Standing
 from localtune.steps import Build
+from localtune.teachers import check_teacher
 from localtune.usage import measured
 from localtune.workspace import no_room_is_an_error, read_json, write_json
 
@@ -64,16 +66,15 @@ def stages(build: Build) -> list[Stage]:
         ins, outs = _named(build, inputs), _named(build, outputs)
         return Stage(name, version, chosen, ins, outs, libraries, partial(call, build), scratch)
 
-    alone = config.export.adapter_only
+    alone, system = config.export.adapter_only, {"system": config.chat.system}
+    asked = {**locked_values(config.grade), **system}
     made = _upon_base(build, stage) if alone else _whole(build, stage)
     # fmt: off
     return [
         stage("corpus", config.corpus, [build.docs],
               [at.documents, at.passages, at.chats, at.removed], READERS, steps.corpus, version=2),
-        stage("exam", config.exam, [at.passages, at.chats], [at.exam], (), exams.exam, version=2),
-        stage("lessons", {**locked_values(config.lessons), **private},
-              [at.passages, at.exam, at.chats], [at.lessons], (), steps.lessons, version=3),
         stage("base", config.base, [base] if base else [], [at.base], (), steps.base),
+        *generating.stages(build, stage, {**private, **system}),
         stage("targets", {"max_length": config.train.max_length},
               [at.base, at.lessons, at.passages], [at.targets], (*TRAINERS, *LLAMA),
               steps.targets, scratch=at.target_parts),
@@ -82,17 +83,17 @@ def stages(build: Build) -> list[Stage]:
         stage("train", config.train, [at.base, at.lessons, at.targets], [at.adapter, at.metrics],
               (*TRAINERS, *LLAMA), steps.train, version=3, scratch=at.checkpoints),
         *made,
-        stage("grade base", config.grade, [at.base, at.exam], [at.grade("base")], GGUF + LLAMA,
+        stage("grade base", asked, [at.base, at.exam], [at.grade("base")], GGUF + LLAMA,
               grading.grade_base, version=2),
-        *[stage(f"grade {level}", config.grade, [at.level_gguf(level), at.exam], [at.grade(level)],
+        *[stage(f"grade {level}", asked, [at.level_gguf(level), at.exam], [at.grade(level)],
                 LLAMA, partial(grading.grade_level, level), version=2) for level in levels],
         stage("scores", {"base": config.base.base},
               [at.exam, at.faithful, at.plan, *map(at.grade, ("base", *levels))], [at.scores], (),
-              steps.scores, version=3),
+              results.scores, version=3),
         stage("report", {"keep_private": config.corpus.keep_private},
               [at.documents, at.exam, at.lessons, at.metrics, at.scores,
                *filter(Path.exists, [at.ladder])],
-              [at.report_html, at.card], ("jinja2",), steps.report, version=2),
+              [at.report_html, at.card], ("jinja2",), results.report, version=2),
     ]
     # fmt: on
 
@@ -113,22 +114,23 @@ def _whole(build: Build, stage: Callable[..., Stage]) -> list[Stage]:
           if at.imatrix in matrices.values() else []),
         *[stage(f"quantize {level}", how, [at.master, *filter(None, [matrices[level]])],
                 [at.level_gguf(level)], LLAMA, partial(steps.quantize, level)) for level in levels],
-        stage("modelfile", {}, [at.level_gguf(levels[0]), at.base, at.passages, at.chats],
-              [at.modelfile], (), steps.modelfile, version=2),
+        stage("modelfile", {"system": config.chat.system},
+              [at.level_gguf(levels[0]), at.base, at.passages, at.chats], [at.modelfile],
+              (), steps.modelfile, version=2),
     ]
     # fmt: on
 
 
 def _upon_base(build: Build, stage: Callable[..., Stage]) -> list[Stage]:
     """Return the stages from an adapter to one that is shipped alone."""
-    at, shipped = build.at, build.at.level_gguf(steps.ADAPTER)
+    at, shipped, system = build.at, build.at.level_gguf(steps.ADAPTER), build.config.chat.system
     # fmt: off
     return [
         stage("export adapter", {}, [at.base, at.adapter], [shipped], GGUF, upon_base.export),
         stage("verify", {}, [at.base, at.adapter, shipped, at.exam], [at.faithful],
               (*TRAINERS, *LLAMA), upon_base.verify, version=2),
-        stage("modelfile", {"base": build.config.base.base}, [shipped, at.adapter],
-              [at.modelfile], (), upon_base.modelfile),
+        stage("modelfile", {"base": build.config.base.base, "system": system},
+              [shipped, at.adapter], [at.modelfile], (), upon_base.modelfile),
     ]
     # fmt: on
 
@@ -210,6 +212,11 @@ def check_before(build: Build) -> None:
     own = build.config.quantize.imatrix
     if own and not Path(own).expanduser().is_file():
         raise InputError(f"The importance matrix {own} isn't there.", "Check --imatrix.")
+    check_teacher(build.config)
+    if build.config.chat.system and not holds(build.config.chat.system):
+        raise InputError(
+            "A Modelfile can't hold this system prompt.", "Leave odd characters out of --system."
+        )
     if not build.at.base.exists():
         check_gguf(build.config.base)
 

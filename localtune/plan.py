@@ -10,10 +10,11 @@ import shutil
 import tempfile
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from localtune import steps
+from localtune import exams, steps
 from localtune.errors import ConfigError, InputError
 from localtune.planning import candidates, stages
 from localtune.planning.advice import Advice, advise
@@ -91,7 +92,7 @@ def _read(build: Build, scratch: Path, progress: Progress) -> Read:
     try:
         for name, call in (
             ("corpus", steps.corpus),
-            ("exam", steps.exam),
+            ("exam", partial(exams.exam, exams.by_rule)),
             ("lessons", steps.lessons),
         ):
             progress.stage(name)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from localtune.in_view import with_system
 from localtune.opening import open_build, shipped
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ def answer(folder: Path, question: str, level: str = "", context: int = 0) -> tu
     from localtune.upon_base import load  # only once there is a file to load
 
     model = load(build, gguf, context or build.config.grade.context)
-    asked = model.ask([{"role": "user", "content": question}], max_tokens=LONGEST)
+    messages = with_system([{"role": "user", "content": question}], build.config.chat.system)
+    asked = model.ask(messages, max_tokens=LONGEST)
     return gguf, asked.text
 
 
@@ -48,15 +50,15 @@ def converse(
     model, said = load(build, gguf, context or ROOM), list[Message]()
     while question := read().strip():
         said.append({"role": "user", "content": question})
-        said = _that_fits(model, said)
-        text = model.ask(said, max_tokens=LONGEST).text
+        said = _that_fits(model, said, build.config.chat.system)
+        text = model.ask(with_system(said, build.config.chat.system), max_tokens=LONGEST).text
         write(text + "\n")
         said.append({"role": "assistant", "content": text})
 
 
-def _that_fits(model: Model, said: list[Message]) -> list[Message]:
+def _that_fits(model: Model, said: list[Message], system: str) -> list[Message]:
     """Drop the oldest turns until the rest and an answer fit into the context."""
     room = model.context - min(LONGEST, model.context // 2)
-    while len(said) > 1 and len(model.token_ids(model.render(said))) > room:
+    while len(said) > 1 and len(model.token_ids(model.render(with_system(said, system)))) > room:
         said = said[2:]
     return said

@@ -99,10 +99,12 @@ def modelfile(build: Build, progress: Progress) -> None:
         template=template,
         name=name,
         licence=licence_of(at.base),
+        system=build.config.chat.system,
     )
-    if name and (system := _system(name)):
+    own = _system(name) if name else ""
+    if own and not build.config.chat.system:
         progress.warn(
-            f"{name} in Ollama says of itself {system[:60]!r} before every question, which the "
+            f"{name} in Ollama says of itself {own[:60]!r} before every question, which the "
             "lessons and the exam don't."
         )
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from localtune.evaluation.faithful import Logits, Messages, agreement, divergence
 from localtune.evaluation.recall import Row, grade
+from localtune.in_view import with_system
 from localtune.progress import Progress, Silent
 
 SLACK = 0.015  # recall that a smaller level may cost
@@ -49,8 +50,10 @@ class Exam:
     texts: list[list[int]]
 
 
-def sit(model: Runtime, rows: list[Row], longest: int, progress: Progress = Silent()) -> Exam:
-    """Ask a model an exam, answers of up to `longest` tokens.
+def sit(
+    model: Runtime, rows: list[Row], longest: int, progress: Progress = Silent(), system: str = ""
+) -> Exam:
+    """Ask a model an exam, answers of up to `longest` tokens, behind a system prompt if any.
 
     The rung holds "recall", its 95 % "interval", "tokens_per_second" (of answers, the reading of
     the question included) and "answer_tokens". Raises EvaluationError for an empty exam.
@@ -59,7 +62,7 @@ def sit(model: Runtime, rows: list[Row], longest: int, progress: Progress = Sile
 
     def ask(question: str) -> str:
         nonlocal seconds, tokens
-        messages = [{"role": "user", "content": question}]
+        messages = with_system([{"role": "user", "content": question}], system)
         began = time.perf_counter()
         said = model.ask(messages, max_tokens=longest)
         seconds += time.perf_counter() - began

@@ -15,6 +15,7 @@ from typing import Any
 
 from localtune.config import LessonsConfig
 from localtune.errors import InputError
+from localtune.in_view import with_system
 from localtune.lessons.facts import Fact, common_words, facts_of, id_of, sentences
 from localtune.lessons.general import with_general
 from localtune.lessons.keywords import Index
@@ -49,36 +50,60 @@ def write_lessons(
     chats: Path | None = None,
     allow: Iterable[str] | None = (),
     progress: Progress = Silent(),
+    system: str = "",
 ) -> int:
     """Write the lessons in a seeded order and return their number.
 
-    `chats` that a person brought become lessons as they are. Private data that no passage holds is
-    replaced but for the values in `allow`; None keeps all.
+    `chats` that a person brought become lessons as they are, `system` stands in front of all that
+    have no system message. Private data that no passage holds is replaced but for the values in
+    `allow`; None keeps all.
     """
     rows = list(read_jsonl(passages))
     facts = facts_of(rows)
     kept_back = Exam(row["question"] for row in read_jsonl(exam))
-    brought = list(_brought(chats, kept_back))
-    if not facts and not brought:
+    chatted = list(brought(chats, kept_back))
+    if not facts and not chatted:
         raise InputError(
             "The documents hold nothing a lesson could be made from.",
             "Add documents with whole sentences.",
         )
     made = _about_all(facts, common_words(rows), kept_back, config.seed, progress)
-    made += [lesson for row in rows for lesson in _restated(row, config.seed)]
+    made += [lesson for row in rows for lesson in restated(row, config.seed)]
     r = Random(config.seed)
     r.shuffle(made)
-    joined = [*_conversations(made, r), *brought]
-    clean = list(joined if allow is None else scrubbed(joined, rows, allow))
-    write_jsonl(lessons, with_general(clean, config.replay, config.seed))
+    joined = [*_conversations(made, r), *chatted]
+    write_rows(lessons, joined, rows, allow, system, config.replay, config.seed)
     if made:
         progress.note(f"{len(made):,} lessons about {len(facts):,} facts")
-    if brought:
-        progress.note(f"{len(brought):,} chats, as they were brought")
-    return len(made) + len(brought)
+    if chatted:
+        progress.note(f"{len(chatted):,} chats, as they were brought")
+    return len(made) + len(chatted)
 
 
-def _brought(chats: Path | None, exam: Exam) -> Iterator[Lesson]:
+def write_rows(
+    lessons: Path,
+    made: Iterable[Lesson],
+    passages: list[dict[str, Any]],
+    allow: Iterable[str] | None,
+    system: str,
+    general: float = 0.0,
+    seed: int = 0,
+) -> None:
+    """Write lessons as they are trained on: without private data, behind the system prompt.
+
+    `general` is the share of general text among them.
+    """
+    clean = made if allow is None else scrubbed(made, passages, allow)
+    asked = [{**row, **_prompted(row, system)} for row in clean]
+    write_jsonl(lessons, with_general(asked, general, seed))
+
+
+def _prompted(lesson: Lesson, system: str) -> Lesson:
+    said = lesson.get("messages")
+    return {"messages": with_system(said, system)} if said else {}
+
+
+def brought(chats: Path | None, exam: Exam) -> Iterator[Lesson]:
     """Yield the chats a person brought; one that asks what the exam asks is left out."""
     for row in read_jsonl(chats) if chats else ():
         asked = (said["content"] for said in row["messages"] if said["role"] == "user")
@@ -154,7 +179,7 @@ def _chat(fact: Fact, question: str) -> Lesson:
     }
 
 
-def _restated(passage: dict[str, Any], seed: int) -> Iterator[Lesson]:
+def restated(passage: dict[str, Any], seed: int) -> Iterator[Lesson]:
     """The passage under its title in pieces of PIECE sentences: once in order, once permuted."""
     path = " > ".join(dict.fromkeys([passage["title"], *passage.get("headings", [])]))
     lines = [s for block in passage["text"].split("\n\n") for s in _lines(block)]

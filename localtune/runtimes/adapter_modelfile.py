@@ -13,7 +13,14 @@ from localtune.errors import RuntimeFileError
 from localtune.runtimes.chosen_template import GoTemplate, choose
 from localtune.runtimes.header import Header
 from localtune.runtimes.llama import read_header
-from localtune.runtimes.modelfile import EXACT, SETTINGS, licence_lines, lines_of, text_of
+from localtune.runtimes.modelfile import (
+    EXACT,
+    SETTINGS,
+    licence_lines,
+    lines_of,
+    system_lines,
+    text_of,
+)
 from localtune.runtimes.modelfile_grammar import Command
 from localtune.workspace import write_text
 
@@ -31,13 +38,15 @@ def write_adapter_modelfile(
     template: str | None = None,
     name: str = "",
     licence: str = "",
+    system: str = "",
 ) -> None:
     """Write the Modelfile of a GGUF adapter.
 
     `base` is a GGUF, or the name of a model in Ollama, which keeps its own chat template and stops.
     `template` is the Jinja that the adapter was trained with, where it isn't that of the GGUF;
     `name` is what Ollama calls the GGUF, where it has it: the file isn't stored a second time, and
-    the licence that it has there counts; else that is the text `licence`.
+    the licence that it has there counts; else that is the text `licence`. `system` is the system
+    prompt of the lessons.
     Raises RuntimeFileError for a GGUF that can't be read, and for such a template where no Go
     template can be derived from it.
     """
@@ -45,7 +54,7 @@ def write_adapter_modelfile(
         text = _upon_a_name(adapter, modelfile, base)
     else:
         text = _upon_a_file(adapter, modelfile, base, template, name, licence)
-    write_text(modelfile, text)
+    write_text(modelfile, text + text_of(system_lines(system)))
 
 
 def _upon_a_name(adapter: Path, modelfile: Path, base: str) -> str:

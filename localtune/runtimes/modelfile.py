@@ -49,25 +49,30 @@ EXACT = (Command("PARAMETER", "0", "temperature"), Command("PARAMETER", "1", "re
 Line = Command | str  # a command, or a line of comment
 
 
-def write_modelfile(gguf: Path, modelfile: Path, made: str = "", licence: str = "") -> None:
+def write_modelfile(
+    gguf: Path, modelfile: Path, made: str = "", licence: str = "", system: str = ""
+) -> None:
     """Write the Modelfile of a build's level beside it. Raises RuntimeFileError.
 
-    `made` says what the model was made from, `licence` is the text of its base's.
+    `made` says what the model was made from, `licence` is the text of its base's, `system` what the
+    lessons had as system prompt.
     """
-    write_text(modelfile, modelfile_text(gguf, made, licence, exact=True))
+    write_text(modelfile, modelfile_text(gguf, made, licence, system, exact=True))
 
 
-def modelfile_text(gguf: Path, made: str = "", licence: str = "", *, exact: bool = False) -> str:
+def modelfile_text(
+    gguf: Path, made: str = "", licence: str = "", system: str = "", *, exact: bool = False
+) -> str:
     """Return the Modelfile of a GGUF, which names it by `./` and its name.
 
     With `exact` the likeliest word is always said, else what the file itself asks for. Raises
     RuntimeFileError.
     """
-    return text_of_header(read_header(gguf), gguf, made, licence, exact=exact)
+    return text_of_header(read_header(gguf), gguf, made, licence, system, exact=exact)
 
 
 def text_of_header(
-    header: Header, gguf: Path, made: str, licence: str, *, exact: bool = False
+    header: Header, gguf: Path, made: str, licence: str, system: str = "", *, exact: bool = False
 ) -> str:
     """Return the Modelfile of a GGUF with such a header, as `modelfile_text` does."""
     found = None if header.embeds else choose(header)
@@ -75,6 +80,7 @@ def text_of_header(
         *_made(header, made),
         Command("FROM", f"./{gguf.name}"),
         *lines_of(header, found, exact=exact),
+        *system_lines(system),
         *licence_lines(header, licence),
     ]
     return text_of(lines)
@@ -99,6 +105,11 @@ def lines_of(header: Header, template: GoTemplate | None, *, exact: bool) -> lis
         "# Tokens of question, conversation and answer together.",
         *_context(header),
     ]
+
+
+def system_lines(system: str) -> list[Line]:
+    """Return the system prompt as Ollama puts it in front, nothing where there is none."""
+    return ["# As in every lesson.", Command("SYSTEM", system)] if system else []
 
 
 def _context(header: Header) -> list[Line]:

@@ -16,17 +16,28 @@ PACKAGE = Path(localtune.__file__).parent
 STAGES = {"corpus", "lessons", "training", "export", "runtimes", "evaluation", "report"}
 SHARED = {
     *("cores", "in_view", "errors", "progress", "config", "workspace", "privacy"),
-    *("loopback", "template_files", "usage"),
+    *("loopback", "template_files", "usage", "writing"),
 }
 ONLY = {
     "llama_cpp": {
         f"runtimes/{name}.py"
-        for name in ("llama", "header", "layers", "openai_server", "quantizer", "vocabulary")
+        for name in (
+            "llama",
+            "header",
+            "layers",
+            "openai_server",
+            "quantizer",
+            "vocabulary",
+            "writer",
+        )
     },
     "huggingface_hub": {"training/base.py", "hub.py"},
-    "httpx2": {"runtimes/ollama.py"},
+    "httpx2": {"runtimes/ollama.py", "runtimes/teacher.py"},
     "click": {
-        *(f"cli_{part}.py" for part in ("convert", "levels", "ollama", "plan", "read", "serve")),
+        *(
+            f"cli_{part}.py"
+            for part in ("convert", "levels", "ollama", "plan", "read", "serve", "talk")
+        ),
         *("cli.py", "command.py", "options.py"),
     },
     "rich_click": {"cli.py", "command.py"},

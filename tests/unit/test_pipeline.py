@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from localtune.config import BuildConfig, ExamConfig, QuantizeConfig
+from localtune.config import BuildConfig, ChatConfig, ExamConfig, LessonsConfig, QuantizeConfig
 from localtune.errors import ConfigError, InputError
 from localtune.hashes import Hashes
 from localtune.opening import open_build, shipped, slug, start
 from localtune.pipeline import keep_settings, run_stage, stages, standings
 from localtune.progress import Progress, Silent
-from localtune.stage import Lock, Stage
-from localtune.steps import Build, seconds_of
+from localtune.results import seconds_of
+from localtune.stage import Lock, Stage, differences
+from localtune.steps import Build
 from localtune.workspace import Workspace, write_text
 
 
@@ -104,8 +105,8 @@ def names(build: Build) -> list[str]:
 
 
 def test_the_stages_are_in_order_and_each_reads_what_one_before_wrote(build: Build) -> None:
-    first = ["corpus", "exam", "lessons", "base", "targets", "plan", "train", "export"]
-    assert names(build)[:8] == first
+    first = ["corpus", "base", "writer", "exam", "lessons", "targets", "plan", "train", "export"]
+    assert names(build)[:9] == first
     written = {"documents", "base"}
     for stage in stages(build):
         assert set(stage.inputs) <= written, stage.name
@@ -127,6 +128,32 @@ def test_an_option_touches_only_its_own_stages(build: Build) -> None:
     after = entries(replace(build, config=less))
     assert [name for name in after if before[name] != after[name]] == ["scores"]
     assert set(before) - set(after) == {"quantize Q8_0", "grade Q8_0"}
+
+
+def test_lessons_by_rule_choose_no_writer(build: Build) -> None:
+    by_rule = replace(build.config, lessons=LessonsConfig(mode="structure"))
+    assert "writer" not in names(replace(build, config=by_rule))
+
+
+def test_another_writer_runs_its_own_stages_and_status_says_why(build: Build) -> None:
+    def asking(teacher: str, parallel: int = 4) -> dict[str, dict[str, object]]:
+        lessons = LessonsConfig(teacher=teacher, parallel=parallel)
+        return entries(replace(build, config=replace(build.config, lessons=lessons)))
+
+    one, other = asking("ollama:a"), asking("ollama:b", parallel=9)
+    assert [name for name in one if one[name] != other[name]] == ["writer", "lessons"]
+    assert asking("ollama:a", parallel=9) == one
+    was, now = ({"version": 1, "libraries": {}, "inputs": {}, "outputs": {}} for _ in "ab")
+    said = list(differences(one["writer"] | was, other["writer"] | now))
+    assert said == ["option teacher changed (ollama:a -> ollama:b)"]
+
+
+def test_a_system_prompt_touches_lessons_modelfile_and_grades(build: Build) -> None:
+    more = replace(build.config, chat=ChatConfig(system="You know the yard."))
+    before, after = entries(build), entries(replace(build, config=more))
+    changed = [name for name in before if before[name] != after[name]]
+    wanted = ["exam", "lessons", "modelfile", "grade base", "grade Q4_K_M", "grade Q8_0"]
+    assert changed == wanted
 
 
 def test_nothing_depends_on_where_the_folders_lie(build: Build, tmp_path: Path) -> None:

@@ -1,0 +1,229 @@
+"""A model behind an OpenAI-compatible server that writes JSON of a schema, asked many times over.
+
+Ollama (0.5 and later), llama-server, llama-cpp-python's server and others speak it. How a schema is
+asked for differs, so the first request finds out: FORMATS, from the strictest on. Sources:
+docs/openai.md of Ollama 0.33, tools/server/README.md of llama.cpp, server/types.py of
+llama-cpp-python 0.3.36. Knows nothing of lessons.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx2
+
+from localtune.errors import ConfigError, ServerError
+from localtune.in_view import Message
+from localtune.runtimes.ollama_host import is_this_machine
+from localtune.writing import Schema, UnusableError
+
+CONNECT = 10.0  # seconds
+PATIENCE = 300.0  # seconds for one answer: a large model on a CPU is slow, and requests queue
+TRIES = 6  # of one request
+WAIT, LONGEST = 1.0, 60.0  # seconds before the second try, doubled with each; and the most
+BUSY = (408, 409, 425, 429)  # what is worth another try, besides 5xx
+Row = dict[str, Any]
+
+
+class Teacher:
+    """A server's model; `write` may be called by several threads at once."""
+
+    def __init__(
+        self,
+        url: str,
+        model: str,
+        key: str = "",
+        parallel: int = 1,
+        patience: float = PATIENCE,
+        wait: float = WAIT,
+    ) -> None:
+        """Connect to nothing yet; `patience` and `wait` in seconds. Raises ConfigError."""
+        self.url, self.model, self.parallel = url, model, parallel
+        self.identity = f"{url} {model}"
+        self._patience, self._wait = patience, wait
+        self._format = 0  # of FORMATS; the strictest that the server has not refused
+        try:
+            self._client = httpx2.Client(
+                base_url=url,
+                headers={"Authorization": f"Bearer {key}"} if key else {},
+                timeout=httpx2.Timeout(patience, connect=min(CONNECT, patience), pool=None),
+                trust_env=not is_this_machine(url),
+            )
+        except (httpx2.InvalidURL, ValueError) as error:
+            raise ConfigError(
+                f"{url} is no address of a server ({error}).", "Check --teacher."
+            ) from error
+
+    def close(self) -> None:
+        """End all connections."""
+        self._client.close()
+
+    def models(self) -> list[str]:
+        """Return the names of the server's models. Raises ServerError."""
+        listed = self._sent("GET", "models", None).get("data")
+        rows = listed if isinstance(listed, list) else []
+        return [str(row["id"]) for row in rows if isinstance(row, dict) and "id" in row]
+
+    def write(
+        self,
+        messages: list[Message],
+        schema: Schema | None = None,
+        *,
+        max_tokens: int = 256,
+        temperature: float = 0.0,
+        seed: int = 0,
+    ) -> str:
+        """Return the answer to a conversation, as Writer says."""
+        asked: Row = {"model": self.model, "messages": messages, "max_tokens": max_tokens}
+        asked |= {"temperature": temperature, "seed": seed}
+        try:
+            reply = self._formatted(asked, schema) if schema else self._asked(asked)
+        except _BadRequestError as error:
+            raise UnusableError(error.message, error.hint) from error
+        try:
+            choice = reply["choices"][0]
+            text = choice["message"]["content"]
+        except (KeyError, IndexError, TypeError) as error:
+            raise UnusableError("The server's answer holds no text.") from error
+        if not isinstance(text, str) or choice.get("finish_reason") == "length":
+            raise UnusableError("An answer was cut off, or holds no text.")
+        return _bare(text)
+
+    def _formatted(self, asked: Row, schema: Schema) -> Row:
+        """Ask for JSON in the strictest way that the server takes, and remember which that is."""
+        for which in range(self._format, len(FORMATS)):
+            try:
+                reply = self._asked({**asked, **FORMATS[which](schema)})
+            except _BadRequestError as error:
+                refused = error
+                continue
+            self._format = max(self._format, which)
+            return reply
+        raise refused
+
+    def _asked(self, body: Row) -> Row:
+        return self._sent("POST", "chat/completions", body)
+
+    def _sent(self, method: str, path: str, body: Row | None) -> Row:
+        """Send a request until it is answered. Raises ServerError after TRIES."""
+        for tried in range(1, TRIES + 1):
+            try:
+                response = self._client.request(method, path, json=body)
+            except httpx2.TransportError as error:
+                if tried == TRIES:
+                    raise self._unreachable(error) from error
+                self._pause(tried, None)
+                continue
+            except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+                raise self._unreachable(error) from error
+            if tried == TRIES or not _is_busy(response):
+                break
+            self._pause(tried, response.headers.get("Retry-After"))
+        if response.status_code != 200:
+            raise self._refused(response)
+        return _object(response.text)
+
+    def _pause(self, tried: int, asked: str | None) -> None:
+        """Wait as long as the server asks, else twice as long as before, and not all at once."""
+        longest = min(self._wait * 2.0 ** (tried - 1), LONGEST)
+        said = _seconds(asked)
+        time.sleep(min(said, LONGEST) if said is not None else random.uniform(longest / 2, longest))
+
+    def _unreachable(self, error: Exception) -> ServerError:
+        slow = isinstance(error, httpx2.ReadTimeout)
+        what = f"gave no answer for {self._patience:g} s" if slow else f"can't be reached ({error})"
+        return ServerError(
+            f"The teacher at {self.url} {what}.",
+            "Is it running, and not asked too much at once (--parallel)? Run the same command "
+            "again: passages that are done aren't asked for again.",
+        )
+
+    def _refused(self, response: httpx2.Response) -> ServerError:
+        status, said = response.status_code, _message(response.text)
+        message = f"The teacher at {self.url} answers HTTP {status}: {said or 'no reason given'}."
+        if status in (400, 413, 422) or _refuses_format(response):
+            return _BadRequestError(message, "Give a smaller --passage-tokens, or another teacher.")
+        hint = "Run the same command again later: passages that are done aren't asked for again."
+        if status in (401, 403):
+            hint = "Set the key in the environment variable LOCALTUNE_TEACHER_KEY."
+        elif status == 404:
+            hint = f"Check the URL and the model: `ollama pull {self.model}`, or --teacher-model."
+        return ServerError(message, hint)
+
+
+def _is_busy(response: httpx2.Response) -> bool:
+    """Whether another try is worth it."""
+    status = response.status_code
+    return (status in BUSY or status >= 500) and not _refuses_format(response)
+
+
+def _refuses_format(response: httpx2.Response) -> bool:
+    """Whether a server can't do it in this format; llama-cpp-python's says so with HTTP 500."""
+    return response.status_code >= 400 and "response_format" in response.text
+
+
+class _BadRequestError(ServerError):
+    """The server can't do what was asked of it: a schema, or so long a text."""
+
+
+def _without_lengths(schema: Any) -> Any:
+    """Leave away what strict servers don't know: how long a text may be."""
+    if isinstance(schema, dict):
+        return {k: _without_lengths(v) for k, v in schema.items() if k != "maxLength"}
+    return [_without_lengths(part) for part in schema] if isinstance(schema, list) else schema
+
+
+def _strict(schema: Schema) -> Row:
+    held = {"name": "answer", "strict": True, "schema": _without_lengths(schema)}
+    return {"response_format": {"type": "json_schema", "json_schema": held}}
+
+
+FORMATS: tuple[Callable[[Schema], Row], ...] = (
+    _strict,
+    lambda schema: {"response_format": {"type": "json_object", "schema": schema}},
+    lambda schema: {"response_format": {"type": "json_object"}},
+    lambda schema: {},
+)
+
+
+def _bare(text: str) -> str:
+    """Return an answer without the thoughts in front of it and a fence around it."""
+    text = text.rpartition("</think>")[2].strip()
+    if text.startswith("```"):
+        text = text.partition("\n")[2].rpartition("```")[0]
+    return text.strip()
+
+
+def _seconds(asked: str | None) -> float | None:
+    """Return the seconds that a Retry-After means: a number, or a date of HTTP."""
+    if not asked:
+        return None
+    try:
+        return max(0.0, float(asked))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(asked).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def _object(text: str) -> Row:
+    """Return a JSON object, an empty one for anything else."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _message(text: str) -> str:
+    """Return what an error says, whichever way the server says it; a proxy's page in short."""
+    error = _object(text).get("error", _object(text).get("detail", text))
+    said = error.get("message", error) if isinstance(error, dict) else error
+    return " ".join(str(said).split())[:300]

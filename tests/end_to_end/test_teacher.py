@@ -1,0 +1,281 @@
+"""A teacher over real HTTP: what is sent, what is tried again, what is an error, what is kept."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from faulty_proxy import FAULTS, between
+from rule_teacher import MODEL, RuleTeacher, teaching
+
+from localtune.config import BaseConfig, BuildConfig, CorpusConfig, LessonsConfig
+from localtune.errors import ConfigError, InputError, LocaltuneError, ServerError
+from localtune.export.convert import convert
+from localtune.lessons.model_lessons import NotUsableError, Written, write_with
+from localtune.lessons.probe import probe
+from localtune.lessons.requests import an_object, ask, text, texts
+from localtune.progress import Silent
+from localtune.runtimes.quantize import quantize
+from localtune.runtimes.teacher import FORMATS, Teacher
+from localtune.runtimes.writer import LocalWriter
+from localtune.teachers import address, check_teacher, connected, find_model, leaves, tell_of
+from localtune.workspace import write_jsonl
+from localtune.writing import UnusableError
+
+USER = [{"role": "user", "content": "Who keeps the keys?"}]
+SCHEMA = an_object(answer=text(40))
+ROWS = [
+    {
+        "id": str(number),
+        "document": f"{number % 2}.md",
+        "title": f"Pier {number}",
+        "headings": [],
+        "text": f"The gate of pier {number} opens at {number + 6}:10. Pier {number} has a crane.",
+        "tokens": 30,
+    }
+    for number in range(6)
+]
+
+
+@pytest.fixture(scope="module")
+def gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built-in base as Q8_0."""
+    folder = tmp_path_factory.mktemp("gguf")
+    base = BaseConfig().folder()
+    assert base
+    convert(base, folder / "tiny.gguf", name="tiny")
+    quantize(folder / "tiny.gguf", folder / "tiny-Q8_0.gguf", "Q8_0")
+    return folder / "tiny-Q8_0.gguf"
+
+
+@pytest.fixture(scope="module")
+def server(gguf: Path) -> Iterator[int]:
+    """llama-cpp-python's own server with the built-in base; its port."""
+    with socket.socket() as probed:
+        probed.bind(("127.0.0.1", 0))
+        port = int(probed.getsockname()[1])
+    command = [sys.executable, "-m", "localtune.runtimes.openai_server", "--model", str(gguf)]
+    command += ["--alias", "tiny", "--host", "127.0.0.1", "--port", str(port), "--ctx-size", "512"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while True:
+        assert process.poll() is None
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2)
+            break
+        except OSError:
+            time.sleep(0.1)
+    yield port
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture
+def rule() -> Iterator[RuleTeacher]:
+    with teaching() as running:
+        yield running
+
+
+def teacher_at(url: str, **more: float) -> Teacher:
+    return Teacher(f"{url}/", "tiny", wait=0.01, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_the_base_itself_writes_json_of_a_schema(gguf: Path) -> None:
+    writer = LocalWriter(gguf, "tiny")
+    schema = an_object(facts=texts(2, 2), name=text(30))
+    made = [ask(writer, None, "List two facts.", schema, seed=seed) for seed in (1, 1)]
+    assert made[0] == made[1] and len(made[0]["facts"]) == 2 and len(made[0]["name"]) <= 30
+    warm = [ask(writer, None, "Go on.", schema, seed=seed, temperature=1.5) for seed in (1, 2)]
+    assert warm[0] != warm[1]
+    assert writer.write(USER, max_tokens=20)
+    with pytest.raises(UnusableError, match="doesn't fit"):
+        writer.write([{"role": "user", "content": "key " * 2000}])
+    with pytest.raises(UnusableError, match="cut off"):
+        writer.write(USER, an_object(answer=text(400)), max_tokens=3)
+    assert not probe(writer).follows
+
+
+@pytest.mark.slow
+def test_a_real_server_holds_to_a_schema_in_the_way_that_it_knows(server: int) -> None:
+    teacher = teacher_at(f"http://127.0.0.1:{server}/v1")
+    assert teacher.models() == ["tiny"]
+    assert set(ask(teacher, None, "Say something.", SCHEMA, seed=1)) == {"answer"}
+    # llama-cpp-python refuses response_format json_schema; what it takes is remembered.
+    assert FORMATS[teacher._format](SCHEMA)["response_format"] == {
+        "type": "json_object",
+        "schema": SCHEMA,
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", FAULTS)
+def test_one_fault_of_any_kind_is_got_over(server: int, fault: str) -> None:
+    with between(server, ["", "", fault], late=6.0) as proxy:  # two find the format out
+        teacher = teacher_at(proxy.url, patience=5.0)
+        ask(teacher, None, "Say something.", SCHEMA, seed=1)
+        said = ask(teacher, None, "Say something else.", SCHEMA, seed=1)
+    assert set(said) == {"answer"}
+    times = [when for _, when in proxy.done]
+    assert [which for which, _ in proxy.done] == ["", "", fault, ""]
+    assert fault != "429" or times[3] - times[2] >= 1.0  # as Retry-After says
+
+
+def until_done(teacher: Teacher, files: Written) -> None:
+    """Start again where six faults in a row made it stop, as a person would."""
+    for _ in range(9):
+        try:
+            write_with(teacher, None, files, LessonsConfig(effort="quick"), Silent())
+            return
+        except ServerError as error:
+            assert "aren't asked for again" in error.hint
+
+
+@pytest.mark.slow
+def test_no_passage_is_lost_and_none_done_twice_whatever_goes_wrong(
+    server: int, tmp_path: Path
+) -> None:
+    # A server goes on with what a client has given up: one late answer only, and time to catch up.
+    quick = [fault for fault in FAULTS if fault not in ("late", "429")]
+    faults = [*FAULTS, "", *quick, "", "", *quick]
+    write_jsonl(tmp_path / "passages.jsonl", ROWS)
+    write_jsonl(tmp_path / "exam.jsonl", [])
+    files = Written(
+        *(tmp_path / f"{name}.jsonl" for name in ("passages", "exam", "lessons")),
+        tmp_path / "ledgers", None, (), "",
+    )  # fmt: skip
+    with between(server, faults, late=8.0) as proxy:
+        teacher = teacher_at(proxy.url, patience=7.0, parallel=3)
+        with pytest.raises(NotUsableError, match=r"can't be used: 0 of \d+ texts \(0%\)"):
+            until_done(teacher, files)
+        ledger = tmp_path / "ledgers" / "lessons.jsonl"
+        kept = [json.loads(line)["key"] for line in ledger.read_text().splitlines()]
+        assert len(kept) == len(set(kept)) == len(ROWS)
+        assert len(proxy.done) > len(faults)
+        proxy.done.clear()
+        with pytest.raises(NotUsableError):
+            write_with(teacher, None, files, LessonsConfig(effort="quick"), Silent())
+        assert proxy.done == []  # everything stands in the ledger
+
+
+def test_what_lasts_is_an_error_that_says_what_to_do(rule: RuleTeacher) -> None:
+    port = rule.server_port
+    cases = {"kill": "can't be reached", "500": "HTTP 500", "429": "slow down"}
+    for fault, said in cases.items():
+        with between(port, [fault] * 50) as proxy:
+            teacher = teacher_at(proxy.url)
+            if fault == "429":  # Retry-After of a second, five times
+                proxy.faults = ["429", *["500"] * 40]
+                said = "HTTP 500"
+            with pytest.raises(ServerError, match=said) as error:
+                teacher.write(USER, SCHEMA)
+            assert error.value.hint and len(proxy.done) == 6
+    late = pytest.raises(ServerError, match=r"gave no answer for 0\.05 s")
+    with between(port, ["late"] * 9, late=0.4) as proxy, late:
+        teacher_at(proxy.url, patience=0.05).write(USER, SCHEMA)
+    with between(port, ["garbage"] * 9) as proxy, pytest.raises(UnusableError, match="no JSON"):
+        ask(teacher_at(proxy.url), None, "Facts?", SCHEMA, seed=1)
+
+
+def test_nobody_there_and_no_address(rule: RuleTeacher) -> None:
+    with socket.socket() as probed:
+        probed.bind(("127.0.0.1", 0))
+        port = probed.getsockname()[1]
+    with pytest.raises(ServerError, match="can't be reached"):
+        teacher_at(f"http://127.0.0.1:{port}/v1").models()
+    with pytest.raises(ConfigError, match="no address"):
+        teacher_at("http://[half/v1")
+
+
+def test_the_key_goes_into_a_header_and_nowhere_else(
+    rule: RuleTeacher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCALTUNE_TEACHER_KEY", "s3cret")
+    config = LessonsConfig(teacher=rule.url)
+    with connected(config, find_model(config)) as teacher:
+        ask(teacher, None, "Who?", SCHEMA, seed=1)
+    assert rule.keys == {"Bearer s3cret"} and "s3cret" not in json.dumps(rule.bodies)
+    assert rule.bodies[0]["model"] == MODEL
+    strict = rule.bodies[0]["response_format"]["json_schema"]["schema"]
+    assert "maxLength" not in json.dumps(strict) and strict["additionalProperties"] is False
+
+
+class Heard(Silent):
+    def __init__(self) -> None:
+        self.warned: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warned.append(text)
+
+
+@pytest.mark.parametrize(
+    ("teacher", "url", "away"),
+    [
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000/v1/", False),
+        ("http://localhost:8000/v1/", "http://localhost:8000/v1/", False),
+        ("http://[::1]:8000/api/v2", "http://[::1]:8000/api/v2/", False),
+        ("http://192.168.7.2:8000", "http://192.168.7.2:8000/v1/", True),
+        ("https://models.example/v1", "https://models.example/v1/", True),
+        ("ollama:qwen3:4b", "http://127.0.0.1:11434/v1/", False),
+        ("ollama:gpt-oss:120b-cloud", "http://127.0.0.1:11434/v1/", True),
+    ],
+)
+def test_what_leaves_the_machine_is_said(
+    teacher: str, url: str, away: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OLLAMA_HOST", raising=False)
+    config, heard = LessonsConfig(teacher=teacher), Heard()
+    config.check()
+    assert address(config)[0] == url and leaves(config) is away
+    tell_of(config, False, heard)
+    assert bool(heard.warned) is away
+    assert any("not encrypted" in said for said in heard.warned) is ("192.168" in teacher)
+    offline = BuildConfig(lessons=config, base=BaseConfig(offline=True))
+    if away:
+        assert "private data replaced" in heard.warned[0]
+        with pytest.raises(ConfigError, match="--offline"):
+            check_teacher(offline)
+    else:
+        check_teacher(offline)
+
+
+def test_private_data_that_is_kept_is_said_to_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = Heard()
+    kept = CorpusConfig(keep_private=True).keep_private
+    tell_of(LessonsConfig(teacher="https://models.example"), kept, heard)
+    assert "as they are" in heard.warned[0]
+
+
+def test_a_model_that_is_not_there_or_not_named(
+    rule: RuleTeacher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", f"127.0.0.1:{rule.server_port}")
+    with pytest.raises(InputError, match=r"Ollama has no model 'qwen3:4b'"):
+        find_model(LessonsConfig(teacher="ollama:qwen3:4b"))
+    assert find_model(LessonsConfig(teacher=f"ollama:{MODEL}")) == MODEL
+    assert find_model(LessonsConfig(teacher=rule.url)) == MODEL
+    assert find_model(LessonsConfig(teacher=rule.url, teacher_model="other")) == "other"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"teacher": "qwen3"}, "--teacher is 'qwen3'"),
+        ({"teacher": "ollama:"}, "--teacher is 'ollama:'"),
+        ({"teacher": "https://me:s3cret@models.example/v1"}, "LOCALTUNE_TEACHER_KEY"),
+        ({"mode": "teacher"}, "--lessons is 'teacher'"),
+        ({"mode": "self", "teacher": "ollama:x"}, "--teacher is 'ollama:x'"),
+        ({"effort": "some"}, "--effort is 'some'"),
+        ({"parallel": 0}, "--parallel is 0"),
+    ],
+)
+def test_mistakes_are_named_and_keys_never_shown(given: dict[str, object], said: str) -> None:
+    with pytest.raises(LocaltuneError, match=said) as error:
+        LessonsConfig(**given).check()  # type: ignore[arg-type]
+    assert "s3cret" not in error.value.message
