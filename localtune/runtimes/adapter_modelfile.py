@@ -32,7 +32,23 @@ def write_adapter_modelfile(
     name: str = "",
     licence: str = "",
 ) -> None:
-    """Write the Modelfile of a GGUF adapter.
+    """Write the Modelfile of a GGUF adapter, as `adapter_modelfile_text` has it."""
+    text = adapter_modelfile_text(
+        adapter, modelfile, base, template=template, name=name, licence=licence
+    )
+    write_text(modelfile, text)
+
+
+def adapter_modelfile_text(
+    adapter: Path,
+    modelfile: Path,
+    base: Path | str,
+    *,
+    template: str | None = None,
+    name: str = "",
+    licence: str = "",
+) -> str:
+    """Return the text of a GGUF adapter's Modelfile, which will lie at `modelfile`.
 
     `base` is a GGUF, or the name of a model in Ollama, which keeps its own chat template and stops.
     `template` is the Jinja that the adapter was trained with, where it isn't that of the GGUF;
@@ -42,10 +58,8 @@ def write_adapter_modelfile(
     template can be derived from it.
     """
     if isinstance(base, str):
-        text = _upon_a_name(adapter, modelfile, base)
-    else:
-        text = _upon_a_file(adapter, modelfile, base, template, name, licence)
-    write_text(modelfile, text)
+        return _upon_a_name(adapter, modelfile, base)
+    return _upon_a_file(adapter, modelfile, base, template, name, licence)
 
 
 def _upon_a_name(adapter: Path, modelfile: Path, base: str) -> str:
