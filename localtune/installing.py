@@ -142,7 +142,7 @@ def _check_name(name: Name, models: list[str], may_replace: Callable[[str], bool
     if any(name.same(split_name(model)) for model in models) and not may_replace(str(name)):
         raise InputError(
             f"Ollama has a model {name} already.",
-            "Add --replace to put the new one in its place, or choose another --name.",
+            "`localtune install` puts it in that place with --replace, or takes another --name.",
         )
 
 

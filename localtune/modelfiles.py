@@ -36,10 +36,13 @@ def modelfile_of(source: Path) -> str:
 
 
 def _of_build(folder: Path) -> str:
+    from localtune import upon_base
     from localtune.opening import open_build, shipped
     from localtune.runtimes.modelfile import modelfile_text
 
     build = open_build(folder)
+    if build.config.export.adapter_only:
+        return upon_base.modelfile_text(build)
     made, licence = made_from(build), licence_of(build.at.base)
     return modelfile_text(shipped(build), made, licence, build.config.chat.system, exact=True)
 

@@ -14,7 +14,7 @@ from localtune.config import PLAIN_TEMPLATE
 from localtune.errors import BaseModelError, EvaluationError
 from localtune.progress import Progress
 from localtune.steps import ADAPTER, Build, set_aside
-from localtune.workspace import read_jsonl, write_json
+from localtune.workspace import read_jsonl, write_json, write_text
 
 if TYPE_CHECKING:
     from localtune.runtimes.llama import Model
@@ -87,26 +87,30 @@ def verify(build: Build, progress: Progress) -> None:
 
 def modelfile(build: Build, progress: Progress) -> None:
     """Write FROM the base, as Ollama or as the disk names it, and ADAPTER."""
-    from localtune.export.vocabulary import chat_template
-    from localtune.modelfiles import licence_of
-    from localtune.runtimes.adapter_modelfile import write_adapter_modelfile
-
-    at, name = build.at, build.config.base.in_ollama()
-    template = chat_template(at.adapter)
-    base = base_gguf(build)
-    write_adapter_modelfile(
-        *(at.level_gguf(ADAPTER), at.modelfile, base),
-        template=template,
-        name=name,
-        licence=licence_of(at.base),
-        system=build.config.chat.system,
-    )
+    write_text(build.at.modelfile, modelfile_text(build))
+    name = build.config.base.in_ollama()
     own = _system(name) if name else ""
     if own and not build.config.chat.system:
         progress.warn(
             f"{name} in Ollama says of itself {own[:60]!r} before every question, which the "
             "lessons and the exam don't."
         )
+
+
+def modelfile_text(build: Build) -> str:
+    """Return the Modelfile of a build's adapter. Raises RuntimeFileError, BaseModelError."""
+    from localtune.export.vocabulary import chat_template
+    from localtune.modelfiles import licence_of
+    from localtune.runtimes.adapter_modelfile import adapter_modelfile_text
+
+    at = build.at
+    return adapter_modelfile_text(
+        *(at.level_gguf(ADAPTER), at.modelfile, base_gguf(build)),
+        template=chat_template(at.adapter),
+        name=build.config.base.in_ollama(),
+        licence=licence_of(at.base),
+        system=build.config.chat.system,
+    )
 
 
 def _system(name: str) -> str:

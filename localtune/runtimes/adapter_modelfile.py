@@ -36,11 +36,22 @@ def write_adapter_modelfile(
     base: Path | str,
     *,
     template: str | None = None,
+) -> None:
+    """Write the Modelfile of a GGUF adapter, as `adapter_modelfile_text` has it."""
+    write_text(modelfile, adapter_modelfile_text(adapter, modelfile, base, template=template))
+
+
+def adapter_modelfile_text(
+    adapter: Path,
+    modelfile: Path,
+    base: Path | str,
+    *,
+    template: str | None = None,
     name: str = "",
     licence: str = "",
     system: str = "",
-) -> None:
-    """Write the Modelfile of a GGUF adapter.
+) -> str:
+    """Return the text of a GGUF adapter's Modelfile, which will lie at `modelfile`.
 
     `base` is a GGUF, or the name of a model in Ollama, which keeps its own chat template and stops.
     `template` is the Jinja that the adapter was trained with, where it isn't that of the GGUF;
@@ -54,7 +65,7 @@ def write_adapter_modelfile(
         text = _upon_a_name(adapter, modelfile, base)
     else:
         text = _upon_a_file(adapter, modelfile, base, template, name, licence)
-    write_text(modelfile, text + text_of(system_lines(system)))
+    return text + text_of(system_lines(system))
 
 
 def _upon_a_name(adapter: Path, modelfile: Path, base: str) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from localtune.runtimes.create_request import takes_newer
 from localtune.runtimes.go_template import go_template, literal
 from localtune.runtimes.hand_written import HandWritten, hand_written
 from localtune.runtimes.header import Header
@@ -23,13 +24,13 @@ PLAIN = """\
 NO_TOOLS = """\
 # Tools and thoughts of their own need 0.30: they aren't in it."""
 TOOLS = """\
-# For Ollama before 0.30, with tools; a later one may render the chat template in the GGUF. Both are
-# alike, but that here properties and arguments of tools stand in the order of the alphabet."""
+# For Ollama before 0.30, with tools from 0.9 on; a later one may render the chat template in the
+# GGUF. Both are alike, but that here what a tool takes stands in the order of the alphabet."""
 THINKS = """\
-# For Ollama before 0.30, with thoughts; a later one may render the chat template in the GGUF. Both
-# are alike, but that tools need the later one."""
-DATED = """\
-# It names the day, which takes Ollama 0.12."""
+# For Ollama before 0.30, with thoughts from 0.9 on; a later one may render the chat template in the
+# GGUF. Both are alike, but that tools need the later one."""
+NEWER = """\
+# It takes Ollama 0.12 or later."""
 KEPT = """\
 # But for one thing: thoughts between <think> and </think> in earlier answers stay."""
 
@@ -61,7 +62,7 @@ def _written(written: HandWritten, header: Header) -> GoTemplate:
     # The runtime puts BOS in front itself where the file says so; twice would be another prompt.
     bos = literal(header.bos) if written.begins and not header.adds_bos else ""
     about = [TOOLS if written.takes_tools else THINKS]
-    about += [DATED] if "currentDate" in written.text else []
+    about += [NEWER] if takes_newer(written.text) else []
     about += [KEPT] if written.keeps_thoughts else []
     return GoTemplate(bos + written.text, "\n".join(about))
 

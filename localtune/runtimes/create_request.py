@@ -30,13 +30,14 @@ IGNORED = (
     *("penalize_newline", "low_vram", "f16_kv", "logits_all", "vocab_only", "use_mlock"),
     *("mirostat", "mirostat_tau", "mirostat_eta"),
 )
+# The day came to templates with 0.11, of which some builds lack it, and counting with Go 1.24.
+NEWER_WORDS = ("currentDate", "range $i := len")
 INT = re.compile(r"[+-]?[0-9]+")
 FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 TRUE, FALSE = ("1", "t", "T", "TRUE", "true", "True"), ("0", "f", "F", "FALSE", "false", "False")
 SINGLE = ("TEMPLATE", "SYSTEM", "RENDERER", "PARSER", "REQUIRES")
-# `files` came with 0.5.5; 0.30 is the first that renders the chat template in a GGUF. Templates can
-# name the day since 0.11, of which some builds couldn't.
-OLDEST, DATED, OWN_TEMPLATE = (0, 5, 5), (0, 12, 0), (0, 30, 0)
+# `files` came with 0.5.5; 0.30 is the first that renders the chat template in a GGUF.
+OLDEST, NEWER, OWN_TEMPLATE = (0, 5, 5), (0, 12, 0), (0, 30, 0)
 
 
 @dataclass(frozen=True)
@@ -116,10 +117,15 @@ def oldest_version(request: Mapping[str, Any]) -> tuple[tuple[int, int, int], st
     oldest, why = OLDEST, "it is the first that takes a model over its API as it is sent"
     if "files" in request and not {"template", "renderer"} & set(request):
         oldest, why = OWN_TEMPLATE, "the Modelfile has no TEMPLATE, and the one in the GGUF counts"
-    elif "currentDate" in request.get("template", ""):
-        oldest, why = DATED, "the Modelfile's TEMPLATE names the day"
+    elif takes_newer(request.get("template", "")):
+        oldest, why = NEWER, "the Modelfile's TEMPLATE is written with what older ones lack"
     wanted = read_version(request.get("requires", ""))
     return (wanted, "the Modelfile REQUIRES it") if wanted and wanted > oldest else (oldest, why)
+
+
+def takes_newer(template: str) -> bool:
+    """Whether a Go template has words that not every Ollama with `files` knows."""
+    return any(word in template for word in NEWER_WORDS)
 
 
 def read_version(text: str) -> tuple[int, int, int] | None:

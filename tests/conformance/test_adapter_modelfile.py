@@ -10,7 +10,8 @@ from conftest import CHATML
 from localtune.config import PLAIN_TEMPLATE
 from localtune.errors import RuntimeFileError
 from localtune.export.master import export_master
-from localtune.runtimes.adapter_modelfile import write_adapter_modelfile
+from localtune.runtimes.adapter_modelfile import adapter_modelfile_text, write_adapter_modelfile
+from localtune.runtimes.modelfile_grammar import Command, parse
 
 
 def test_modelfile(base: Path, tmp_path: Path) -> None:
@@ -24,6 +25,16 @@ def test_modelfile(base: Path, tmp_path: Path) -> None:
     assert "<|im_start|>user" in modelfile.read_text()
     write_adapter_modelfile(mine, tmp_path / "sub" / "Modelfile", tmp_path / "base.gguf")
     assert f"FROM {tmp_path}/base.gguf\n" in (tmp_path / "sub" / "Modelfile").read_text()
+
+
+def test_the_bases_licence_stands_there_once(base: Path, tmp_path: Path) -> None:
+    """Ollama keeps the layers of a model that is named; of a file it knows nothing."""
+    export_master(base, None, tmp_path / "base.gguf", "base")
+    here = (tmp_path / "office.gguf", tmp_path / "Modelfile", tmp_path / "base.gguf")
+    said = Command("LICENSE", "Some licence.")
+    assert said in parse(adapter_modelfile_text(*here, licence="Some licence."))
+    upon = adapter_modelfile_text(*here, name="tiny:q8", licence="Some licence.")
+    assert Command("FROM", "tiny:q8") in parse(upon) and said not in parse(upon)
 
 
 def test_modelfile_upon_a_model_of_ollama(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from localtune.conversion import convert_adapter, convert_model
 from localtune.errors import BaseModelError, InputError, LocaltuneError
 from localtune.export.master import export_master
 from localtune.export.unpack.gguf_source import SOURCE
+from localtune.modelfiles import modelfile_of
 from localtune.opening import open_build
 from localtune.pipeline import standings
 from localtune.progress import Silent
@@ -91,7 +92,8 @@ def test_from_ollama_to_an_adapter(docs: Path, store: Path, tmp_path: Path) -> N
     shipped = out / "boatyard-adapter.gguf"
     modelfile = (out / "Modelfile").read_text()
     assert "FROM tiny:q8\nADAPTER ./boatyard-adapter.gguf\n" in modelfile
-    assert "TEMPLATE" in modelfile
+    assert "TEMPLATE" in modelfile and "licence is that of the base" in modelfile
+    assert modelfile_of(out) == modelfile
     assert (out / "work/base/LICENSE").read_text() == "Some licence."
     assert (out / "work/base" / SOURCE).resolve().is_relative_to(store)
     assert answer(out, "Hi")[0] == shipped

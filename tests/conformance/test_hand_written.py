@@ -17,7 +17,14 @@ from test_chat_templates import published
 from localtune.errors import RuntimeFileError
 from localtune.runtimes.chat import DAYS, render
 from localtune.runtimes.chosen_template import choose
-from localtune.runtimes.hand_written import PARTS, hand_written, renderings, shows, text_of
+from localtune.runtimes.hand_written import (
+    PARTS,
+    HandWritten,
+    hand_written,
+    renderings,
+    shows,
+    text_of,
+)
 from localtune.runtimes.header import Header
 from localtune.runtimes.modelfile_grammar import holds
 from localtune.runtimes.tool_chats import WEATHER, Chat, tool_chats
@@ -105,12 +112,21 @@ def test_what_is_only_near_is_not_taken(name: str) -> None:
     assert hand_written(NEAR[name], "", "") is None
 
 
-def test_published_templates(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture(scope="module")
+def recognised() -> dict[str, HandWritten]:
+    """The published templates, and ours, that get a hand-written one, by their name."""
+    found = {name: hand_written(text, "<s>", "</s>") for name, text in published().items()}
+    return {name: one for name, one in found.items() if one}
+
+
+@pytest.mark.slow
+def test_published_templates(
+    recognised: dict[str, HandWritten], capsys: pytest.CaptureFixture[str]
+) -> None:
     templates = published()
     if not templates:
         pytest.skip("llama.cpp's templates can't be fetched: no network")
-    found = {name: hand_written(text, "<s>", "</s>") for name, text in templates.items()}
-    named = {name: one.name for name, one in found.items() if one}
+    named = {name: one.name for name, one in recognised.items()}
     with capsys.disabled():
         print(f"\n{len(named)} of {len(templates)} chat templates are written by hand in Go")
     assert named == {name: theirs for name, theirs in EXPECTED.items() if name in templates}
@@ -138,22 +154,19 @@ def _drawn(rng: random.Random) -> Chat:
     return Chat(messages[rng.randrange(2) :], (tool,), rng.choice([None, True, False]))
 
 
-def test_go_does_as_the_jinja_with_anything(go: Go) -> None:
-    rng = random.Random(11)
-    templates = {**published(), "in other words": HERMES}
-    for name, jinja in templates.items():
-        found = hand_written(jinja, "", "</s>")
-        for chat in [_drawn(rng) for _ in range(25 if found else 0)]:
+@pytest.mark.slow
+def test_go_does_as_the_jinja_with_anything(go: Go, recognised: dict[str, HandWritten]) -> None:
+    rng, jinjas = random.Random(11), {**published(), "in other words": HERMES}
+    ours = hand_written(HERMES, "", "</s>")
+    assert ours
+    for name, found in {**recognised, "in other words": ours}.items():
+        for chat in (_drawn(rng) for _ in range(25)):
             day = rng.choice(DAYS)
-            if not found or not shows(found.name, chat):
+            if not shows(found.name, chat):
                 continue
             try:
-                wanted = render(
-                    *(jinja, chat.messages, "", "</s>"),
-                    day=day,
-                    tools=chat.tools,
-                    thinks=chat.thinks,
-                )
+                how = {"day": day, "tools": chat.tools, "thinks": chat.thinks}
+                wanted = render(jinjas[name], chat.messages, "", "</s>", **how)
             except RuntimeFileError:
                 continue
             assert go.render_chat(found.text, chat, f"{day:%Y-%m-%d}") == wanted, name
