@@ -110,29 +110,44 @@ def _shorter(asked: Asked) -> Iterator[Asked]:
 
 def _forms(asked: Asked) -> Iterator[str]:
     """All forms of one question; the special ones only where their parts make sense."""
-    sort = asked.sort
-    if sort == "who":
-        sort = "by" if asked.wh == "By whom" else "is who" if asked.subject else "who"
-    if sort == "number" and re.search(r"(?:minute|hour|day|week|month|year)s?\b", asked.wh):
-        sort = "span"
     said, wh = asked.stated, asked.wh[:1].lower() + asked.wh[1:]
     subject, predicate = asked.subject, f"{asked.verb} {asked.rest}".strip()
     parts = {"W": asked.wh, "w": wh, "q": asked.inverted, "s": said, "S": _upper(said)}
     parts |= {"n": subject, "N": _upper(subject), "p": predicate}
-    yield from (form.format(**parts) for form in (*FORMS["any"], *FORMS["by_sort"][sort]))
+    yield from (form.format(**parts) for form in (*FORMS["any"], *FORMS["by_sort"][_sort(asked)]))
+
+
+def _sort(asked: Asked) -> str:
+    """What is asked for, as the lists of forms tell it apart."""
+    if asked.sort == "who":
+        return "by" if asked.wh == "By whom" else "is who" if asked.subject else "who"
+    spans = asked.sort == "number" and re.search(
+        r"(?:minute|hour|day|week|month|year)s?\b", asked.wh
+    )
+    return "span" if spans else asked.sort
 
 
 def _by_verb(asked: Asked) -> Iterator[str]:
     """How people ask who don't know the verb: "How late is the hall open?" for "closes at"."""
     words = [asked.verb, *asked.rest.split()[:2]]
     verbs = {base for word in words if (base := base_of(word))}
-    subject = asked.subject or asked.rest
-    if not verbs or subject.split()[0].lower() in PRONOUNS:
+    rest = re.sub(r"^(?:after|for|to|on|in|at|with|of) ", "", asked.rest.split(" and ")[0])
+    subject = asked.subject or rest
+    if not rest + asked.subject or subject.split()[0].lower() in PRONOUNS:
         return
+    many = asked.inverted.startswith(("do ", "are ", "were "))
     for some in FORMS["by_verb"]:
-        if some["sort"] == asked.sort.replace("object", "") and verbs & set(some["verbs"].split()):
-            parts = {"n": subject, "r": asked.rest}
-            yield from (form.format(**parts) for form in some["forms"])
+        if some["sort"] == _sort(asked) and verbs & set(some["verbs"].split()):
+            for form in some["forms"]:
+                text = form.format(n=subject, r=rest)
+                yield _plural(text, subject) if many else text
+
+
+def _plural(text: str, subject: str) -> str:
+    """Put the verb before or behind a plural subject into the plural."""
+    for one, several in (("is", "are"), ("does", "do")):
+        text = text.replace(f"{one} {subject}", f"{several} {subject}")
+    return text.replace(f"{subject} is", f"{subject} are")
 
 
 def in_first_person(text: str) -> str:
