@@ -136,6 +136,7 @@ def _by_verb(asked: Asked) -> Iterator[str]:
     if not rest + asked.subject or subject.split()[0].lower() in PRONOUNS:
         return
     many = asked.inverted.startswith(("do ", "are ", "were "))
+    many |= bool(re.search(r"[^sui]s$", _PREPOSITION.split(f"{subject} ")[0].strip()))
     for some in FORMS["by_verb"]:
         if some["sort"] == _sort(asked) and verbs & set(some["verbs"].split()):
             for form in some["forms"]:

@@ -217,7 +217,8 @@ def test_a_question_is_asked_in_the_order_of_a_statement_too() -> None:
         ("The library room holds 240 people.", "What is the capacity of the library room?"),
         ("The tour lasts 40 minutes.", "What is the duration of the tour?"),
         ("Ines Vale runs the kiosk.", "Who is in charge of the kiosk?"),
-        ("Parcels are handed out at 09:00.", "By when are parcels due?"),
+        ("Claims must be submitted by 10 July.", "What is the deadline for claims?"),
+        ("Claims must be submitted by 10 July.", "By when are claims due?"),
     ],
 )
 def test_it_is_asked_in_words_that_the_document_has_not(statement: str, form: str) -> None:
