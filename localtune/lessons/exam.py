@@ -51,7 +51,8 @@ def write_exam(
         )
     write_jsonl(exam, chosen)
     documents = len({row["document"] for row in chosen})
-    progress.note(f"{len(chosen)} exam questions about {documents} documents")
+    many = "document" if documents == 1 else "documents"
+    progress.note(f"{len(chosen)} exam questions about {documents} {many}")
     return len(chosen)
 
 

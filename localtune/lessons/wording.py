@@ -28,16 +28,24 @@ FORMS: dict[str, Any] = tomllib.loads(
     files("localtune.lessons").joinpath("forms.toml").read_text("utf-8")
 )
 CELLS = FORMS["cells"]
-# What a statement holds -> the words that ask for it.
+# What a statement holds, how that is found, and the words that ask for it.
 ASKED_BY = (
-    (re.compile(MONEY), ("How much", "What price", "What amount")),
-    (re.compile(rf"\b(?:{CLOCK})\b"), ("When", "What time", "At what time")),
-    (re.compile(rf"\b(?:{DATE})\b"), ("When", "On which day", "What date")),
-    (re.compile(rf"\b{COUNT} (?:minute|hour|day|week|month|year)s?\b"), ("How long", "When")),
-    (re.compile(rf"\b{COUNT}\b(?! ?[:–-]?\d)"), ("How many", "What number", "How much")),
-    (re.compile(r"(?:(?<=\w )|^)[A-Z]\w+ [A-Z]\w+\b"), ("Who", "Which person")),
-    (re.compile(r"\b(?:in|on|behind|beside|opposite|near|at) the [\w' ]{3,30}"), ("Where",)),
-    (re.compile(r"\b(?:because|so that|since)\b.*"), ("Why",)),
+    ("money", re.compile(MONEY), ("How much", "What price", "What amount")),
+    ("clock", re.compile(rf"\b(?:{CLOCK})\b"), ("When", "What time", "At what time")),
+    ("date", re.compile(rf"\b(?:{DATE})\b"), ("When", "On which day", "What date")),
+    (
+        "span",
+        re.compile(rf"\b{COUNT} (?:minute|hour|day|week|month|year)s?\b"),
+        ("How long", "When"),
+    ),
+    ("count", re.compile(rf"\b{COUNT}\b(?! ?[:–-]?\d)"), ("How many", "What number", "How much")),
+    ("who", re.compile(r"(?:(?<=\w )|^)[A-Z]\w+ [A-Z]\w+\b"), ("Who", "Which person")),
+    (
+        "where",
+        re.compile(r"\b(?:in|on|behind|beside|opposite|near|at) the [\w' ]{3,30}\b"),
+        ("Where",),
+    ),
+    ("why", re.compile(r"\b(?:because|so that|since)\b.*"), ("Why",)),
 )
 PRONOUNS = frozenset("you we i people everyone there".split())
 _FIRST_PERSON = [
@@ -110,29 +118,45 @@ def _shorter(asked: Asked) -> Iterator[Asked]:
 
 def _forms(asked: Asked) -> Iterator[str]:
     """All forms of one question; the special ones only where their parts make sense."""
-    sort = asked.sort
-    if sort == "who":
-        sort = "by" if asked.wh == "By whom" else "is who" if asked.subject else "who"
-    if sort == "number" and re.search(r"(?:minute|hour|day|week|month|year)s?\b", asked.wh):
-        sort = "span"
     said, wh = asked.stated, asked.wh[:1].lower() + asked.wh[1:]
     subject, predicate = asked.subject, f"{asked.verb} {asked.rest}".strip()
     parts = {"W": asked.wh, "w": wh, "q": asked.inverted, "s": said, "S": _upper(said)}
     parts |= {"n": subject, "N": _upper(subject), "p": predicate}
-    yield from (form.format(**parts) for form in (*FORMS["any"], *FORMS["by_sort"][sort]))
+    yield from (form.format(**parts) for form in (*FORMS["any"], *FORMS["by_sort"][_sort(asked)]))
+
+
+def _sort(asked: Asked) -> str:
+    """What is asked for, as the lists of forms tell it apart."""
+    if asked.sort == "who":
+        return "by" if asked.wh == "By whom" else "is who" if asked.subject else "who"
+    spans = asked.sort == "number" and re.search(
+        r"(?:minute|hour|day|week|month|year)s?\b", asked.wh
+    )
+    return "span" if spans else asked.sort
 
 
 def _by_verb(asked: Asked) -> Iterator[str]:
     """How people ask who don't know the verb: "How late is the hall open?" for "closes at"."""
     words = [asked.verb, *asked.rest.split()[:2]]
     verbs = {base for word in words if (base := base_of(word))}
-    subject = asked.subject or asked.rest
-    if not verbs or subject.split()[0].lower() in PRONOUNS:
+    rest = re.sub(r"^(?:after|for|to|on|in|at|with|of) ", "", asked.rest.split(" and ")[0])
+    subject = asked.subject or rest
+    if not rest + asked.subject or subject.split()[0].lower() in PRONOUNS:
         return
+    many = asked.inverted.startswith(("do ", "are ", "were "))
+    many |= bool(re.search(r"[^sui]s$", _PREPOSITION.split(f"{subject} ")[0].strip()))
     for some in FORMS["by_verb"]:
-        if some["sort"] == asked.sort.replace("object", "") and verbs & set(some["verbs"].split()):
-            parts = {"n": subject, "r": asked.rest}
-            yield from (form.format(**parts) for form in some["forms"])
+        if some["sort"] == _sort(asked) and verbs & set(some["verbs"].split()):
+            for form in some["forms"]:
+                text = form.format(n=subject, r=rest)
+                yield _plural(text, subject) if many else text
+
+
+def _plural(text: str, subject: str) -> str:
+    """Put the verb before or behind a plural subject into the plural."""
+    for one, several in (("is", "are"), ("does", "do")):
+        text = text.replace(f"{one} {subject}", f"{several} {subject}")
+    return text.replace(f"{subject} is", f"{subject} are")
 
 
 def in_first_person(text: str) -> str:
@@ -149,28 +173,29 @@ def loose_question(fact: Fact, index: Index, common: frozenset[str], r: Random) 
     if how < 0.1 and len(words) > 5:
         cut = r.randint(3, max(3, len(words) * 2 // 3))
         return str(r.choice(FORMS["clozes"])).format(c=" ".join(words[:cut]))
-    ask, source = _hole(_source(fact, r), common, r)
-    frame = str(r.choice(FORMS["asking" if how < 0.6 else "frames"]))
+    what, ask, source = _hole(_source(fact, r), common, r)
+    frames = FORMS["asking_for"][what] if what and how < 0.5 else FORMS["asking"]
+    frame = str(r.choice(frames if how < 0.7 else FORMS["frames"]))
     return frame.format(k=keywords(source, fact, index, r), t=fact.title, w=ask)
 
 
-def _hole(text: str, common: frozenset[str], r: Random) -> tuple[str, str]:
-    """Draw something that the text holds; give the word that asks for it, and the text without."""
+def _hole(text: str, common: frozenset[str], r: Random) -> tuple[str, str, str]:
+    """Draw something that the text holds; give its sort, what asks for it, and the text without."""
     found = _held(text, common)
     if not found or r.random() < 0.15:
-        return r.choice(NOTHING_HELD), text
-    start, end, ask = r.choice(found)
-    return r.choice(ask), f"{text[:start]} {text[end:]}"
+        return "", r.choice(NOTHING_HELD), text
+    start, end, what, ask = r.choice(found)
+    return what, r.choice(ask), f"{text[:start]} {text[end:]}"
 
 
 @lru_cache(maxsize=16)  # the same text is drawn from again and again
-def _held(text: str, common: frozenset[str]) -> list[tuple[int, int, tuple[str, ...]]]:
+def _held(text: str, common: frozenset[str]) -> list[tuple[int, int, str, tuple[str, ...]]]:
     """Where a text holds something that can be asked for, and the words that ask for it."""
     return [
-        (*match.span(), ask)
-        for pattern, ask in ASKED_BY
+        (*match.span(), what, ask)
+        for what, pattern, ask in ASKED_BY
         for match in pattern.finditer(text)
-        if "Who" not in ask or is_name(match[0], common)
+        if what != "who" or is_name(match[0], common)
     ]
 
 
@@ -227,7 +252,7 @@ def with_synonyms(text: str, r: Random) -> str:
 def _cell(name: str, column: str, value: str, common: frozenset[str]) -> dict[str, str]:
     """The parts of a question about a table's cell."""
     what = column[:1].lower() + column[1:] if column.split()[0].lower() in common else column
-    asks = [ask[0] for pattern, ask in ASKED_BY if pattern.search(value)]
+    asks = [ask[0] for _, pattern, ask in ASKED_BY if pattern.search(value)]
     name = "the" + name[3:] if name.startswith("The ") else name
     be = "are" if re.search(r"[^s]s$", what) else "is"
     return {"be": be, "c": what, "n": name, "v": value, "w": asks[0] if asks else "What"}

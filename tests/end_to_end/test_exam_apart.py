@@ -20,7 +20,7 @@ from localtune.lessons.structure import write_lessons
 from localtune.workspace import read_jsonl
 
 ROOT = Path(__file__).parents[2]
-SETS = [ROOT / "examples" / "handbook", ROOT / "docs" / "decisions"]
+SETS = [ROOT / "examples" / "handbook", ROOT / "tests" / "second_organisation" / "documents"]
 
 
 @pytest.fixture(scope="module", params=SETS, ids=lambda folder: folder.name)

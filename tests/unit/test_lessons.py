@@ -21,6 +21,7 @@ from localtune.lessons.spans import Asked, span_questions
 from localtune.lessons.structure import WORDINGS, write_lessons
 from localtune.lessons.wording import (
     direct_questions,
+    in_first_person,
     loose_question,
     reworded,
     with_prefix,
@@ -206,6 +207,33 @@ def test_a_question_is_asked_in_the_order_of_a_statement_too() -> None:
     assert "Tell me when the tool library opens." in forms
     assert "What time does the tool library open?" in forms
     assert not [form for form in forms if "08:30" in form]
+
+
+@pytest.mark.parametrize(
+    ("statement", "form"),
+    [
+        ("The hall closes at 19:00.", "How late is the hall open?"),
+        ("A lost key costs £25.", "How expensive is a lost key?"),
+        ("The library room holds 240 people.", "What is the capacity of the library room?"),
+        ("The tour lasts 40 minutes.", "What is the duration of the tour?"),
+        ("Ines Vale runs the kiosk.", "Who is in charge of the kiosk?"),
+        ("Claims must be submitted by 10 July.", "What is the deadline for claims?"),
+        ("Claims must be submitted by 10 July.", "By when are claims due?"),
+    ],
+)
+def test_it_is_asked_in_words_that_the_document_has_not(statement: str, form: str) -> None:
+    (fact,) = facts_of([passage(statement)])
+    assert form in reworded(fact, COMMON)
+
+
+def test_the_person_addressed_asks() -> None:
+    asked = "Within how many days must you return your key if you are ill?"
+    assert in_first_person(asked) == "Within how many days must I return my key if I am ill?"
+
+
+def test_synonyms_of_several_words_are_found() -> None:
+    said = {with_synonyms("what is free of charge?", Random(seed)) for seed in range(20)}
+    assert {"what is free?", "what is at no cost?"} & said
 
 
 def test_keywords_tell_a_fact_from_all_others() -> None:
