@@ -21,7 +21,7 @@ from localtune.planning.electricity import KWH, carbon, power
 from localtune.progress import Progress
 from localtune.steps import Build
 from localtune.usage import measured
-from localtune.workspace import Workspace, read_jsonl, write_json
+from localtune.workspace import Workspace, read_json, read_jsonl, write_json
 
 if TYPE_CHECKING:
     from localtune.planning.base import Base
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 THOROUGH = 600.0  # seconds of training from which on a build tries the other stages too
+FEW = 100  # steps of training for which it isn't worth planning
 READING_BAND = 0.25
 
 
@@ -275,12 +276,18 @@ def _hosted(found: Costs, asked: Asked) -> Row | None:
 
 
 def keep_plan(build: Build, progress: Progress) -> None:
-    """Write work/plan.json: what a build that is about to train expects. Raises LocaltuneError."""
+    """Write work/plan.json: what a build that is about to train expects; {} for few steps.
+
+    It takes three steps of training, and the time of a yardstick (planning/yardstick.py) only where
+    training takes long. Raises LocaltuneError as training does.
+    """
     from localtune.planning.base import Base
     from localtune.planning.costs import cost
-    from localtune.workspace import read_json
 
     at = build.at
+    if 0 < build.config.train.steps < FEW:
+        write_json(at.plan, {})
+        return
     base = Base(build.config.base.base, read_json(at.base / "config.json"), at.base, True, None)
     questions = sum(1 for _ in read_jsonl(at.exam))
     found = cost(build.config, base, at.lessons, questions, progress, 3, THOROUGH)
