@@ -6,6 +6,7 @@ stages behind it in small. Nothing of it is kept, and no weights are fetched.
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections import Counter
@@ -18,11 +19,12 @@ from localtune import exams, steps
 from localtune.errors import ConfigError, InputError
 from localtune.planning import candidates, stages
 from localtune.planning.advice import Advice, advise
-from localtune.planning.electricity import KWH, carbon, power
+from localtune.planning.bill import energy, hosted
+from localtune.planning.electricity import carbon, power
 from localtune.progress import Progress
 from localtune.steps import Build
 from localtune.usage import measured
-from localtune.workspace import Workspace, read_jsonl, write_json
+from localtune.workspace import Workspace, read_json, read_jsonl, write_json
 
 if TYPE_CHECKING:
     from localtune.planning.base import Base
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 THOROUGH = 600.0  # seconds of training from which on a build tries the other stages too
+FEW = 100  # steps of training for which it isn't worth planning
 READING_BAND = 0.25
 
 
@@ -142,6 +145,7 @@ def _planned(build: Build, read: Read, base_given: bool, asked: Asked, progress:
     rows = [*read.rows, *found.rows]
     total = stages.whole(rows)
     problems = _problems(found, machine, total, asked, best)
+    drawn = power(machine.cores, machine.memory, asked.watts)
     return {
         "machine": asdict(machine),
         "base": _base(base, found, best, base_given, asked),
@@ -149,8 +153,8 @@ def _planned(build: Build, read: Read, base_given: bool, asked: Asked, progress:
         **found.to_dict(),
         "stages": [asdict(row) | {"seconds": round(row.seconds, 2)} for row in rows],
         "total": {"seconds": round(total.seconds, 1), "band": total.band},
-        "energy": _energy(total, machine, asked),
-        "hosted": _hosted(found, asked),
+        "energy": energy(total, drawn, asked.country, asked.price),
+        "hosted": hosted(found, asked.hosted_price) if asked.hosted_price else None,
         "problems": problems,
     }
 
@@ -239,49 +243,20 @@ def _problem(message: str, hint: str) -> Row:
     return {"message": message, "hint": hint}
 
 
-def _energy(total: stages.Estimate, machine: Machine, asked: Asked) -> Row:
-    """Return kWh, CO2 and cost; `measured` is false, as nothing has run yet."""
-    drawn, (country, grams) = (
-        power(machine.cores, machine.memory, asked.watts),
-        carbon(asked.country),
-    )
-    low, mid, high = (
-        watts * total.seconds * factor / KWH
-        for watts, factor in (
-            (drawn.least, max(0.0, 1 - total.band)),
-            (drawn.watts, 1.0),
-            (drawn.most, 1 + total.band),
-        )
-    )
-    return {
-        "watts": drawn.watts,
-        "watts_known": drawn.known,
-        "kwh": round(mid, 4),
-        "kwh_between": [round(low, 4), round(high, 4)],
-        "grams_co2": round(mid * grams, 1),
-        "country": country,
-        "grams_a_kwh": grams,
-        "cost": round(mid * asked.price, 4) if asked.price else None,
-    }
-
-
-def _hosted(found: Costs, asked: Asked) -> Row | None:
-    """Return what the same training would cost at a price a million tokens, where one is given."""
-    if not asked.hosted_price:
-        return None
-    tokens = round(
-        found.recipe.steps * found.recipe.rows * found.lessons.tokens / found.lessons.rows
-    )
-    return {"tokens": tokens, "cost": round(tokens / 1e6 * asked.hosted_price, 2)}
-
-
 def keep_plan(build: Build, progress: Progress) -> None:
-    """Write work/plan.json: what a build that is about to train expects. Raises LocaltuneError."""
+    """Write work/plan.json: what training will take; {} for few steps, or several processes.
+
+    It takes three steps of training, and the time of a yardstick (planning/yardstick.py) only where
+    training takes long. Raises LocaltuneError as training does.
+    """
     from localtune.planning.base import Base
     from localtune.planning.costs import cost
-    from localtune.workspace import read_json
 
     at = build.at
+    together = int(os.environ.get("WORLD_SIZE", "1")) > 1  # the others don't rehearse with this one
+    if together or 0 < build.config.train.steps < FEW:
+        write_json(at.plan, {})
+        return
     base = Base(build.config.base.base, read_json(at.base / "config.json"), at.base, True, None)
     questions = sum(1 for _ in read_jsonl(at.exam))
     found = cost(build.config, base, at.lessons, questions, progress, 3, THOROUGH)

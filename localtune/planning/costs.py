@@ -121,7 +121,7 @@ def _behind(
     """Return the stages behind training; none for a family that only llama.cpp's script writes."""
     try:
         large = shape.parameters >= LARGE
-        stick = run_through(base.config, recipe, config.quantize, large, progress)
+        stick = run_through(base.config, packed.file, recipe, config.quantize, large, progress)
     except LocaltuneError as error:
         progress.warn(f"the stages behind training aren't estimated: {error.message}")
         return []

@@ -48,7 +48,12 @@ class Yardstick:
 
 
 def run_through(
-    config: Config, recipe: Recipe, chosen: QuantizeConfig, large: bool, progress: Progress
+    config: Config,
+    lessons: Path,
+    recipe: Recipe,
+    chosen: QuantizeConfig,
+    large: bool,
+    progress: Progress,
 ) -> Yardstick:
     """Make a small base of a shape and take it through all stages behind training.
 
@@ -58,7 +63,7 @@ def run_through(
         folder = Path(scratch)
         small = _small(config)
         base = write_base(small, _layers(small), folder / "base", filled=True)
-        adapter = _write_adapter(base, recipe, folder / "adapter")
+        adapter = _adapter(base, lessons, recipe, folder / "trained")
         master = folder / "yardstick-BF16.gguf"
         export = _timed(lambda: _export(base, adapter, master))
         b.advance(detail="export")
@@ -108,11 +113,14 @@ def _export(base: Path, adapter: Path, master: Path) -> None:
     convert(base, master, adapter=adapter, name="yardstick", template=PLAIN_TEMPLATE, offline=True)
 
 
-def _write_adapter(base: Path, recipe: Recipe, folder: Path) -> Path:
-    """Write an adapter of the recipe's rank, as training does."""
-    from localtune.training.rehearse import untrained_adapter
+def _adapter(base: Path, lessons: Path, recipe: Recipe, folder: Path) -> Path:
+    """Train an adapter of the recipe's rank for one step: what it says costs as much as any."""
+    from localtune.config import TrainConfig
+    from localtune.training.rehearse import train_shortly
 
-    return untrained_adapter(base, recipe, folder)
+    folder.mkdir()
+    few = TrainConfig(batch_tokens=64, max_length=64)
+    return train_shortly(base, lessons, recipe, few, 1, folder)
 
 
 def _imatrix(base: Path, adapter: Path, folder: Path) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """A few steps of real training on a base cut short: seconds a step, and memory. Keeps nothing.
 
-What is measured is what `train` does: its own model, adapter, arguments, trainer and loss.
+It is `train` itself that runs. PyTorch's own hooks tell when a step ends, and in which precision
+the base's matrices are multiplied; so nothing of how training works is known here.
 """
 
 from __future__ import annotations
@@ -10,37 +11,39 @@ import gc
 import statistics
 import tempfile
 import time
-from dataclasses import dataclass, replace
-from itertools import islice
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
-from peft import get_peft_model
-from transformers import AutoTokenizer, TrainerCallback
-from transformers.trainer_callback import PrinterCallback
-from transformers.utils import logging as transformers_logging
+import torch
+from torch.nn.modules.module import register_module_forward_pre_hook
+from torch.optim.optimizer import register_optimizer_step_post_hook
+from transformers import AutoTokenizer
 
 from localtune.config import PLAIN_TEMPLATE, TrainConfig
 from localtune.training.lora import Recipe, recipe
 from localtune.training.tokenise import IGNORED, PackedRows, Split, splitter_of, tokenise
-from localtune.training.train import _adapter, _arguments, _save, load
-from localtune.training.trainer import AnswerTrainer
+from localtune.training.train import train
 from localtune.usage import Peak
-from localtune.workspace import read_jsonl
+from localtune.workspace import read_jsonl, write_jsonl
 
 SAMPLE = 2000  # lessons that are tokenised
+TRIED = 400  # lessons that are trained on
 STEPS = 4  # the first isn't counted: it warms up, and AdamW has no memory yet
 
 
 @dataclass(frozen=True)
 class Lessons:
-    """Some packed lessons, and what all of them come to.
+    """Where lessons lie, and what all of them come to.
 
     `answers` is the share of tokens that is learned, `said` the tokens of an answer, `seconds` what
     tokenising all will take.
     """
 
-    sample: PackedRows
+    file: Path
     tokens: int
     rows: int
     answers: float
@@ -83,13 +86,13 @@ def pack_lessons(base: Path, lessons: Path, config: TrainConfig, split: Split | 
     sample = [tokenise(row, tokenizer, split, config.max_length) for row in first]
     said = sum(m["role"] == "assistant" for row in first for m in row.get("messages", ()))
     scale = 1 + sum(1 for _ in rows) / max(1, len(sample))
-    packed = PackedRows(sample, config.max_length, tokenizer.pad_token_id or 0)
+    packed = len(PackedRows(sample, config.max_length, 0))
     tokens = sum(len(lesson.ids) for lesson in sample)
     answers = sum(label != IGNORED for lesson in sample for label in lesson.labels)
     return Lessons(
-        packed,
+        lessons,
         round(scale * tokens),
-        round(scale * len(packed)),
+        round(scale * packed),
         answers / max(1, tokens),
         answers / max(1, said),
         scale * (time.monotonic() - began),
@@ -108,62 +111,78 @@ def rehearse(
 
     Raises BaseModelError, TrainingError as `train` does.
     """
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    began, peak, clock = time.monotonic(), Peak(), Clock()
-    with tempfile.TemporaryDirectory() as scratch:
-        _, model = load(base)
-        tuned = get_peft_model(model, _adapter(plan))
-        arguments = _arguments(replace(plan, steps=steps), Path(scratch), config)
-        trainer = AnswerTrainer(model=tuned, args=arguments, train_dataset=lessons.sample)
-        trainer.warn = lambda _: None
-        trainer.remove_callback(PrinterCallback)
-        trainer.add_callback(clock)
-        trainer.train()
-        found = (peak.bytes(), peak.graphics_bytes(), *_precision(model, arguments.bf16))
-        del trainer, tuned, model
+    began, peak = time.monotonic(), Peak()
+    with tempfile.TemporaryDirectory() as scratch, _watched() as seen:
+        train_shortly(base, lessons.file, plan, config, steps, Path(scratch))
+    found = (peak.bytes(), peak.graphics_bytes(), *seen.precision())
     _give_back()
-    whole, counted = time.monotonic() - began, clock.seconds[1:] or clock.seconds
-    return Rehearsed(
-        statistics.median(counted),
-        (max(counted) - min(counted)) / 2,
-        whole - sum(clock.seconds),
-        *found,
+    seconds = [after - before for before, after in pairwise(seen.ends)]
+    step = statistics.median(seconds)
+    around = time.monotonic() - began - steps * step
+    return Rehearsed(step, (max(seconds) - min(seconds)) / 2, max(0.0, around), *found)
+
+
+def train_shortly(
+    base: Path, lessons: Path, plan: Recipe, config: TrainConfig, steps: int, folder: Path
+) -> Path:
+    """Train on some lessons by a recipe, but for few steps; return the adapter's folder."""
+    short = replace(
+        config,
+        steps=steps,
+        rank=plan.rank,
+        alpha=plan.alpha,
+        learning_rate=plan.learning_rate,
     )
+    write_jsonl(folder / "lessons.jsonl", islice(read_jsonl(lessons), TRIED))
+    adapter, metrics = folder / "adapter", folder / "metrics.jsonl"
+    train(base, folder / "lessons.jsonl", adapter, metrics, folder / "checkpoints", short)
+    return adapter
 
 
-def _precision(model: Any, bf16: bool) -> tuple[int, str]:
-    """Return the bytes of a base's weight while it is used, and the precision in words."""
-    weight = model.get_input_embeddings().weight
-    kept = str(weight.dtype).removeprefix("torch.")
-    computed = "bfloat16" if bf16 else kept
-    cast = 2 if computed != kept else 0  # autocast's copy is kept for the way back
-    return weight.element_size() + cast, f"{kept} weights, {computed} products"
+@dataclass
+class _Seen:
+    """When each step ended, and how a frozen matrix was multiplied."""
+
+    ends: list[float] = field(default_factory=list)
+    weight: torch.dtype = torch.float32
+    computed: torch.dtype = torch.float32
+    bytes: int = 0
+
+    def step(self, *_: Any) -> None:
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        self.ends.append(time.monotonic())
+
+    def forward(self, module: Any, _: Any) -> None:
+        if self.bytes or not type(module).__name__.startswith("Linear"):
+            return
+        weight = getattr(module, "weight", None)
+        if weight is not None and not weight.requires_grad:
+            device = weight.device.type
+            cast = torch.is_autocast_enabled(device)
+            self.weight, self.bytes = weight.dtype, weight.element_size()
+            self.computed = torch.get_autocast_dtype(device) if cast else weight.dtype
+
+    def precision(self) -> tuple[int, str]:
+        """Return the bytes of a weight with the copy that autocast makes of it, and words."""
+        kept, computed = (str(of).removeprefix("torch.") for of in (self.weight, self.computed))
+        copy = self.computed.itemsize if kept != computed else 0
+        return self.bytes + copy, f"{kept} weights, {computed} products"
 
 
-def untrained_adapter(base: Path, plan: Recipe, folder: Path) -> Path:
-    """Write an adapter that was never trained, in the form that `train` writes; return its folder.
-
-    It changes nothing of the base, and costs what any of its rank does.
-    """
-    tokenizer, model = load(base)
-    _save(get_peft_model(model, _adapter(plan)), tokenizer, folder)
-    return folder
-
-
-class Clock(TrainerCallback):
-    """The seconds of each step, until its gradients have been used."""
-
-    def __init__(self) -> None:
-        self.seconds: list[float] = []
-        self._began = 0.0
-
-    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self._began = time.monotonic()
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        _wait_for_the_card()
-        self.seconds.append(time.monotonic() - self._began)
+@contextmanager
+def _watched() -> Iterator[_Seen]:
+    """Watch every optimiser and every module of PyTorch while the context is open."""
+    seen = _Seen()
+    hooks = [
+        register_optimizer_step_post_hook(seen.step),
+        register_module_forward_pre_hook(seen.forward),
+    ]
+    try:
+        yield seen
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _give_back() -> None:
@@ -175,10 +194,3 @@ def _give_back() -> None:
     library = ctypes.CDLL(None)
     if hasattr(library, "malloc_trim"):
         library.malloc_trim(0)
-
-
-def _wait_for_the_card() -> None:
-    import torch
-
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()

@@ -208,3 +208,22 @@ def test_the_wheel_holds_the_templates() -> None:
     assert {"report.html", "report.css", "model-card.md"} <= {
         path.name for path in templates_folder().iterdir()
     }
+
+
+def test_the_plan_stands_beside_what_was_measured(tmp_path: Path) -> None:
+    planned = {
+        "stages": [{"stage": "train", "seconds": 230.0, "band": 0.1, "memory": 900_000_000}],
+        "disk": {"master": 12_000_000, "Q4_K_M": 5_000_000},
+    }
+    used = {
+        name: {"memory": 840_000_000, "joules": 7200.0, "measured": False} for name in ("train",)
+    }
+    html, _ = written(tmp_path, [2.0, 1.0], planned=planned, used=used, disk={"master": 12_500_000})
+    row = html.split("<td>train</td>")[1].split("</tr>")[0]
+    for shown in ("4 min 01 s", "3 min 50 s ± 10%", "840.0 MB", "900.0 MB", "2.0 Wh"):
+        assert shown in row, shown
+    assert "was not measured" in html and "estimate" in html
+    assert "12.5 MB" in html and "5.3 MB" in html and "5.0 MB" in html
+    measured = {"train": used["train"] | {"measured": True}}
+    html, _ = written(tmp_path, [2.0, 1.0], used=measured)
+    assert "measured by the counters" in html and "planned</th>" not in html

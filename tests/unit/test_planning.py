@@ -171,7 +171,7 @@ def test_the_largest_base_that_fits_is_recommended() -> None:
     best = choose(rows)
     assert best.seconds <= 8 * 3600 and best.memory < 0.85 * 24 * GB
     assert all(best.entry.parameters >= row.entry.parameters for row in fitting)
-    assert choose(compared(machine(), hours=1e6)).entry.parameters > best.entry.parameters
+    assert 0.1e9 < choose(compared(machine(), hours=0.5)).entry.parameters < 1e9
     assert choose(compared(machine(memory=1 * GB))).entry.id == "tiny"
     assert choose(compared(machine(free_disk=GB // 100))).entry.id == "tiny"
     assert choose(compared(machine(), offline=True)).entry.id == "tiny"
