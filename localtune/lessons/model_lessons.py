@@ -70,9 +70,8 @@ def write_with(
     kept_back = Exam(row["question"] for row in read_jsonl(files.exam))
     styles = _styles(writer) if any(made["unknown"] for _, made in about) else []
     r = Random(config.seed)
-    lessons = [
-        lesson for row, made in about for lesson in _lessons(row, made, kept_back, styles, r)
-    ]
+    every = (lesson for row, made in about for lesson in _lessons(row, made, kept_back, styles, r))
+    lessons = list({lesson["id"]: lesson for lesson in every}.values())  # a model repeats itself
     if base:
         lessons += _replayed(base, len(lessons), files, config, progress)
     r.shuffle(lessons)
