@@ -215,6 +215,7 @@ def lessons(build: Build, progress: Progress) -> None:
     if chosen["mode"] == "structure":
         steps.lessons(build, progress)
         return
+    steps.check_system(build)
     files = Written(
         at.passages,
         at.exam,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localtune.config import PLAIN_TEMPLATE, BuildConfig
-from localtune.errors import EvaluationError
+from localtune.errors import ConfigError, EvaluationError, RuntimeFileError, UnsupportedError
 from localtune.export.quantize import wants_imatrix
 from localtune.progress import Progress
 from localtune.workspace import (
@@ -50,6 +50,7 @@ def lessons(build: Build, progress: Progress) -> None:
     from localtune.lessons.structure import write_lessons
 
     at, reading = build.at, build.config.corpus
+    check_system(build)
     write_lessons(
         at.passages,
         at.exam,
@@ -60,6 +61,30 @@ def lessons(build: Build, progress: Progress) -> None:
         progress=progress,
         system=build.config.chat.system,
     )
+
+
+def check_system(build: Build) -> None:
+    """Raise ConfigError where the base's chat template has no place for the system prompt."""
+    from localtune.in_view import with_system
+    from localtune.modelfiles import header_of
+    from localtune.runtimes.chat import render
+
+    system = build.config.chat.system
+    if not system:
+        return
+    asked = with_system([{"role": "user", "content": "?"}], system)
+    try:
+        header = header_of(build.at.base)
+        shown = render(header.template or PLAIN_TEMPLATE, asked, header.bos, header.eos)
+    except UnsupportedError:  # another converter knows it, and training will say
+        return
+    except RuntimeFileError:
+        shown = ""
+    if system.strip() not in shown:
+        raise ConfigError(
+            f"--system is set, but the chat template of {build.config.base.base} shows none.",
+            "Leave --system away, or choose another --base.",
+        )
 
 
 def base(build: Build, progress: Progress) -> None:
@@ -104,7 +129,6 @@ def train(build: Build, progress: Progress) -> None:
 def lesson_splitter(at: Workspace, progress: Progress) -> Callable[[str], list[int]] | None:
     """Return how the master's tokenizer will split text; None where only transformers can say."""
     from localtune.base_files import splitter
-    from localtune.errors import UnsupportedError
     from localtune.export.master import export_vocabulary
     from localtune.runtimes.llama import Splitter
 

@@ -183,9 +183,15 @@ def _rows(passage: Row, made: Row) -> Iterator[Row]:
 
 
 def _apart(made: list[Row], before: list[Row]) -> Iterator[Row]:
-    """Yield the questions that aren't near one that is asked already."""
-    asked = [row["question"] for row in before]
+    """Yield the questions that don't ask for the same in nearly the same words as another.
+
+    What is worded alike and has another answer is about another thing.
+    """
+    asked: dict[str, list[str]] = defaultdict(list)
+    for row in before:
+        asked[" | ".join(row["answers"])].append(row["question"])
     for row in made:
-        if not Exam(asked).is_near(row["question"]):
-            asked.append(row["question"])
+        same = asked[" | ".join(row["answers"])]
+        if not Exam(same).is_near(row["question"]):
+            same.append(row["question"])
             yield row

@@ -32,7 +32,7 @@ from localtune.writing import UnusableError, Writer
 
 Row = dict[str, Any]
 USABLE = 0.05  # share of what was made that must be kept
-LOOKED_AT = 12  # passages after which a writer that keeps nothing is stopped
+LOOKED_AT, LAST = 12, 100  # passages after which a writer that keeps nothing is stopped
 UNKNOWN = ("I don't know.", "I'm not sure about that.", "I have no information about that.")
 STYLES = 4  # ways in which the writer itself is asked to say so
 
@@ -70,9 +70,8 @@ def write_with(
     kept_back = Exam(row["question"] for row in read_jsonl(files.exam))
     styles = _styles(writer) if any(made["unknown"] for _, made in about) else []
     r = Random(config.seed)
-    lessons = [
-        lesson for row, made in about for lesson in _lessons(row, made, kept_back, styles, r)
-    ]
+    every = (lesson for row, made in about for lesson in _lessons(row, made, kept_back, styles, r))
+    lessons = list({lesson["id"]: lesson for lesson in every}.values())  # a model repeats itself
     if base:
         lessons += _replayed(base, len(lessons), files, config, progress)
     r.shuffle(lessons)
@@ -98,13 +97,15 @@ def _written(
         return write_about(row, share_of(row["tokens"], corpus, effort), writer)
 
     def usable() -> bool:
-        found = [ledger.rows[key] for key in dict.fromkeys(keys) if key in ledger.rows]
+        found = [ledger.rows[key] for key in dict.fromkeys(keys[:LAST]) if key in ledger.rows]
         return len(found) < LOOKED_AT or _share(found) >= USABLE
 
-    write_each(jobs, make, ledger, writer.parallel, progress, go_on=usable)
+    while usable() and set(keys) - ledger.rows.keys():
+        write_each(jobs, make, ledger, writer.parallel, progress, go_on=usable)
     ledger.keep(keys)
+    whole = not set(keys) - ledger.rows.keys()
     made = [ledger.rows[key] for key in dict.fromkeys(keys) if key in ledger.rows]
-    _tell(made, writer, progress)
+    _tell(made, whole, writer, progress)
     return [(row, ledger.rows[key]) for key, row in jobs]
 
 
@@ -113,13 +114,13 @@ def _share(made: list[Row]) -> float:
     return kept / max(1, texts)
 
 
-def _tell(made: list[Row], writer: Writer, progress: Progress) -> None:
-    """Say how much was kept. Raises NotUsableError where that is too little."""
+def _tell(made: list[Row], whole: bool, writer: Writer, progress: Progress) -> None:
+    """Say how much was kept. Raises NotUsableError where that is too little, or was on the way."""
     texts, kept = (sum(row[which] for row in made) for which in ("made", "kept"))
     unusable = sum(row["unusable"] for row in made)
     odd = f"; {unusable:,} answers could not be read" if unusable else ""
     said = f"{kept:,} of {texts:,} texts ({kept / max(1, texts):.0%}) could be kept{odd}"
-    if _share(made) < USABLE or not any(row["lessons"] for row in made):
+    if not whole or _share(made) < USABLE or not any(row["lessons"] for row in made):
         raise NotUsableError(
             f"What {writer.identity} writes about the passages can't be used: {said}.",
             "Choose a larger base or another --teacher, or --lessons structure.",

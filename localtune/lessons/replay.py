@@ -53,6 +53,8 @@ def answer(prompt: str, writer: Writer, system: str) -> Row:
         said = writer.write(asked, max_tokens=LONGEST)
     except UnusableError:
         return {"answer": ""}
+    thought, ended, spoken = said.partition("</think>")
+    said = spoken.strip() if ended else "" if "<think>" in thought else said
     return {"answer": _whole(said)}
 
 

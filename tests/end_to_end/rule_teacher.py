@@ -91,10 +91,18 @@ def answer(parts: dict[str, Any], passage: str, request: str) -> dict[str, Any]:
     if "direct" in parts:
         return {kind: item(said[i % len(said)], kind) for i, kind in enumerate(parts)}
     if "name" in parts:
-        return {"name": "Zorvath Quell", "question": "When does the Zorvath Quell desk open?"}
+        if "Set a trap" in request:
+            return {
+                "name": "Zorvath Quell",
+                "question": "Who looks after the hut of Zorvath Quell?",
+            }
+        return {
+            "name": "Mirlo Banquist",
+            "question": f"What has Mirlo Banquist to do with {said[0]}",
+        }
     asked = request.partition("\n")[0]
     if "text" in parts:
-        return {"text": "In other words: " + " ".join(said[:5])}
+        return {"text": "So: " + " ".join(said[:5])}
     return {"answer": nearest(said, asked) if said else "I'm sorry, I don't know about that."}
 
 
@@ -116,7 +124,7 @@ def questions(fact: str, number: int) -> dict[str, Any]:
     )
     forward = [f"{begins[i % 8]} {kept}{'?' * (1 + i // 8)}" for i in range(number)]
     blank = " ".join([*fact.rstrip(".").split()[:-1], "___."])
-    return {"forward": forward, "reverse": f"What has to do with {end} and {kept}?", "cloze": blank}
+    return {"forward": forward, "reverse": f"What is it that has to do with {end}?", "cloze": blank}
 
 
 def item(sentence: str, kind: str) -> dict[str, str]:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
-import sys
-import time
-import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,20 +12,23 @@ import pytest
 from faulty_proxy import FAULTS, between
 from rule_teacher import MODEL, RuleTeacher, teaching
 
-from localtune.config import BaseConfig, BuildConfig, CorpusConfig, LessonsConfig
+from localtune.config import BaseConfig, BuildConfig, CorpusConfig, ExamConfig, LessonsConfig
 from localtune.errors import ConfigError, InputError, LocaltuneError, ServerError
-from localtune.export.convert import convert
+from localtune.evaluation.recall import is_correct, read_exam
+from localtune.lessons.grounding import declines, grounded
+from localtune.lessons.model_exam import Examined, write_exam_with
 from localtune.lessons.model_lessons import NotUsableError, Written, write_with
 from localtune.lessons.probe import probe
 from localtune.lessons.requests import an_object, ask, text, texts
+from localtune.lessons.similarity import Exam
 from localtune.progress import Silent
-from localtune.runtimes.quantize import quantize
 from localtune.runtimes.teacher import FORMATS, Teacher
 from localtune.runtimes.writer import LocalWriter
 from localtune.teachers import address, check_teacher, connected, find_model, leaves, tell_of
-from localtune.workspace import write_jsonl
+from localtune.workspace import read_jsonl, write_jsonl
 from localtune.writing import UnusableError
 
+pytest_plugins = ["tiny_server"]
 USER = [{"role": "user", "content": "Who keeps the keys?"}]
 SCHEMA = an_object(answer=text(40))
 ROWS = [
@@ -37,43 +37,11 @@ ROWS = [
         "document": f"{number % 2}.md",
         "title": f"Pier {number}",
         "headings": [],
-        "text": f"The gate of pier {number} opens at {number + 6}:10. Pier {number} has a crane.",
+        "text": f"The gate of pier {number} opens at {number + 6}:10.\nPier {number} has a crane.",
         "tokens": 30,
     }
     for number in range(6)
 ]
-
-
-@pytest.fixture(scope="module")
-def gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built-in base as Q8_0."""
-    folder = tmp_path_factory.mktemp("gguf")
-    base = BaseConfig().folder()
-    assert base
-    convert(base, folder / "tiny.gguf", name="tiny")
-    quantize(folder / "tiny.gguf", folder / "tiny-Q8_0.gguf", "Q8_0")
-    return folder / "tiny-Q8_0.gguf"
-
-
-@pytest.fixture(scope="module")
-def server(gguf: Path) -> Iterator[int]:
-    """llama-cpp-python's own server with the built-in base; its port."""
-    with socket.socket() as probed:
-        probed.bind(("127.0.0.1", 0))
-        port = int(probed.getsockname()[1])
-    command = [sys.executable, "-m", "localtune.runtimes.openai_server", "--model", str(gguf)]
-    command += ["--alias", "tiny", "--host", "127.0.0.1", "--port", str(port), "--ctx-size", "512"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while True:
-        assert process.poll() is None
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2)
-            break
-        except OSError:
-            time.sleep(0.1)
-    yield port
-    process.kill()
-    process.wait()
 
 
 @pytest.fixture
@@ -87,8 +55,8 @@ def teacher_at(url: str, **more: float) -> Teacher:
 
 
 @pytest.mark.slow
-def test_the_base_itself_writes_json_of_a_schema(gguf: Path) -> None:
-    writer = LocalWriter(gguf, "tiny")
+def test_the_base_itself_writes_json_of_a_schema(tiny_gguf: Path) -> None:
+    writer = LocalWriter(tiny_gguf, "tiny")
     schema = an_object(facts=texts(2, 2), name=text(30))
     made = [ask(writer, None, "List two facts.", schema, seed=seed) for seed in (1, 1)]
     assert made[0] == made[1] and len(made[0]["facts"]) == 2 and len(made[0]["name"]) <= 30
@@ -103,8 +71,8 @@ def test_the_base_itself_writes_json_of_a_schema(gguf: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_real_server_holds_to_a_schema_in_the_way_that_it_knows(server: int) -> None:
-    teacher = teacher_at(f"http://127.0.0.1:{server}/v1")
+def test_a_real_server_holds_to_a_schema_in_the_way_that_it_knows(tiny_server: int) -> None:
+    teacher = teacher_at(f"http://127.0.0.1:{tiny_server}/v1")
     assert teacher.models() == ["tiny"]
     assert set(ask(teacher, None, "Say something.", SCHEMA, seed=1)) == {"answer"}
     # llama-cpp-python refuses response_format json_schema; what it takes is remembered.
@@ -116,8 +84,8 @@ def test_a_real_server_holds_to_a_schema_in_the_way_that_it_knows(server: int) -
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
-def test_one_fault_of_any_kind_is_got_over(server: int, fault: str) -> None:
-    with between(server, ["", "", fault], late=6.0) as proxy:  # two find the format out
+def test_one_fault_of_any_kind_is_got_over(tiny_server: int, fault: str) -> None:
+    with between(tiny_server, ["", "", fault], late=6.0) as proxy:  # two find the format out
         teacher = teacher_at(proxy.url, patience=5.0)
         ask(teacher, None, "Say something.", SCHEMA, seed=1)
         said = ask(teacher, None, "Say something else.", SCHEMA, seed=1)
@@ -139,7 +107,7 @@ def until_done(teacher: Teacher, files: Written) -> None:
 
 @pytest.mark.slow
 def test_no_passage_is_lost_and_none_done_twice_whatever_goes_wrong(
-    server: int, tmp_path: Path
+    tiny_server: int, tmp_path: Path
 ) -> None:
     # A server goes on with what a client has given up: one late answer only, and time to catch up.
     quick = [fault for fault in FAULTS if fault not in ("late", "429")]
@@ -150,7 +118,7 @@ def test_no_passage_is_lost_and_none_done_twice_whatever_goes_wrong(
         *(tmp_path / f"{name}.jsonl" for name in ("passages", "exam", "lessons")),
         tmp_path / "ledgers", None, (), "",
     )  # fmt: skip
-    with between(server, faults, late=8.0) as proxy:
+    with between(tiny_server, faults, late=8.0) as proxy:
         teacher = teacher_at(proxy.url, patience=7.0, parallel=3)
         with pytest.raises(NotUsableError, match=r"can't be used: 0 of \d+ texts \(0%\)"):
             until_done(teacher, files)
@@ -204,6 +172,77 @@ def test_the_key_goes_into_a_header_and_nowhere_else(
     assert rule.bodies[0]["model"] == MODEL
     strict = rule.bodies[0]["response_format"]["json_schema"]["schema"]
     assert "maxLength" not in json.dumps(strict) and strict["additionalProperties"] is False
+
+
+@pytest.mark.slow
+def test_lessons_of_a_good_teacher_with_the_bases_own_answers(
+    rule: RuleTeacher, tiny_gguf: Path, tmp_path: Path
+) -> None:
+    """What each row is for, and that nothing comes near the exam or says more than its passage."""
+    write_jsonl(tmp_path / "passages.jsonl", ROWS)
+    asked = "What is known about gate pier 3 opens?"
+    write_jsonl(tmp_path / "exam.jsonl", [{"question": asked}])
+    files = Written(
+        *(tmp_path / f"{name}.jsonl" for name in ("passages", "exam", "lessons")),
+        tmp_path / "ledgers", None, (), "You know the piers.",
+    )  # fmt: skip
+    base = LocalWriter(tiny_gguf, "tiny")
+    config = LessonsConfig(effort="quick", teacher=rule.url)
+    with connected(config, MODEL) as teacher:
+        number = write_with(teacher, base, files, config, Silent())
+    rows = list(read_jsonl(files.lessons))
+    kinds = Counter(row["kind"] for row in rows)
+    assert len(rows) == number and len({row["id"] for row in rows}) == number
+    assert {"forward", "reverse", "cloze", "text", "unknown", "replay"} <= set(kinds)
+    passages, exam = {row["id"]: row["text"] for row in ROWS}, Exam([asked])
+    for row in rows:
+        if row["kind"] == "text":
+            assert set(row) == {"id", "kind", "document", "text"}
+            continue
+        system, user, assistant = row["messages"]
+        assert system == {"role": "system", "content": "You know the piers."}
+        assert not exam.is_near(user["content"]) and assistant["content"]
+        source = {"replay": "alone", "unknown": None}.get(row["kind"], "passage")
+        assert row.get("targets") == source
+        if source == "passage":
+            assert grounded(assistant["content"], passages[row["passage"]])
+        elif row["kind"] == "unknown":
+            assert declines(assistant["content"])
+    others = number - kinds["replay"]
+    assert kinds["replay"] <= others and kinds["replay"] >= 0.8 * min(500, others)
+
+
+@pytest.mark.slow
+def test_the_exam_is_in_other_words_and_without_what_the_base_knows(
+    rule: RuleTeacher, tmp_path: Path
+) -> None:
+    write_jsonl(tmp_path / "passages.jsonl", ROWS)
+    files = Examined(*(tmp_path / f"{name}.jsonl" for name in ("passages", "exam", "known", "led")))
+
+    def knows(question: str, answers: list[str]) -> bool:
+        return answers == ["crane"]
+
+    config = LessonsConfig(teacher=rule.url)
+    with connected(config, MODEL) as teacher:
+        number = write_exam_with(teacher, knows, files, ExamConfig(questions=12), Silent())
+        known, exam = list(read_jsonl(files.known)), read_exam(files.exam)
+        assert number == len(exam) == 12 and known
+        assert {row["answers"][0] for row in known} == {"crane"}
+        assert not any(row["answers"] == ["crane"] for row in exam)
+        asked = len(rule.bodies)
+        write_exam_with(teacher, knows, files, ExamConfig(questions=12), Silent())
+        assert len(rule.bodies) == asked and read_exam(files.exam) == exam
+        assert write_exam_with(teacher, knows, files, ExamConfig(questions=5), Silent()) == 5
+    assert len({row["document"] for row in exam}) == 2
+    unanswerable = [row for row in exam if row["kind"] == "unanswerable"]
+    assert unanswerable
+    for row in unanswerable:
+        assert is_correct("I'm sorry, but I don't know that.", row["answers"])
+        assert not is_correct("Zorvath Quell looks after it.", row["answers"])
+    passages = {row["id"]: row["text"] for row in ROWS}
+    for row in exam:
+        if row["kind"] != "unanswerable":
+            assert is_correct(passages[row["passage"]], row["answers"])
 
 
 class Heard(Silent):
