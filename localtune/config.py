@@ -1,7 +1,5 @@
 """One frozen dataclass per stage; every option is written here once, with its help and unit.
 
-Metadata of a field: `help`; `unit` (shown behind the help); `flag` where the option isn't the
-field's name; `lock=False` where a change can't change the artefact, so nothing runs again.
 The value of an option is the flag's, else localtune.toml's, else the default here.
 """
 
@@ -10,11 +8,11 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import importlib.resources
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from localtune.errors import ConfigError
+from localtune.option import option, require
 
 # The chat template of a base that has none: training teaches it, the GGUF carries it. No method
 # calls, which not every runtime's Jinja knows.
@@ -48,17 +46,6 @@ def library_version(name: str) -> str:
         return "none"
 
 
-def option(default: Any, help: str, unit: str = "", flag: str = "", lock: bool = True) -> Any:
-    """Declare one option: a dataclass field that carries its help."""
-    metadata = {"help": help, "unit": unit, "flag": flag, "lock": lock}
-    return field(default=default, metadata=metadata)
-
-
-def _require(ok: bool, flag: str, value: object, rule: str) -> None:
-    if not ok:
-        raise ConfigError(f"{flag} is {value!r}, but it must be {rule}.", f"Change {flag}.")
-
-
 @dataclass(frozen=True)
 class CorpusConfig:
     """Files to passages."""
@@ -74,10 +61,10 @@ class CorpusConfig:
     )
 
     def check(self) -> None:
-        _require(self.file_seconds >= 1, "--file-seconds", self.file_seconds, "1 or more")
+        require(self.file_seconds >= 1, "--file-seconds", self.file_seconds, "1 or more")
         fits = 64 <= self.passage_tokens <= 8192
-        _require(fits, "--passage-tokens", self.passage_tokens, "between 64 and 8192")
-        _require(self.max_file_mb >= 1, "--max-file-mb", self.max_file_mb, "1 or more")
+        require(fits, "--passage-tokens", self.passage_tokens, "between 64 and 8192")
+        require(self.max_file_mb >= 1, "--max-file-mb", self.max_file_mb, "1 or more")
 
 
 @dataclass(frozen=True)
@@ -91,7 +78,7 @@ class ExamConfig:
     )
 
     def check(self) -> None:
-        _require(1 <= self.questions <= 100_000, "--questions", self.questions, "1 or more")
+        require(1 <= self.questions <= 100_000, "--questions", self.questions, "1 or more")
 
 
 @dataclass(frozen=True)
@@ -116,19 +103,19 @@ class LessonsConfig:
         return "teacher" if self.teacher and self.mode == "auto" else self.mode
 
     def check(self) -> None:
-        _require(0 <= self.replay <= 0.5, "--replay", self.replay, "between 0 and 0.5")
-        _require(self.mode in MODES, "--lessons", self.mode, f"one of {', '.join(MODES)}")
-        _require(self.effort in EFFORTS, "--effort", self.effort, f"one of {', '.join(EFFORTS)}")
-        _require(self.parallel >= 1, "--parallel", self.parallel, "1 or more")
+        require(0 <= self.replay <= 0.5, "--replay", self.replay, "between 0 and 0.5")
+        require(self.mode in MODES, "--lessons", self.mode, f"one of {', '.join(MODES)}")
+        require(self.effort in EFFORTS, "--effort", self.effort, f"one of {', '.join(EFFORTS)}")
+        require(self.parallel >= 1, "--parallel", self.parallel, "1 or more")
         asked, named = self.chosen == "teacher", bool(self.teacher)
-        _require(named or not asked, "--lessons", self.mode, "given with --teacher")
+        require(named or not asked, "--lessons", self.mode, "given with --teacher")
         rule = "left away, unless --lessons is teacher"
-        _require(asked or not named, "--teacher", self.teacher, rule)
+        require(asked or not named, "--teacher", self.teacher, rule)
         known = not named or self.teacher.startswith(("http://", "https://", OLLAMA))
         rule = "ollama:NAME or a URL that begins with http:// or https://"
-        _require(known and self.teacher != OLLAMA, "--teacher", self.teacher, rule)
+        require(known and self.teacher != OLLAMA, "--teacher", self.teacher, rule)
         place = self.teacher.partition("://")[2].partition("/")[0]
-        _require("@" not in place, "--teacher", "…@…", f"without a key; that goes into {KEY}")
+        require("@" not in place, "--teacher", "…@…", f"without a key; that goes into {KEY}")
 
 
 @dataclass(frozen=True)
@@ -153,7 +140,7 @@ class BaseConfig:
     offline: bool = option(False, "Use only what is on this machine already.", lock=False)
 
     def check(self) -> None:
-        _require(bool(self.base.strip()), "--base", self.base, "tiny, a folder, or a Hub id")
+        require(bool(self.base.strip()), "--base", self.base, "tiny, a folder, or a Hub id")
         like_an_id = self.base.count("/") == 1 and self.base[0] not in "./~"
         like_an_id &= not self.base.endswith(GGUF)
         if not (self.folder() or self.file() or self.in_ollama() or like_an_id):
@@ -202,9 +189,9 @@ class TrainConfig:
             ("--threads", self.threads),
             ("--learning-rate", self.learning_rate),
         ):
-            _require(value >= 0, flag, value, "0 or more")
-        _require(self.max_length >= 16, "--max-length", self.max_length, "16 or more")
-        _require(
+            require(value >= 0, flag, value, "0 or more")
+        require(self.max_length >= 16, "--max-length", self.max_length, "16 or more")
+        require(
             self.batch_tokens >= self.max_length,
             "--batch-tokens",
             self.batch_tokens,
@@ -247,12 +234,12 @@ class QuantizeConfig:
         return tuple((name, kind) for name, _, kind in (text.partition("=") for text in self.keep))
 
     def check(self) -> None:
-        _require(bool(self.levels), "--quantize", "", "one level or more, such as Q4_K_M")
+        require(bool(self.levels), "--quantize", "", "one level or more, such as Q4_K_M")
         once = len(set(self.levels)) == len(self.levels)
-        _require(once, "--quantize", ",".join(self.levels), "a list without repetitions")
-        _require(self.imatrix_tokens >= 0, "--imatrix-tokens", self.imatrix_tokens, "0 or more")
+        require(once, "--quantize", ",".join(self.levels), "a list without repetitions")
+        require(self.imatrix_tokens >= 0, "--imatrix-tokens", self.imatrix_tokens, "0 or more")
         for name, kind in self.kept():
-            _require(bool(name and kind), "--keep", ",".join(self.keep), "TENSOR=TYPE,…")
+            require(bool(name and kind), "--keep", ",".join(self.keep), "TENSOR=TYPE,…")
 
 
 @dataclass(frozen=True)
@@ -263,10 +250,10 @@ class GradeConfig:
     context: int = option(512, "Context the exam is asked in.", "tokens")
 
     def check(self) -> None:
-        _require(
+        require(
             self.max_answer_tokens >= 1, "--max-answer-tokens", self.max_answer_tokens, "1 or more"
         )
-        _require(
+        require(
             self.context > self.max_answer_tokens,
             "--context",
             self.context,
@@ -296,4 +283,4 @@ class BuildConfig:
                 getattr(self, spec.name).check()
         a_gguf = bool(self.base.file() or self.base.in_ollama())
         rule = "left away, unless --base is a GGUF file or ollama:NAME"
-        _require(a_gguf or not self.export.adapter_only, "--adapter-only", True, rule)
+        require(a_gguf or not self.export.adapter_only, "--adapter-only", True, rule)
