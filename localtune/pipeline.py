@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from localtune import grading, steps, upon_base
+from localtune import grading, ranks, steps, upon_base
 from localtune.base_files import check_gguf, origin
 from localtune.config import READERS, QuantizeConfig
 from localtune.errors import InputError
@@ -128,13 +128,21 @@ def _upon_base(build: Build, stage: Callable[..., Stage]) -> list[Stage]:
 
 
 def run(build: Build, progress: Progress | None = None) -> Result:
-    """Run the stages that must run and return what was done. Raises LocaltuneError."""
+    """Run the stages that must run and return what was done. Raises LocaltuneError.
+
+    Of several processes the first does that; the others help it to train, and have done nothing.
+    """
     progress = progress or Silent()
     check_before(build)
     began = time.monotonic()
     ran: list[str] = []
     skipped: list[str] = []
-    with build.at.hold(), no_room_is_an_error(build.at.folder):
+    if not ranks.first():
+        ranks.follow({"train": partial(steps.train_with_others, build)})
+        return Result(
+            build.at.folder, build.at.name, (), (), round(time.monotonic() - began, 2), {}
+        )
+    with ranks.leading(), build.at.hold(), no_room_is_an_error(build.at.folder):
         keep_settings(build)
         lock = Lock(build.at.lock, Hashes(build.at.hashes))
         for stage in stages(build):

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from localtune import ranks
 from localtune.config import PLAIN_TEMPLATE, BuildConfig
 from localtune.errors import EvaluationError
 from localtune.export.quantize import wants_imatrix
 from localtune.hashes import Hashes
-from localtune.progress import Progress
+from localtune.progress import Progress, Silent
 from localtune.workspace import Workspace, read_json, read_jsonl, temporary_path, write_json
 
 ADAPTER = "adapter"  # what stands for a level where the adapter alone is shipped
@@ -71,6 +72,12 @@ def base(build: Build, progress: Progress) -> None:
 
 
 def train(build: Build, progress: Progress) -> None:
+    ranks.call("train")
+    train_with_others(build, progress)
+
+
+def train_with_others(build: Build, progress: Progress = Silent()) -> None:
+    """Train together with the other processes of this build, if any."""
     from localtune.training.train import train
 
     at = build.at

@@ -7,7 +7,7 @@ transformers' Trainer with a PEFT LoRA adapter. Goes on from the last whole chec
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from peft import (
     get_peft_model_state_dict,
     set_peft_model_state_dict,
 )
+from peft.tuners.lora import LoraLayer
 from safetensors import SafetensorError
 from transformers import (
     AutoModelForCausalLM,
@@ -31,14 +32,19 @@ from transformers import (
 from transformers.trainer_callback import PrinterCallback
 from transformers.utils import logging as transformers_logging
 
+from localtune import ranks
 from localtune.config import TrainConfig
 from localtune.errors import BaseModelError, TrainingError
 from localtune.progress import Progress, Silent
+from localtune.training.isolation import attend_by_lesson, isolates
 from localtune.training.lora import Recipe, recipe
 from localtune.training.tokenise import (
     PLAIN_TEMPLATE,
+    GroupedLessons,
     PackedRows,
+    Rows,
     Split,
+    Tokens,
     splitter_of,
     tokenise,
 )
@@ -81,26 +87,35 @@ def train(
     set_seed(config.seed)
     tokenizer, model = load(base)
     split = split or splitter_of(tokenizer)
-    data = PackedRows(
-        (tokenise(row, tokenizer, split, config.max_length) for row in read_jsonl(lessons)),
-        config.max_length,
-        tokenizer.pad_token_id or 0,
-    )
+    found = (tokenise(row, tokenizer, split, config.max_length) for row in read_jsonl(lessons))
+    data = _rows(model, found, config, tokenizer.pad_token_id or 0)
     tokens = sum(len(lesson.ids) for row in data.rows for lesson in row)
-    plan = recipe(config, tokens, len(data), model.config.hidden_size, model.config.model_type)
+    packed = len(data) if isinstance(data, PackedRows) else -(-tokens // config.max_length)
+    plan = recipe(config, tokens, packed, model.config.hidden_size, model.config.model_type)
     progress.note(
-        f"{tokens:,} tokens in {len(data)} rows; rank {plan.rank}, "
+        f"{tokens:,} tokens in {packed} rows; rank {plan.rank}, "
         f"learning rate {plan.learning_rate:g}, {plan.steps} steps"
     )
     model = get_peft_model(model, _adapter(plan))
+    _halve_what_is_frozen(model)
     with progress.bar("train", plan.steps) as bar, _full_disk_is_an_os_error(checkpoints):
         history = _run(model, data, plan, checkpoints, config, Report(bar, progress.warn))
     progress.note(f"loss {history[-1]['loss']:.2f} nats a token" if history else "no step was made")
-    with _full_disk_is_an_os_error(adapter.parent):
-        _save(model, tokenizer, adapter)
-    write_jsonl(metrics, history)
-    remove(checkpoints)
+    if ranks.first():
+        with _full_disk_is_an_os_error(adapter.parent):
+            _save(model, tokenizer, adapter)
+        write_jsonl(metrics, history)
+        remove(checkpoints)
     return plan
+
+
+def _rows(model: Any, lessons: Iterable[Tokens], config: TrainConfig, pad: int) -> Rows:
+    """Pack lessons into rows, or give each a row of its own where the model would mix them."""
+    if not torch.cuda.is_available():
+        attend_by_lesson(model, config.max_length)
+    if isolates(model):
+        return PackedRows(lessons, config.max_length, pad)
+    return GroupedLessons(lessons, config.batch_tokens, pad)
 
 
 def _adapter(plan: Recipe) -> LoraConfig:
@@ -111,6 +126,15 @@ def _adapter(plan: Recipe) -> LoraConfig:
         target_modules="all-linear",
         task_type="CAUSAL_LM",
     )
+
+
+def _halve_what_is_frozen(model: PeftModel) -> None:
+    """Keep frozen matrices in bfloat16 where they are multiplied in it: the same values, half the
+    memory, and no conversion at each use."""
+    if not torch.cuda.is_available() and cpu_has_bf16():
+        for layer in model.modules():
+            if isinstance(layer, LoraLayer) and isinstance(layer.get_base_layer(), torch.nn.Linear):
+                layer.get_base_layer().to(torch.bfloat16)
 
 
 def load(base: Path) -> tuple[Any, Any]:
@@ -133,7 +157,7 @@ def load(base: Path) -> tuple[Any, Any]:
 
 def _run(
     model: PeftModel,
-    data: PackedRows,
+    data: Rows,
     plan: Recipe,
     checkpoints: Path,
     config: TrainConfig,
@@ -145,14 +169,15 @@ def _run(
         plan = replace(plan, learning_rate=read_json(checkpoints / RATE)["learning_rate"])
     for left in range(HALVINGS, -1, -1):
         try:
-            return _attempt(model, data, _arguments(plan, checkpoints, config), report)
+            return _attempt(model, data, _arguments(plan, data, checkpoints, config), report)
         except Diverged as found:
             if not left:
                 raise _beyond_hope(plan.learning_rate) from found
             plan = replace(plan, learning_rate=plan.learning_rate / 2)
-            _back_to(checkpoints, found.well)
             set_peft_model_state_dict(model, untrained)
-            write_json(checkpoints / RATE, {"learning_rate": plan.learning_rate})
+            if ranks.first():
+                _back_to(checkpoints, found.well)
+                write_json(checkpoints / RATE, {"learning_rate": plan.learning_rate})
             report.warn(f"{found}; it goes back, to a learning rate of {plan.learning_rate:g}")
     raise AssertionError
 
@@ -165,14 +190,18 @@ def _beyond_hope(rate: float) -> TrainingError:
 
 
 def _attempt(
-    model: PeftModel, data: PackedRows, arguments: TrainingArguments, report: Report
+    model: PeftModel, data: Rows, arguments: TrainingArguments, report: Report
 ) -> list[dict[str, float]]:
-    trainer = AnswerTrainer(model=model, args=arguments, train_dataset=data)
+    trainer = AnswerTrainer(
+        model=model, args=arguments, train_dataset=data, data_collator=data.collate
+    )
     trainer.warn = report.warn
     trainer.remove_callback(PrinterCallback)
     for callback in (report, Whole(), Rate()):
         trainer.add_callback(callback)
-    trainer.train(resume_from_checkpoint=_last_whole(Path(str(arguments.output_dir))))
+    with arguments.main_process_first():  # it removes half-written ones, which no other may see
+        last = _last_whole(Path(str(arguments.output_dir)))
+    trainer.train(resume_from_checkpoint=last)
     kept = ("step", "loss", "learning_rate", "epoch")
     return [{key: row[key] for key in kept} for row in trainer.state.log_history if "loss" in row]
 
@@ -184,18 +213,20 @@ def _back_to(checkpoints: Path, step: int) -> None:
             remove(path)
 
 
-def _arguments(plan: Recipe, checkpoints: Path, config: TrainConfig) -> TrainingArguments:
+def _arguments(
+    plan: Recipe, data: Rows, checkpoints: Path, config: TrainConfig
+) -> TrainingArguments:
     cuda = torch.cuda.is_available()
     return TrainingArguments(
         output_dir=str(checkpoints),
         max_steps=plan.steps,
-        per_device_train_batch_size=plan.rows,
+        per_device_train_batch_size=plan.rows if isinstance(data, PackedRows) else 1,
         learning_rate=plan.learning_rate,
         lr_scheduler_type="linear",
         warmup_steps=max(1, round(0.03 * plan.steps)),
         weight_decay=0.0,
         max_grad_norm=1.0,
-        optim="adamw_torch",
+        optim="adamw_torch_fused",
         save_strategy="steps",
         save_steps=max(20, plan.steps // 10),
         save_total_limit=2,
@@ -205,8 +236,9 @@ def _arguments(plan: Recipe, checkpoints: Path, config: TrainConfig) -> Training
         disable_tqdm=True,
         seed=config.seed,
         data_seed=config.seed,
-        bf16=cuda or _cpu_has_bf16(),
+        bf16=cuda or cpu_has_bf16(),
         use_cpu=not cuda,
+        ddp_backend=("nccl" if cuda else "gloo") if ranks.count() > 1 else None,
         remove_unused_columns=False,
         dataloader_pin_memory=cuda,
         label_names=["labels"],
@@ -223,7 +255,7 @@ def _last_whole(checkpoints: Path) -> str | None:
     return str(whole[-1]) if whole else None
 
 
-def _cpu_has_bf16() -> bool:
+def cpu_has_bf16() -> bool:
     """Whether this CPU multiplies bfloat16 in hardware; elsewhere that is slower than float32."""
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 

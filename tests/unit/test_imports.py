@@ -14,7 +14,7 @@ import localtune
 
 PACKAGE = Path(localtune.__file__).parent
 STAGES = {"corpus", "lessons", "training", "export", "runtimes", "evaluation", "report"}
-SHARED = {"cores", "in_view", "errors", "progress", "config", "workspace", "privacy"}
+SHARED = {"cores", "ranks", "in_view", "errors", "progress", "config", "workspace", "privacy"}
 ONLY = {
     "llama_cpp": {
         f"runtimes/{name}.py"

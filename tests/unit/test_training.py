@@ -210,11 +210,11 @@ def test_a_loss_that_diverges_goes_back_with_half_the_learning_rate(
     base: Path, tmp_path: Path
 ) -> None:
     told = Warned()
-    wild = replace(CONFIG, learning_rate=12.5)  # what is learned at first is lost soon
+    wild = replace(CONFIG, learning_rate=25.0)  # what is learned at first is lost soon
     rows = run(base, tmp_path, wild, told)
     assert 0 < len(told.said) <= 5 and all("it goes back" in said for said in told.said)
     assert rows[-1]["step"] == CONFIG.steps
-    assert rows[-1]["learning_rate"] < 12.5 / 2 ** len(told.said)
+    assert rows[-1]["learning_rate"] < 25.0 / 2 ** len(told.said)
     assert rows[-1]["loss"] < rows[0]["loss"]
 
 
@@ -230,7 +230,7 @@ def memory_for(rows: int) -> Iterator[None]:
     """Make every embedding of more rows fail as PyTorch does where a GPU lacks memory."""
 
     def look(module: Any, inputs: Any) -> None:
-        if isinstance(module, torch.nn.Embedding) and len(inputs[0]) > rows:
+        if isinstance(module, torch.nn.Embedding) and module.training and len(inputs[0]) > rows:
             raise torch.OutOfMemoryError("CUDA out of memory.")
 
     hook = torch.nn.modules.module.register_module_forward_pre_hook(look)
@@ -249,7 +249,7 @@ def test_a_step_that_lacks_memory_is_done_in_parts(base: Path, tmp_path: Path) -
         parts = run(base, tmp_path / "parts", config, told)
     assert [said.split(" parts")[0][-1] for said in told.said] == ["2", "4"]
     losses = [row["loss"] for row in whole]
-    assert [row["loss"] for row in parts] == pytest.approx(losses, abs=0.1)  # in bfloat16
+    assert [row["loss"] for row in parts] == pytest.approx(losses, rel=0.05)  # in bfloat16
 
 
 def test_a_step_in_parts_has_the_same_gradients(base: Path, tokenizer: Any, tmp_path: Path) -> None:
