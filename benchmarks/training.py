@@ -6,8 +6,8 @@ Same lessons, same adapter, same base; each side runs twice as a process of its 
 ours, TRL, TRL, ours, for a number of seconds without start and first step. TRL's defaults are kept
 but for the learning rate, as 2e-5 learns next to nothing in a minute (one run keeps it too): 8
 lessons a step, padded to the longest, bfloat16 autocast, gradient checkpointing, loss on
-completions. What counts are answer tokens a second; the loss is compared after the same number of them, on lessons
-that neither has seen.
+completions. What counts are answer tokens a second, of the clock and, for a machine that does
+other work meanwhile, of the processor. The loss is taken on lessons that neither has seen.
 
 Needs trl (the extra `bench`). With --peak-tflops it also gives the share of a GPU's peak.
 """
@@ -66,7 +66,8 @@ def compare(folder: Path, given: argparse.Namespace) -> None:
     for which in ("ours", "trl", "trl", "ours", "trl-own-rate"):
         runs.setdefault(which, []).append(run(which, folder, given.seconds))
     say(f"{given.size}, {given.lessons} lessons, {given.seconds:.0f} s a run, LoRA rank {RANK}")
-    say(f"{'':14}{'answer tokens/s':>22}{'tokens/s':>10}{'peak MB':>9}{'steps':>7}{'MFU':>8}")
+    head = ("answer tokens/s", "a CPU second", "tokens/s", "peak MB", "steps", "MFU")
+    say("{:14}{:>18}{:>14}{:>10}{:>9}{:>7}{:>6}".format("", *head))
     for which, found in runs.items():
         speeds = " ".join(f"{row['answers'][-1] / row['seconds'][-1]:,.0f}" for row in found)
         last = found[-1]
@@ -75,9 +76,13 @@ def compare(folder: Path, given: argparse.Namespace) -> None:
             f"{last['flops'] * speed / given.peak_tflops / 1e12:.0%}" if given.peak_tflops else "-"
         )
         steps = len(last["answers"])
-        say(f"{which:14}{speeds:>22}{speed:10,.0f}{last['peak']:9,.0f}{steps:7}{mfu:>8}")
-    ours, trl = (rate(runs[which]) for which in ("ours", "trl"))
-    say(f"{ours / trl:.2f} times TRL's answer tokens a second")
+        worked = " ".join(f"{row['answers'][-1] / row['cpu']:,.0f}" for row in found)
+        line = f"{which:14}{speeds:>18}{worked:>14}{speed:10,.0f}{last['peak']:9,.0f}"
+        say(f"{line}{steps:7}{mfu:>6}")
+    times = {key: rate(runs["ours"], key) / rate(runs["trl"], key) for key in ("seconds", "cpu")}
+    say(
+        f"{times['seconds']:.2f} times TRL's answer tokens a second, {times['cpu']:.2f} a CPU second"
+    )
     common = min(row["answers"][-1] for found in runs.values() for row in found)
     for which, found in runs.items():
         losses = [f"{seen:,} {loss:.3f}" for seen, loss in found[0]["held"]]
@@ -85,9 +90,10 @@ def compare(folder: Path, given: argparse.Namespace) -> None:
     say(f"every run saw at least {common:,} answer tokens")
 
 
-def rate(found: list[Row]) -> float:
-    """Return the answer tokens a second of several runs together."""
-    return sum(row["answers"][-1] for row in found) / sum(row["seconds"][-1] for row in found)
+def rate(found: list[Row], key: str) -> float:
+    """Return the answer tokens of several runs in a second, of the clock or of the processor."""
+    spent = sum(row["cpu"] if key == "cpu" else row["seconds"][-1] for row in found)
+    return float(sum(row["answers"][-1] for row in found) / spent)
 
 
 def run(which: str, folder: Path, seconds: float) -> Row:
@@ -191,7 +197,7 @@ def watcher(seconds: float) -> Any:
         """Seconds are without the first step and without measuring the loss."""
 
         def __init__(self) -> None:
-            self.row: Row = {"answers": [], "seconds": [], "held": [], "tokens": 0}
+            self.row: Row = {"answers": [], "seconds": [], "held": [], "tokens": 0, "cpu": 0.0}
             self.pending, self.spent, self.held = (0, 0), 0.0, lambda: 0.0
 
         def count(self, batch: Any, real: int) -> None:
@@ -199,7 +205,7 @@ def watcher(seconds: float) -> Any:
             self.pending = (int((batch["labels"][:, 1:] != -100).sum()), real)
 
         def on_step_begin(self, *_: Any, **__: Any) -> None:
-            self.began = time.perf_counter()
+            self.began, self.worked = time.perf_counter(), time.process_time()
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             took = time.perf_counter() - self.began
@@ -209,6 +215,7 @@ def watcher(seconds: float) -> Any:
                 self.row["answers"].append(before + self.pending[0])
                 self.row["seconds"].append(self.spent)
                 self.row["tokens"] += self.pending[1]
+                self.row["cpu"] += time.process_time() - self.worked
                 marks = len(self.row["held"]) + 1
                 over = self.spent > seconds
                 if over or before + self.pending[0] >= 10_000 * marks:

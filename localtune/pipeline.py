@@ -74,7 +74,7 @@ def stages(build: Build) -> list[Stage]:
               [at.passages, at.exam, at.chats], [at.lessons], (), steps.lessons, version=2),
         stage("base", config.base, [base] if base else [], [at.base], (), steps.base),
         stage("train", config.train, [at.base, at.lessons], [at.adapter, at.metrics],
-              (*TRAINERS, *LLAMA), steps.train, version=2, scratch=at.checkpoints),
+              (*TRAINERS, *LLAMA), steps.train, version=3, scratch=at.checkpoints),
         *made,
         stage("grade base", config.grade, [at.base, at.exam], [at.grade("base")], GGUF + LLAMA,
               grading.grade_base),
@@ -204,6 +204,10 @@ def check_before(build: Build) -> None:
     own = build.config.quantize.imatrix
     if own and not Path(own).expanduser().is_file():
         raise InputError(f"The importance matrix {own} isn't there.", "Check --imatrix.")
+    if build.config.train.device == "cuda":
+        from localtune.training.machine import on_gpu
+
+        on_gpu(build.config.train)
     if not build.at.base.exists():
         check_gguf(build.config.base)
 

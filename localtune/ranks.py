@@ -30,6 +30,11 @@ def first() -> bool:
     return count() == 1 or os.environ.get("RANK", "0") == "0"
 
 
+def joined() -> bool:
+    """Whether this process leads, or has begun to follow."""
+    return first() or bool(_store.cache_info().currsize)
+
+
 @contextmanager
 def leading() -> Iterator[None]:
     """Give the other processes leave to end once this one has."""

@@ -6,9 +6,7 @@ transformers' Trainer with a PEFT LoRA adapter. Goes on from the last whole chec
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,8 +19,6 @@ from peft import (
     get_peft_model_state_dict,
     set_peft_model_state_dict,
 )
-from peft.tuners.lora import LoraLayer
-from safetensors import SafetensorError
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -36,8 +32,10 @@ from localtune import ranks
 from localtune.config import TrainConfig
 from localtune.errors import BaseModelError, TrainingError
 from localtune.progress import Progress, Silent
+from localtune.training.checkpoints import full_disk_is_an_os_error, go_back, last_whole, rate_of
 from localtune.training.isolation import attend_by_lesson, isolates
 from localtune.training.lora import Recipe, recipe
+from localtune.training.machine import halve_what_is_frozen, in_bf16, on_gpu
 from localtune.training.tokenise import (
     PLAIN_TEMPLATE,
     GroupedLessons,
@@ -48,19 +46,15 @@ from localtune.training.tokenise import (
     splitter_of,
     tokenise,
 )
-from localtune.training.trainer import WHOLE, AnswerTrainer, Diverged, Rate, Report, Whole
+from localtune.training.trainer import AnswerTrainer, Diverged, Rate, Report, Whole
 from localtune.workspace import (
     atomic_path,
-    read_json,
     read_jsonl,
     remove,
-    try_to_write,
-    write_json,
     write_jsonl,
 )
 
 HALVINGS = 5  # of the learning rate, where the loss diverges
-RATE = "learning_rate.json"  # beside the checkpoints: the halved one
 
 
 def train(
@@ -85,7 +79,8 @@ def train(
     if config.threads:
         torch.set_num_threads(config.threads)
     set_seed(config.seed)
-    tokenizer, model = load(base)
+    wide = torch.bfloat16 if on_gpu(config) and in_bf16(config) else torch.float32
+    tokenizer, model = load(base, wide)
     split = split or splitter_of(tokenizer)
     found = (tokenise(row, tokenizer, split, config.max_length) for row in read_jsonl(lessons))
     data = _rows(model, found, config, tokenizer.pad_token_id or 0)
@@ -97,12 +92,13 @@ def train(
         f"learning rate {plan.learning_rate:g}, {plan.steps} steps"
     )
     model = get_peft_model(model, _adapter(plan))
-    _halve_what_is_frozen(model)
-    with progress.bar("train", plan.steps) as bar, _full_disk_is_an_os_error(checkpoints):
+    if in_bf16(config) and not on_gpu(config):
+        halve_what_is_frozen(model)
+    with progress.bar("train", plan.steps) as bar, full_disk_is_an_os_error(checkpoints):
         history = _run(model, data, plan, checkpoints, config, Report(bar, progress.warn))
     progress.note(f"loss {history[-1]['loss']:.2f} nats a token" if history else "no step was made")
     if ranks.first():
-        with _full_disk_is_an_os_error(adapter.parent):
+        with full_disk_is_an_os_error(adapter.parent):
             _save(model, tokenizer, adapter)
         write_jsonl(metrics, history)
         remove(checkpoints)
@@ -111,7 +107,7 @@ def train(
 
 def _rows(model: Any, lessons: Iterable[Tokens], config: TrainConfig, pad: int) -> Rows:
     """Pack lessons into rows, or give each a row of its own where the model would mix them."""
-    if not torch.cuda.is_available():
+    if not on_gpu(config):
         attend_by_lesson(model, config.max_length)
     if isolates(model):
         return PackedRows(lessons, config.max_length, pad)
@@ -128,18 +124,8 @@ def _adapter(plan: Recipe) -> LoraConfig:
     )
 
 
-def _halve_what_is_frozen(model: PeftModel) -> None:
-    """Keep frozen matrices in bfloat16 where they are multiplied in it: the same values, half the
-    memory, and no conversion at each use."""
-    if not torch.cuda.is_available() and cpu_has_bf16():
-        for layer in model.modules():
-            if isinstance(layer, LoraLayer) and isinstance(layer.get_base_layer(), torch.nn.Linear):
-                layer.get_base_layer().to(torch.bfloat16)
-
-
-def load(base: Path) -> tuple[Any, Any]:
-    """Load tokenizer and model in float32 on a CPU, bfloat16 on a GPU; raise BaseModelError."""
-    dtype = torch.bfloat16 if torch.cuda.is_available() else torch.float32
+def load(base: Path, dtype: torch.dtype = torch.float32) -> tuple[Any, Any]:
+    """Load tokenizer and model; raise BaseModelError."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
         model = AutoModelForCausalLM.from_pretrained(
@@ -165,8 +151,7 @@ def _run(
 ) -> list[dict[str, float]]:
     """Train from the last whole checkpoint, if any; return a row for each logged step."""
     untrained = {k: v.clone() for k, v in get_peft_model_state_dict(model).items()}
-    if (checkpoints / RATE).is_file():
-        plan = replace(plan, learning_rate=read_json(checkpoints / RATE)["learning_rate"])
+    plan = replace(plan, learning_rate=rate_of(checkpoints) or plan.learning_rate)
     for left in range(HALVINGS, -1, -1):
         try:
             return _attempt(model, data, _arguments(plan, data, checkpoints, config), report)
@@ -176,8 +161,7 @@ def _run(
             plan = replace(plan, learning_rate=plan.learning_rate / 2)
             set_peft_model_state_dict(model, untrained)
             if ranks.first():
-                _back_to(checkpoints, found.well)
-                write_json(checkpoints / RATE, {"learning_rate": plan.learning_rate})
+                go_back(checkpoints, found.well, plan.learning_rate)
             report.warn(f"{found}; it goes back, to a learning rate of {plan.learning_rate:g}")
     raise AssertionError
 
@@ -200,23 +184,16 @@ def _attempt(
     for callback in (report, Whole(), Rate()):
         trainer.add_callback(callback)
     with arguments.main_process_first():  # it removes half-written ones, which no other may see
-        last = _last_whole(Path(str(arguments.output_dir)))
+        last = last_whole(Path(str(arguments.output_dir)))
     trainer.train(resume_from_checkpoint=last)
     kept = ("step", "loss", "learning_rate", "epoch")
     return [{key: row[key] for key in kept} for row in trainer.state.log_history if "loss" in row]
 
 
-def _back_to(checkpoints: Path, step: int) -> None:
-    """Remove the checkpoints that were written behind a step."""
-    for path in checkpoints.glob("checkpoint-*"):
-        if int(path.name.split("-")[1]) > step:
-            remove(path)
-
-
 def _arguments(
     plan: Recipe, data: Rows, checkpoints: Path, config: TrainConfig
 ) -> TrainingArguments:
-    cuda = torch.cuda.is_available()
+    cuda = on_gpu(config)
     return TrainingArguments(
         output_dir=str(checkpoints),
         max_steps=plan.steps,
@@ -236,40 +213,13 @@ def _arguments(
         disable_tqdm=True,
         seed=config.seed,
         data_seed=config.seed,
-        bf16=cuda or cpu_has_bf16(),
+        bf16=in_bf16(config),
         use_cpu=not cuda,
         ddp_backend=("nccl" if cuda else "gloo") if ranks.count() > 1 else None,
         remove_unused_columns=False,
         dataloader_pin_memory=cuda,
         label_names=["labels"],
     )
-
-
-def _last_whole(checkpoints: Path) -> str | None:
-    """The newest marked checkpoint; those that a killed process left half-written are removed."""
-    found = sorted(checkpoints.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
-    for path in found:
-        if not (path / WHOLE).exists():
-            remove(path)
-    whole = [path for path in found if path.exists()]
-    return str(whole[-1]) if whole else None
-
-
-def cpu_has_bf16() -> bool:
-    """Whether this CPU multiplies bfloat16 in hardware; elsewhere that is slower than float32."""
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-
-
-@contextmanager
-def _full_disk_is_an_os_error(folder: Path) -> Iterator[None]:
-    """safetensors and torch.save make errors of their own out of a full disk."""
-    try:
-        yield
-    except (SafetensorError, RuntimeError) as error:
-        if number := re.search(r"\(os error (\d+)\)", str(error)):
-            raise OSError(int(number[1]), str(error)) from error
-        try_to_write(folder)
-        raise
 
 
 def _save(model: PeftModel, tokenizer: Any, adapter: Path) -> None:

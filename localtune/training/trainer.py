@@ -13,10 +13,10 @@ from transformers import Trainer, TrainerCallback
 
 from localtune.errors import TrainingError
 from localtune.progress import Bar
+from localtune.training.checkpoints import WHOLE
 from localtune.training.loss import answer_loss
 from localtune.training.tokenise import IGNORED
 
-WHOLE = "whole"  # the file that marks a checkpoint as written to its end
 WORSE = 3.0  # times the lowest loss so far
 HIGH = 1.0  # nats a token: below, a loss that is three times as high is still small
 NO_MEMORY = "can't allocate memory"  # what PyTorch says of a CPU's

@@ -17,11 +17,12 @@ from localtune.config import PLAIN_TEMPLATE, BaseConfig, TrainConfig
 from localtune.errors import BaseModelError, TrainingError
 from localtune.progress import Silent, SilentBar
 from localtune.training.base import fetch_base
+from localtune.training.checkpoints import last_whole
 from localtune.training.lora import recipe
 from localtune.training.loss import answer_loss
 from localtune.training.tokenise import IGNORED, PackedRows, Tokens, pack, splitter_of
 from localtune.training.tokenise import tokenise as tokenise_with
-from localtune.training.train import _last_whole, train
+from localtune.training.train import train
 from localtune.training.trainer import AnswerTrainer
 from localtune.workspace import read_jsonl, write_jsonl
 
@@ -176,7 +177,7 @@ def test_a_stopped_training_goes_on_with_the_same_losses(base: Path, tmp_path: P
     with pytest.raises(Stopped):
         run("stopped", Stops())
     checkpoints = tmp_path / "stopped" / "checkpoints"
-    assert _last_whole(checkpoints) == str(checkpoints / "checkpoint-20")
+    assert last_whole(checkpoints) == str(checkpoints / "checkpoint-20")
     resumed = list(read_jsonl(run("stopped", Silent())))
     assert [row["step"] for row in resumed] == [row["step"] for row in whole]
     losses = [row["loss"] for row in whole]
@@ -288,7 +289,7 @@ def test_a_half_written_checkpoint_is_dropped(tmp_path: Path) -> None:
         folder.mkdir()
         if whole:
             (folder / "whole").touch()
-    assert _last_whole(tmp_path) == str(tmp_path / "checkpoint-100")
+    assert last_whole(tmp_path) == str(tmp_path / "checkpoint-100")
     assert not (tmp_path / "checkpoint-120").exists()
 
 
