@@ -80,9 +80,8 @@ def compare(folder: Path, given: argparse.Namespace) -> None:
         line = f"{which:14}{speeds:>18}{worked:>14}{speed:10,.0f}{last['peak']:9,.0f}"
         say(f"{line}{steps:7}{mfu:>6}")
     times = {key: rate(runs["ours"], key) / rate(runs["trl"], key) for key in ("seconds", "cpu")}
-    say(
-        f"{times['seconds']:.2f} times TRL's answer tokens a second, {times['cpu']:.2f} a CPU second"
-    )
+    say(f"{times['seconds']:.2f} times TRL's answer tokens a second")
+    say(f"{times['cpu']:.2f} times TRL's answer tokens a CPU second")
     common = min(row["answers"][-1] for found in runs.values() for row in found)
     for which, found in runs.items():
         losses = [f"{seen:,} {loss:.3f}" for seen, loss in found[0]["held"]]
@@ -277,19 +276,22 @@ LONGEST = 256  # tokens of a lesson, on both sides
 
 def ours(which: str, folder: Path, lessons: list[Row], watch: Any) -> tuple[Any, Any]:
     """Return our trainer with the settings of a build."""
+    import torch
+
     from localtune.config import TrainConfig
     from localtune.training import train
     from localtune.training.lora import Recipe
-    from localtune.training.tokenise import PackedRows
+    from localtune.training.machine import halve_what_is_frozen, in_bf16, on_gpu
     from localtune.training.trainer import AnswerTrainer
 
     config = TrainConfig(max_length=LONGEST)
     plan = Recipe(RANK, ALPHA, RATE, 100_000, config.batch_tokens // LONGEST)
-    _, model = train.load(folder / "base")
-    train.attend_by_lesson(model, LONGEST)
-    data = PackedRows([tokens(folder, row) for row in lessons], LONGEST, 0)
+    wide = torch.bfloat16 if on_gpu(config) else torch.float32
+    _, model = train.load(folder / "base", wide)
+    data = train._rows(model, [tokens(folder, row) for row in lessons], config, 0)
     model = train.get_peft_model(model, train._adapter(plan))
-    train._halve_what_is_frozen(model)
+    if in_bf16(config) and not on_gpu(config):
+        halve_what_is_frozen(model)
     arguments = train._arguments(plan, data, folder / "ours", config)
     arguments.save_strategy, arguments.warmup_steps = "no", 10
 

@@ -164,11 +164,9 @@ class TrainConfig:
             ("--learning-rate", self.learning_rate),
         ):
             _require(value >= 0, flag, value, "0 or more")
-        for flag, value, known in (
-            ("--precision", self.precision, ("auto", "bf16", "float32")),
-            ("--device", self.device, ("auto", "cpu", "cuda")),
-        ):
-            _require(value in known, flag, value, ", ".join(known))
+        formats, devices = ("auto", "bf16", "float32"), ("auto", "cpu", "cuda")
+        _require(self.precision in formats, "--precision", self.precision, " or ".join(formats))
+        _require(self.device in devices, "--device", self.device, " or ".join(devices))
         _require(self.max_length >= 16, "--max-length", self.max_length, "16 or more")
         _require(
             self.batch_tokens >= self.max_length,

@@ -11,7 +11,7 @@ from localtune.errors import TrainingError
 
 
 def on_gpu(config: TrainConfig) -> bool:
-    """Whether training runs on a GPU. Raises TrainingError where one is asked for and none there."""
+    """Whether training runs on a GPU. Raises TrainingError where it is to and there is none."""
     there = torch.cuda.is_available()
     if config.device == "cuda" and not there:
         built = torch.version.cuda
