@@ -18,8 +18,10 @@ from localtune.errors import BaseModelError, TrainingError
 from localtune.progress import Silent, SilentBar
 from localtune.training.base import fetch_base
 from localtune.training.checkpoints import last_whole
+from localtune.training.isolation import BY_LESSON, attend_by_lesson
 from localtune.training.lora import recipe
 from localtune.training.loss import answer_loss
+from localtune.training.machine import in_bf16, on_gpu
 from localtune.training.tokenise import IGNORED, PackedRows, Tokens, pack, splitter_of
 from localtune.training.tokenise import tokenise as tokenise_with
 from localtune.training.train import train
@@ -104,6 +106,31 @@ def test_no_lesson_sees_another(base: Path, tokenizer: Any) -> None:
         alone = model(torch.tensor([lessons[1].ids])).logits[0]
     begin = len(lessons[0].ids)
     torch.testing.assert_close(packed[begin : begin + len(alone)], alone, atol=1e-4, rtol=1e-4)
+
+
+def test_attention_by_lesson_has_the_same_gradients(base: Path, tokenizer: Any) -> None:
+    lessons = [tokenise(chat("When?", f"At {n}."), tokenizer, 99) for n in ("eight", "noon", "one")]
+    rows = PackedRows([*lessons, *lessons], 64, 0)
+    batch = rows.collate([rows[i] for i in range(len(rows))])
+    found = []
+    for longest in (None, 64):
+        model = LlamaForCausalLM.from_pretrained(base)
+        if longest:
+            attend_by_lesson(model, longest)
+            assert model.config._attn_implementation == BY_LESSON
+        model(**batch, use_cache=False).loss.backward()
+        found.append([weight.grad for weight in model.parameters()])
+    torch.testing.assert_close(found[1], found[0], atol=1e-5, rtol=1e-4)
+
+
+def test_a_gpu_that_is_not_there_is_said_before_anything_runs() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    with pytest.raises(TrainingError, match="--device is cuda, but PyTorch finds no GPU") as said:
+        on_gpu(TrainConfig(device="cuda"))
+    assert "nvidia-smi" in said.value.hint
+    assert not on_gpu(TrainConfig())
+    assert not in_bf16(TrainConfig(precision="float32")) and in_bf16(TrainConfig(precision="bf16"))
 
 
 def test_the_loss_equals_that_of_full_logits(base: Path, tokenizer: Any) -> None:
