@@ -152,6 +152,7 @@ def _run(
     """Train from the last whole checkpoint, if any; return a row for each logged step."""
     untrained = {k: v.clone() for k, v in get_peft_model_state_dict(model).items()}
     plan = replace(plan, learning_rate=rate_of(checkpoints) or plan.learning_rate)
+    well = -1
     for left in range(HALVINGS, -1, -1):
         try:
             return _attempt(model, data, _arguments(plan, data, checkpoints, config), report)
@@ -161,7 +162,9 @@ def _run(
             plan = replace(plan, learning_rate=plan.learning_rate / 2)
             set_peft_model_state_dict(model, untrained)
             if ranks.first():
-                go_back(checkpoints, found.well, plan.learning_rate)
+                # Where that didn't help the last time, the model was lost by then already.
+                go_back(checkpoints, found.well - (found.well == well), plan.learning_rate)
+            well = found.well
             report.warn(f"{found}; it goes back, to a learning rate of {plan.learning_rate:g}")
     raise AssertionError
 
