@@ -201,6 +201,7 @@ def run_some(build: Build, names: Sequence[str], progress: Progress) -> None:
 def check_before(build: Build) -> None:
     """Refuse what is known to fail later, before anything is written. Raises LocaltuneError."""
     check_levels(build.config.quantize.levels)
+    ranks.check_launcher()
     own = build.config.quantize.imatrix
     if own and not Path(own).expanduser().is_file():
         raise InputError(f"The importance matrix {own} isn't there.", "Check --imatrix.")

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from localtune.errors import TrainingError
+from localtune.errors import ConfigError, TrainingError
 
 END = "end"
 POLL = 0.2  # seconds; waiting inside torch would not hear Ctrl-C
@@ -33,6 +33,16 @@ def first() -> bool:
 def joined() -> bool:
     """Whether this process leads, or has begun to follow."""
     return first() or bool(_store.cache_info().currsize)
+
+
+def check_launcher() -> None:
+    """Raise ConfigError where the launcher was told to shard the model, which nothing here does."""
+    for name in ("FSDP", "DEEPSPEED", "MEGATRON_LM"):
+        if os.environ.get(f"ACCELERATE_USE_{name}", "false").lower() in ("1", "true"):
+            raise ConfigError(
+                f"accelerate is configured for {name}, but each process holds the whole base here.",
+                "Start it with torchrun, or with `accelerate launch --multi_gpu`.",
+            )
 
 
 @contextmanager

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -14,8 +20,9 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer
 
+from localtune import ranks
 from localtune.config import PLAIN_TEMPLATE, BaseConfig, TrainConfig
-from localtune.errors import BaseModelError, TrainingError
+from localtune.errors import BaseModelError, ConfigError, TrainingError
 from localtune.progress import Silent, SilentBar
 from localtune.training.base import fetch_base
 from localtune.training.checkpoints import last_whole
@@ -239,7 +246,9 @@ def test_a_loss_that_diverges_goes_back_with_half_the_learning_rate(
     base: Path, tmp_path: Path
 ) -> None:
     told = Warned()
-    wild = replace(CONFIG, learning_rate=12.5, precision="float32")  # what is learned at first is lost soon
+    wild = replace(
+        CONFIG, learning_rate=12.5, precision="float32"
+    )  # what is learned at first is lost soon
     rows = run(base, tmp_path, wild, told)
     assert 0 < len(told.said) <= 5 and all("it goes back" in said for said in told.said)
     assert rows[-1]["step"] == CONFIG.steps
@@ -372,3 +381,63 @@ def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(BaseModelError, match="no tokenizer and no safetensors"):
         fetch_base(BaseConfig(base=str(tmp_path)), tmp_path / "base")
+
+
+class Gate(BaseHTTPRequestHandler):
+    """A Hub whose one model is gated: its list of files is public, the files aren't."""
+
+    def do_GET(self) -> None:
+        about = self.path.startswith("/api/models/")
+        tree = [{"type": "file", "path": "config.json", "size": 2, "oid": "b" * 40}]
+        said = tree if "/tree/" in self.path else {"id": "some/gated", "sha": "a" * 40}
+        body = json.dumps(said if about else {"error": "gated"}).encode()
+        self.send_response(200 if about else 401)
+        if not about:
+            self.send_header("X-Error-Code", "GatedRepo")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(b"" if self.command == "HEAD" else body)
+
+    do_HEAD = do_GET
+
+    def log_message(self, *_: Any) -> None:
+        return
+
+
+def test_a_gated_base_without_a_token_says_what_to_do(tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Gate) as hub:
+        Thread(target=hub.serve_forever, daemon=True).start()
+        environment = {
+            **os.environ,
+            "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}",
+            "HF_HOME": str(tmp_path),
+            "HF_TOKEN": "",
+            "HF_HUB_OFFLINE": "0",
+        }
+        fetch = (
+            "import sys; from pathlib import Path\n"
+            "from localtune.config import BaseConfig; from localtune.errors import BaseModelError\n"
+            "from localtune.training.base import fetch_base\n"
+            "try: fetch_base(BaseConfig(base='some/gated'), Path(sys.argv[1]))\n"
+            "except BaseModelError as error: print(error.message, '|', error.hint)\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", fetch, str(tmp_path / "base")],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        hub.shutdown()
+    assert done.returncode == 0, done.stderr
+    said = done.stdout
+    assert "'some/gated' is gated" in said
+    assert "https://huggingface.co/some/gated" in said and "hf auth login" in said
+
+
+def test_a_launcher_that_shards_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    ranks.check_launcher()
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(ConfigError, match="FSDP") as refused:
+        ranks.check_launcher()
+    assert "torchrun" in refused.value.hint
