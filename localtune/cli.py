@@ -72,11 +72,13 @@ def build(
 
     Run it again after a change, or after it was stopped: only what depends on the change is done.
     """
+    from localtune import ranks
     from localtune.terminal import progress_for_stderr
 
-    result = localtune.build(
-        docs, out, name=name, config=file, progress=progress_for_stderr(), **given
-    )
+    progress = progress_for_stderr() if ranks.first() else None
+    result = localtune.build(docs, out, name=name, config=file, progress=progress, **given)
+    if not ranks.first():
+        return
     if as_json:
         _print_json({**vars(result), "folder": str(result.folder)})
     else:

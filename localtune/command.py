@@ -8,6 +8,7 @@ from typing import Any
 import click
 import rich_click
 
+from localtune import ranks
 from localtune.errors import LocaltuneError
 
 STOPPED = "Stopped. Nothing is lost: run it again; a build goes on where it stopped."
@@ -20,7 +21,8 @@ class Commands(rich_click.RichGroup):
         try:
             return super().invoke(ctx)
         except LocaltuneError as error:
-            _show_error(error, debug=bool(ctx.ensure_object(dict).get("debug")))
+            if ranks.joined():  # what was wrong before that, the first process says too
+                _show_error(error, debug=bool(ctx.ensure_object(dict).get("debug")))
             ctx.exit(1)
         except KeyboardInterrupt:
             click.echo(f"\n{STOPPED}", err=True)

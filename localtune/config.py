@@ -179,6 +179,8 @@ class TrainConfig:
     batch_tokens: int = option(2048, "Tokens in one optimiser step.", "tokens")
     max_length: int = option(256, "Longest lesson; the rest is cut.", "tokens")
     seed: int = option(7, "Seed of the order of lessons and of LoRA.", flag="--train-seed")
+    precision: str = option("auto", "Number format of training: auto, bf16 or float32.")
+    device: str = option("auto", "Where training runs: auto, cpu or cuda.", lock=False)
     threads: int = option(0, "CPU threads; 0 means all cores.", lock=False)
 
     def check(self) -> None:
@@ -190,6 +192,9 @@ class TrainConfig:
             ("--learning-rate", self.learning_rate),
         ):
             require(value >= 0, flag, value, "0 or more")
+        formats, devices = ("auto", "bf16", "float32"), ("auto", "cpu", "cuda")
+        require(self.precision in formats, "--precision", self.precision, " or ".join(formats))
+        require(self.device in devices, "--device", self.device, " or ".join(devices))
         require(self.max_length >= 16, "--max-length", self.max_length, "16 or more")
         require(
             self.batch_tokens >= self.max_length,

@@ -11,8 +11,8 @@ from localtune.errors import ConfigError
 def option(default: Any, help: str, unit: str = "", flag: str = "", lock: bool = True) -> Any:
     """Declare one option: a dataclass field that carries its help.
 
-    `unit` is shown behind the help; `flag` is the option's name where it isn't the field's; `lock` is
-    False where a change can't change the artefact, so that nothing runs again.
+    `unit` is shown behind the help; `flag` is the option's name where it isn't the field's; `lock`
+    is False where a change can't change the artefact, so that nothing runs again.
     """
     metadata = {"help": help, "unit": unit, "flag": flag, "lock": lock}
     return field(default=default, metadata=metadata)

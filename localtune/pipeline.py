@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from localtune import exams, generating, grading, results, steps, upon_base
+from localtune import exams, generating, grading, ranks, results, steps, upon_base
 from localtune.base_files import check_gguf, origin
 from localtune.config import READERS, QuantizeConfig
 from localtune.errors import InputError
@@ -142,13 +142,21 @@ def _keep_plan(build: Build, progress: Progress) -> None:
 
 
 def run(build: Build, progress: Progress | None = None) -> Result:
-    """Run the stages that must run and return what was done. Raises LocaltuneError."""
+    """Run the stages that must run and return what was done. Raises LocaltuneError.
+
+    Of several processes the first does that; the others help it to train, and have done nothing.
+    """
     progress = progress or Silent()
     check_before(build)
     began = time.monotonic()
     ran: list[str] = []
     skipped: list[str] = []
-    with build.at.hold(), no_room_is_an_error(build.at.folder):
+    if not ranks.first():
+        ranks.follow({"train": partial(steps.train_with_others, build)})
+        return Result(
+            build.at.folder, build.at.name, (), (), round(time.monotonic() - began, 2), {}
+        )
+    with ranks.leading(), build.at.hold(), no_room_is_an_error(build.at.folder):
         keep_settings(build)
         if build.config.exam.new:
             exams.set_aside(build)
@@ -209,6 +217,7 @@ def run_some(build: Build, names: Sequence[str], progress: Progress) -> None:
 def check_before(build: Build) -> None:
     """Refuse what is known to fail later, before anything is written. Raises LocaltuneError."""
     check_levels(build.config.quantize.levels)
+    ranks.check_launcher()
     own = build.config.quantize.imatrix
     if own and not Path(own).expanduser().is_file():
         raise InputError(f"The importance matrix {own} isn't there.", "Check --imatrix.")
@@ -217,6 +226,10 @@ def check_before(build: Build) -> None:
         raise InputError(
             "A Modelfile can't hold this system prompt.", "Leave odd characters out of --system."
         )
+    if build.config.train.device == "cuda":
+        from localtune.training.machine import on_gpu
+
+        on_gpu(build.config.train)
     if not build.at.base.exists():
         check_gguf(build.config.base)
 

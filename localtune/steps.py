@@ -9,10 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from localtune import ranks
 from localtune.config import PLAIN_TEMPLATE, BuildConfig
 from localtune.errors import ConfigError, EvaluationError, RuntimeFileError, UnsupportedError
 from localtune.export.quantize import wants_imatrix
-from localtune.progress import Progress
+from localtune.progress import Progress, Silent
 from localtune.workspace import (
     Workspace,
     read_jsonl,
@@ -110,6 +111,12 @@ def targets(build: Build, progress: Progress) -> None:
 
 
 def train(build: Build, progress: Progress) -> None:
+    ranks.call("train")
+    train_with_others(build, progress)
+
+
+def train_with_others(build: Build, progress: Progress = Silent()) -> None:
+    """Train together with the other processes of this build, if any."""
     from localtune.training.train import train
 
     at = build.at

@@ -73,7 +73,12 @@ def _from_hub(config: BaseConfig, progress: Progress) -> Path:
             "Give --base tiny, a folder that exists, or a Hub id such as Qwen/Qwen3-0.6B.",
         )
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+    )
 
     progress.note(f"looking for {config.base} on the Hub")
     try:
@@ -91,10 +96,17 @@ def _from_hub(config: BaseConfig, progress: Progress) -> Path:
             f"The base {config.base!r} is not in the local cache, and {why}.",
             "Run once with a connection, or use --base tiny or a local folder.",
         ) from error
+    except GatedRepoError as error:
+        raise BaseModelError(
+            f"The base {config.base!r} is gated: its owners ask for your consent to their terms, "
+            "and the Hub doesn't know you.",
+            f"Accept them at https://huggingface.co/{config.base}, log in with `hf auth login` (or "
+            "set HF_TOKEN), and run it again.",
+        ) from error
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         raise BaseModelError(
             f"The base {config.base!r} could not be fetched: {str(error).splitlines()[0]}",
-            "Check the id; for a gated model accept its licence and log in with `hf auth login`.",
+            "Check the id and the connection; for a private model log in with `hf auth login`.",
         ) from error
 
 

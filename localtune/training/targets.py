@@ -21,14 +21,16 @@ import numpy.typing as npt
 import torch
 from safetensors.numpy import load_file, save_file
 from transformers.cache_utils import DynamicLayer
+from transformers.utils import logging as transformers_logging
 
 from localtune.errors import InputError, TrainingError
 from localtune.in_view import in_view
 from localtune.progress import Progress, Silent
 from localtune.training.loss import logits_of
+from localtune.training.machine import cpu_has_bf16
 from localtune.training.soft_rows import Lesson, asks, key_of
 from localtune.training.tokenise import IGNORED, Split, render, splitter_of, tokenise
-from localtune.training.train import cpu_has_bf16, load
+from localtune.training.train import load
 from localtune.workspace import atomic_path, read_jsonl, remove
 
 TOP = 20
@@ -70,8 +72,10 @@ def write_targets(
         remove(out)
         remove(parts)
         return 0
-    tokenizer, model = load(base)
-    model = model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+    gpu = torch.cuda.is_available()
+    transformers_logging.disable_progress_bar()
+    tokenizer, model = load(base, torch.bfloat16 if gpu else torch.float32)
+    model = model.eval().to("cuda" if gpu else "cpu")
     split = split or splitter_of(tokenizer)
     texts = {row["id"]: row["text"] for row in read_jsonl(passages)}
     room = getattr(model.config.get_text_config(), "max_position_embeddings", None) or max_length

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import torch
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 
 from localtune.config import PLAIN_TEMPLATE as PLAIN_TEMPLATE
 
@@ -73,6 +74,8 @@ class PackedRows(Dataset[dict[str, torch.Tensor]]):
         self._row, self._pad = row, pad
         self.rows: list[list[Tokens]] = pack(list(lessons), row)
 
+    collate = staticmethod(default_collate)  # a step is several items
+
     def __len__(self) -> int:
         return len(self.rows)
 
@@ -101,6 +104,48 @@ def _joined(parts: list[dict[str, torch.Tensor]], empty: int) -> dict[str, torch
         key: torch.cat([values, values.new_zeros((empty, *values.shape[1:]))])
         for key, values in joined.items()
     }
+
+
+class GroupedLessons(Dataset[dict[str, torch.Tensor]]):
+    """One lesson a row, for models in which the lessons of a packed row would see each other.
+
+    An item is a whole step: lessons of like length, padded on the right to the longest, `tokens`
+    in all at most. Positions run on through the padding, which nothing before it sees.
+    """
+
+    def __init__(self, lessons: Iterable[Tokens], tokens: int, pad: int) -> None:
+        self._pad = pad
+        self.rows: list[list[Tokens]] = group(list(lessons), tokens)
+
+    collate = staticmethod(itemgetter(0))  # a step is one item
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        longest = max(len(lesson.ids) for lesson in self.rows[index])
+        alone = PackedRows([], longest, self._pad)
+        alone.rows = [[lesson] for lesson in self.rows[index]]
+        items = [alone[i] for i in range(len(alone))]
+        step = {key: torch.stack([item[key] for item in items]) for key in items[0]}
+        return {**step, "position_ids": torch.arange(longest).expand(len(items), -1)}
+
+
+Rows = PackedRows | GroupedLessons
+
+
+def group(lessons: list[Tokens], tokens: int) -> list[list[Tokens]]:
+    """Sort each 1,000 lessons by length and cut them into steps of at most `tokens`, padded."""
+    steps: list[list[Tokens]] = []
+    for begin in range(0, len(lessons), 1000):
+        step: list[Tokens] = []
+        for lesson in sorted(lessons[begin : begin + 1000], key=lambda lesson: len(lesson.ids)):
+            if step and len(lesson.ids) * (len(step) + 1) > tokens:
+                steps.append(step)
+                step = []
+            step.append(lesson)
+        steps.append(step)
+    return steps
 
 
 def pack(lessons: list[Tokens], row: int) -> list[list[Tokens]]:

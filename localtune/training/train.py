@@ -6,9 +6,7 @@ transformers' Trainer with a PEFT LoRA adapter. Goes on from the last whole chec
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,6 @@ from peft import (
     get_peft_model_state_dict,
     set_peft_model_state_dict,
 )
-from safetensors import SafetensorError
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -31,31 +28,34 @@ from transformers import (
 from transformers.trainer_callback import PrinterCallback
 from transformers.utils import logging as transformers_logging
 
+from localtune import ranks
 from localtune.config import TrainConfig
 from localtune.errors import BaseModelError, TrainingError
 from localtune.progress import Progress, Silent
+from localtune.training.checkpoints import full_disk_is_an_os_error, go_back, last_whole, rate_of
+from localtune.training.isolation import attend_by_lesson, isolates
 from localtune.training.lora import Recipe, recipe
+from localtune.training.machine import halve_what_is_frozen, in_bf16, on_gpu
 from localtune.training.soft_rows import Targets
 from localtune.training.tokenise import (
     PLAIN_TEMPLATE,
+    GroupedLessons,
     PackedRows,
+    Rows,
     Split,
+    Tokens,
     splitter_of,
     tokenise,
 )
-from localtune.training.trainer import WHOLE, AnswerTrainer, Diverged, Rate, Report, Whole
+from localtune.training.trainer import AnswerTrainer, Diverged, Rate, Report, Whole
 from localtune.workspace import (
     atomic_path,
-    read_json,
     read_jsonl,
     remove,
-    try_to_write,
-    write_json,
     write_jsonl,
 )
 
 HALVINGS = 5  # of the learning rate, where the loss diverges
-RATE = "learning_rate.json"  # beside the checkpoints: the halved one
 
 
 def train(
@@ -82,32 +82,43 @@ def train(
     if config.threads:
         torch.set_num_threads(config.threads)
     set_seed(config.seed)
-    tokenizer, model = load(base)
+    wide = torch.bfloat16 if on_gpu(config) and in_bf16(config) else torch.float32
+    tokenizer, model = load(base, wide)
     split = split or splitter_of(tokenizer)
     kept = Targets(targets)
-    data = PackedRows(
-        (
-            kept.beside(row, tokenise(row, tokenizer, split, config.max_length))
-            for row in read_jsonl(lessons)
-        ),
-        config.max_length,
-        tokenizer.pad_token_id or 0,
+    found = (
+        kept.beside(row, tokenise(row, tokenizer, split, config.max_length))
+        for row in read_jsonl(lessons)
     )
+    data = _rows(model, found, config, tokenizer.pad_token_id or 0)
     tokens = sum(len(lesson.ids) for row in data.rows for lesson in row)
-    plan = recipe(config, tokens, len(data), model.config.hidden_size, model.config.model_type)
+    packed = len(data) if isinstance(data, PackedRows) else -(-tokens // config.max_length)
+    plan = recipe(config, tokens, packed, model.config.hidden_size, model.config.model_type)
     progress.note(
-        f"{tokens:,} tokens in {len(data)} rows; rank {plan.rank}, "
+        f"{tokens:,} tokens in {packed} rows; rank {plan.rank}, "
         f"learning rate {plan.learning_rate:g}, {plan.steps} steps"
     )
     model = get_peft_model(model, _adapter(plan))
-    with progress.bar("train", plan.steps) as bar, _full_disk_is_an_os_error(checkpoints):
+    if in_bf16(config) and not on_gpu(config):
+        halve_what_is_frozen(model)
+    with progress.bar("train", plan.steps) as bar, full_disk_is_an_os_error(checkpoints):
         history = _run(model, data, plan, checkpoints, config, Report(bar, progress.warn))
     progress.note(f"loss {history[-1]['loss']:.2f} nats a token" if history else "no step was made")
-    with _full_disk_is_an_os_error(adapter.parent):
-        _save(model, tokenizer, adapter)
-    write_jsonl(metrics, history)
-    remove(checkpoints)
+    if ranks.first():
+        with full_disk_is_an_os_error(adapter.parent):
+            _save(model, tokenizer, adapter)
+        write_jsonl(metrics, history)
+        remove(checkpoints)
     return plan
+
+
+def _rows(model: Any, lessons: Iterable[Tokens], config: TrainConfig, pad: int) -> Rows:
+    """Pack lessons into rows, or give each a row of its own where the model would mix them."""
+    if not on_gpu(config):
+        attend_by_lesson(model, config.max_length)
+    if isolates(model):
+        return PackedRows(lessons, config.max_length, pad)
+    return GroupedLessons(lessons, config.batch_tokens, pad)
 
 
 def _adapter(plan: Recipe) -> LoraConfig:
@@ -120,9 +131,8 @@ def _adapter(plan: Recipe) -> LoraConfig:
     )
 
 
-def load(base: Path) -> tuple[Any, Any]:
-    """Load tokenizer and model in float32 on a CPU, bfloat16 on a GPU; raise BaseModelError."""
-    dtype = torch.bfloat16 if torch.cuda.is_available() else torch.float32
+def load(base: Path, dtype: torch.dtype = torch.float32) -> tuple[Any, Any]:
+    """Load tokenizer and model; raise BaseModelError."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
         model = AutoModelForCausalLM.from_pretrained(
@@ -140,7 +150,7 @@ def load(base: Path) -> tuple[Any, Any]:
 
 def _run(
     model: PeftModel,
-    data: PackedRows,
+    data: Rows,
     plan: Recipe,
     checkpoints: Path,
     config: TrainConfig,
@@ -148,18 +158,20 @@ def _run(
 ) -> list[dict[str, float]]:
     """Train from the last whole checkpoint, if any; return a row for each logged step."""
     untrained = {k: v.clone() for k, v in get_peft_model_state_dict(model).items()}
-    if (checkpoints / RATE).is_file():
-        plan = replace(plan, learning_rate=read_json(checkpoints / RATE)["learning_rate"])
+    plan = replace(plan, learning_rate=rate_of(checkpoints) or plan.learning_rate)
+    well = -1
     for left in range(HALVINGS, -1, -1):
         try:
-            return _attempt(model, data, _arguments(plan, checkpoints, config), report)
+            return _attempt(model, data, _arguments(plan, data, checkpoints, config), report)
         except Diverged as found:
             if not left:
                 raise _beyond_hope(plan.learning_rate) from found
             plan = replace(plan, learning_rate=plan.learning_rate / 2)
-            _back_to(checkpoints, found.well)
             set_peft_model_state_dict(model, untrained)
-            write_json(checkpoints / RATE, {"learning_rate": plan.learning_rate})
+            if ranks.first():
+                # Where that didn't help the last time, the model was lost by then already.
+                go_back(checkpoints, found.well - (found.well == well), plan.learning_rate)
+            well = found.well
             report.warn(f"{found}; it goes back, to a learning rate of {plan.learning_rate:g}")
     raise AssertionError
 
@@ -172,37 +184,36 @@ def _beyond_hope(rate: float) -> TrainingError:
 
 
 def _attempt(
-    model: PeftModel, data: PackedRows, arguments: TrainingArguments, report: Report
+    model: PeftModel, data: Rows, arguments: TrainingArguments, report: Report
 ) -> list[dict[str, float]]:
-    trainer = AnswerTrainer(model=model, args=arguments, train_dataset=data)
+    trainer = AnswerTrainer(
+        model=model, args=arguments, train_dataset=data, data_collator=data.collate
+    )
     trainer.warn = report.warn
     trainer.remove_callback(PrinterCallback)
     for callback in (report, Whole(), Rate()):
         trainer.add_callback(callback)
-    trainer.train(resume_from_checkpoint=_last_whole(Path(str(arguments.output_dir))))
+    with arguments.main_process_first():  # it removes half-written ones, which no other may see
+        last = last_whole(Path(str(arguments.output_dir)))
+    trainer.train(resume_from_checkpoint=last)
     kept = ("step", "loss", "learning_rate", "epoch")
     return [{key: row[key] for key in kept} for row in trainer.state.log_history if "loss" in row]
 
 
-def _back_to(checkpoints: Path, step: int) -> None:
-    """Remove the checkpoints that were written behind a step."""
-    for path in checkpoints.glob("checkpoint-*"):
-        if int(path.name.split("-")[1]) > step:
-            remove(path)
-
-
-def _arguments(plan: Recipe, checkpoints: Path, config: TrainConfig) -> TrainingArguments:
-    cuda = torch.cuda.is_available()
+def _arguments(
+    plan: Recipe, data: Rows, checkpoints: Path, config: TrainConfig
+) -> TrainingArguments:
+    cuda = on_gpu(config)
     return TrainingArguments(
         output_dir=str(checkpoints),
         max_steps=plan.steps,
-        per_device_train_batch_size=plan.rows,
+        per_device_train_batch_size=plan.rows if isinstance(data, PackedRows) else 1,
         learning_rate=plan.learning_rate,
         lr_scheduler_type="linear",
         warmup_steps=max(1, round(0.03 * plan.steps)),
         weight_decay=0.0,
         max_grad_norm=1.0,
-        optim="adamw_torch",
+        optim="adamw_torch_fused",
         save_strategy="steps",
         save_steps=max(20, plan.steps // 10),
         save_total_limit=2,
@@ -212,39 +223,13 @@ def _arguments(plan: Recipe, checkpoints: Path, config: TrainConfig) -> Training
         disable_tqdm=True,
         seed=config.seed,
         data_seed=config.seed,
-        bf16=cuda or cpu_has_bf16(),
+        bf16=in_bf16(config),
         use_cpu=not cuda,
+        ddp_backend=("nccl" if cuda else "gloo") if ranks.count() > 1 else None,
         remove_unused_columns=False,
         dataloader_pin_memory=cuda,
         label_names=["labels"],
     )
-
-
-def _last_whole(checkpoints: Path) -> str | None:
-    """The newest marked checkpoint; those that a killed process left half-written are removed."""
-    found = sorted(checkpoints.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
-    for path in found:
-        if not (path / WHOLE).exists():
-            remove(path)
-    whole = [path for path in found if path.exists()]
-    return str(whole[-1]) if whole else None
-
-
-def cpu_has_bf16() -> bool:
-    """Whether this CPU multiplies bfloat16 in hardware; elsewhere that is slower than float32."""
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-
-
-@contextmanager
-def _full_disk_is_an_os_error(folder: Path) -> Iterator[None]:
-    """safetensors and torch.save make errors of their own out of a full disk."""
-    try:
-        yield
-    except (SafetensorError, RuntimeError) as error:
-        if number := re.search(r"\(os error (\d+)\)", str(error)):
-            raise OSError(int(number[1]), str(error)) from error
-        try_to_write(folder)
-        raise
 
 
 def _save(model: PeftModel, tokenizer: Any, adapter: Path) -> None:

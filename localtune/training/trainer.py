@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.data_loader import prepare_data_loader
+from torch.utils.data import DataLoader, RandomSampler
 from transformers import Trainer, TrainerCallback
 
 from localtune.errors import TrainingError
 from localtune.progress import Bar
+from localtune.training.checkpoints import WHOLE
 from localtune.training.loss import answer_loss, tokens_of
 
-WHOLE = "whole"  # the file that marks a checkpoint as written to its end
 WORSE = 3.0  # times the lowest loss so far
 HIGH = 1.0  # nats a token: below, a loss that is three times as high is still small
 NO_MEMORY = "can't allocate memory"  # what PyTorch says of a CPU's
@@ -29,10 +31,34 @@ class Diverged(Exception):
 
 
 class AnswerTrainer(Trainer):
-    """Trainer with the loss over answers only; a step that lacks memory is done in parts."""
+    """Trainer with the loss over answers only; a step that lacks memory is done in parts.
 
-    parts = 1  # that a step's rows are cut into
+    Several processes share a step: each reads all of it and takes its own rows, and gradients are
+    added up, so that a step is the same step whatever their number.
+    """
+
+    parts = 1  # that a process's rows are cut into
+    lean = False  # whether activations are computed a second time rather than kept
     warn: Callable[[str], None]
+
+    def get_train_dataloader(self) -> DataLoader:
+        """Return the loader that one process alone would have, in every process."""
+        loader = DataLoader(
+            self.train_dataset,
+            batch_size=self.args.per_device_train_batch_size,
+            sampler=RandomSampler(self.train_dataset),
+            collate_fn=self.data_collator,
+            pin_memory=self.args.dataloader_pin_memory,
+        )
+        return prepare_data_loader(
+            loader,
+            self.accelerator.device,
+            num_processes=1,
+            process_index=0,
+            put_on_device=True,
+            use_seedable_sampler=True,
+            data_seed=self.args.data_seed,
+        )
 
     def training_step(
         self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None
@@ -43,39 +69,66 @@ class AnswerTrainer(Trainer):
         """
         model.train()
         batch = self._prepare_inputs(inputs)
+        counted = tokens_of(batch)
+        first, processes = self.args.process_index, self.args.world_size
+        mine = {key: values[first::processes] for key, values in batch.items()}
+        loss = self._as_memory_allows(mine, counted)
+        return self._over_processes(loss) if processes > 1 else loss
+
+    def _as_memory_allows(self, batch: dict[str, torch.Tensor], counted: float) -> torch.Tensor:
         while True:
             try:
-                return self._in_parts(batch)
+                return self._in_parts(batch, counted)
             except RuntimeError as error:  # torch.OutOfMemoryError is one
                 if not isinstance(error, torch.OutOfMemoryError) and NO_MEMORY not in str(error):
                     raise
-            self._halve(len(batch["labels"]))
+            self._spare_memory(len(batch["labels"]))
 
-    def _in_parts(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    def _in_parts(self, batch: dict[str, torch.Tensor], counted: float) -> torch.Tensor:
         rows = -(-len(batch["labels"]) // self.parts)
-        pieces = {key: values.split(rows) for key, values in batch.items()}
-        tuned, losses = self.accelerator.unwrap_model(self.model), []
-        counted = tokens_of(batch)
-        for at in range(len(pieces["labels"])):
+        pieces = {key: values.split(max(1, rows)) for key, values in batch.items()}
+        # Not through DistributedDataParallel, which wants as many passes in every process.
+        tuned = self.accelerator.unwrap_model(self.model)
+        total = torch.zeros((), device=self.accelerator.device)
+        for at in range(len(pieces["labels"]) if rows else 0):
             with self.accelerator.autocast():  # the unwrapped model has lost it
                 part = {key: values[at] for key, values in pieces.items()}
                 loss = answer_loss(tuned, part, counted)
             self.accelerator.backward(loss)
-            losses.append(loss.detach())
-        return torch.stack(losses).sum()
+            total += loss.detach()
+        return total
 
-    def _halve(self, rows: int) -> None:
-        """Cut steps into twice as many parts from here on."""
+    def _over_processes(self, loss: torch.Tensor) -> torch.Tensor:
+        """Add up loss and gradients of all processes: one message, as LoRA's are small."""
+        trained = [weight for weight in self.model.parameters() if weight.requires_grad]
+        grads = [w.grad if w.grad is not None else torch.zeros_like(w) for w in trained]
+        flat = torch.cat([loss.float().view(1), *(grad.float().flatten() for grad in grads)])
+        torch.distributed.all_reduce(flat)
+        sums = flat[1:].split([weight.numel() for weight in trained])
+        for weight, total in zip(trained, sums, strict=True):
+            weight.grad = total.view_as(weight).to(weight.dtype)
+        return flat[0]
+
+    def _spare_memory(self, rows: int) -> None:
+        """Cut steps into twice as many parts from here on; after single rows, keep less of each."""
         assert self.optimizer
         self.optimizer.zero_grad()
         torch.cuda.empty_cache()
-        if self.parts >= rows:
+        if self.parts < rows:
+            self.parts *= 2
+            self.warn(f"memory lacks: every step is done in {self.parts} parts from here on")
+        elif not self.lean:
+            self.lean = True
+            again = {"use_reentrant": False}
+            self.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=again)
+            self.warn(
+                "memory lacks: activations are computed twice rather than kept, which is slow"
+            )
+        else:
             raise TrainingError(
                 "Memory lacks for one row of lessons.",
                 "Lower --max-length, choose a smaller --base, or close other programs.",
             )
-        self.parts *= 2
-        self.warn(f"memory lacks: every step is done in {self.parts} parts from here on")
 
 
 class Report(TrainerCallback):
@@ -132,4 +185,5 @@ class Whole(TrainerCallback):
     """Mark each checkpoint once it is written: transformers writes them in place."""
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        args.distributed_state.wait_for_everyone()  # each process writes its own random state
         (Path(args.output_dir) / f"checkpoint-{state.global_step}" / WHOLE).touch()

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers.models.llama.modeling_llama import LlamaDecoderLayer
 
+from localtune import ranks
 from localtune.config import PLAIN_TEMPLATE, BaseConfig, TrainConfig
-from localtune.errors import BaseModelError, TrainingError
+from localtune.errors import BaseModelError, ConfigError, TrainingError
 from localtune.progress import Silent, SilentBar
 from localtune.training.base import fetch_base
+from localtune.training.checkpoints import last_whole
+from localtune.training.isolation import BY_LESSON, attend_by_lesson
 from localtune.training.lora import recipe
 from localtune.training.loss import answer_loss
+from localtune.training.machine import in_bf16, on_gpu
 from localtune.training.tokenise import IGNORED, PackedRows, Tokens, pack, splitter_of
 from localtune.training.tokenise import tokenise as tokenise_with
-from localtune.training.train import _last_whole, train
+from localtune.training.train import train
 from localtune.training.trainer import AnswerTrainer
 from localtune.workspace import read_jsonl, write_jsonl
 
@@ -105,6 +116,31 @@ def test_no_lesson_sees_another(base: Path, tokenizer: Any) -> None:
     torch.testing.assert_close(packed[begin : begin + len(alone)], alone, atol=1e-4, rtol=1e-4)
 
 
+def test_attention_by_lesson_has_the_same_gradients(base: Path, tokenizer: Any) -> None:
+    lessons = [tokenise(chat("When?", f"At {n}."), tokenizer, 99) for n in ("eight", "noon", "one")]
+    rows = PackedRows([*lessons, *lessons], 64, 0)
+    batch = rows.collate([rows[i] for i in range(len(rows))])
+    found = []
+    for longest in (None, 64):
+        model = LlamaForCausalLM.from_pretrained(base)
+        if longest:
+            attend_by_lesson(model, longest)
+            assert model.config._attn_implementation == BY_LESSON
+        model(**batch, use_cache=False).loss.backward()
+        found.append([weight.grad for weight in model.parameters()])
+    torch.testing.assert_close(found[1], found[0], atol=1e-5, rtol=1e-4)
+
+
+def test_a_gpu_that_is_not_there_is_said_before_anything_runs() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    with pytest.raises(TrainingError, match="--device is cuda, but PyTorch finds no GPU") as said:
+        on_gpu(TrainConfig(device="cuda"))
+    assert "nvidia-smi" in said.value.hint
+    assert not on_gpu(TrainConfig())
+    assert not in_bf16(TrainConfig(precision="float32")) and in_bf16(TrainConfig(precision="bf16"))
+
+
 def test_the_loss_equals_that_of_full_logits(base: Path, tokenizer: Any) -> None:
     from peft import LoraConfig, get_peft_model
 
@@ -176,7 +212,7 @@ def test_a_stopped_training_goes_on_with_the_same_losses(base: Path, tmp_path: P
     with pytest.raises(Stopped):
         run("stopped", Stops())
     checkpoints = tmp_path / "stopped" / "checkpoints"
-    assert _last_whole(checkpoints) == str(checkpoints / "checkpoint-20")
+    assert last_whole(checkpoints) == str(checkpoints / "checkpoint-20")
     resumed = list(read_jsonl(run("stopped", Silent())))
     assert [row["step"] for row in resumed] == [row["step"] for row in whole]
     losses = [row["loss"] for row in whole]
@@ -210,7 +246,9 @@ def test_a_loss_that_diverges_goes_back_with_half_the_learning_rate(
     base: Path, tmp_path: Path
 ) -> None:
     told = Warned()
-    wild = replace(CONFIG, learning_rate=12.5)  # what is learned at first is lost soon
+    wild = replace(
+        CONFIG, learning_rate=12.5, precision="float32"
+    )  # what is learned at first is lost soon
     rows = run(base, tmp_path, wild, told)
     assert 0 < len(told.said) <= 5 and all("it goes back" in said for said in told.said)
     assert rows[-1]["step"] == CONFIG.steps
@@ -230,7 +268,7 @@ def memory_for(rows: int) -> Iterator[None]:
     """Make every embedding of more rows fail as PyTorch does where a GPU lacks memory."""
 
     def look(module: Any, inputs: Any) -> None:
-        if isinstance(module, torch.nn.Embedding) and len(inputs[0]) > rows:
+        if isinstance(module, torch.nn.Embedding) and module.training and len(inputs[0]) > rows:
             raise torch.OutOfMemoryError("CUDA out of memory.")
 
     hook = torch.nn.modules.module.register_module_forward_pre_hook(look)
@@ -249,7 +287,7 @@ def test_a_step_that_lacks_memory_is_done_in_parts(base: Path, tmp_path: Path) -
         parts = run(base, tmp_path / "parts", config, told)
     assert [said.split(" parts")[0][-1] for said in told.said] == ["2", "4"]
     losses = [row["loss"] for row in whole]
-    assert [row["loss"] for row in parts] == pytest.approx(losses, abs=0.1)  # in bfloat16
+    assert [row["loss"] for row in parts] == pytest.approx(losses, rel=0.05)  # in bfloat16
 
 
 def test_a_step_in_parts_has_the_same_gradients(base: Path, tokenizer: Any, tmp_path: Path) -> None:
@@ -275,6 +313,35 @@ def test_a_step_in_parts_has_the_same_gradients(base: Path, tokenizer: Any, tmp_
         torch.testing.assert_close(other, found[0])
 
 
+@contextmanager
+def memory_for_lean_layers() -> Iterator[None]:
+    """Make every layer fail for lack of memory that keeps its activations."""
+
+    def look(module: Any, inputs: Any) -> None:
+        lacks = isinstance(module, LlamaDecoderLayer) and not module.gradient_checkpointing
+        if lacks and module.training:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    hook = torch.nn.modules.module.register_module_forward_pre_hook(look)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+@pytest.mark.slow
+def test_activations_are_computed_twice_where_one_row_is_too_much(
+    base: Path, tmp_path: Path
+) -> None:
+    told, config = Warned(), replace(CONFIG, steps=10, precision="float32")
+    whole = run(base, tmp_path / "whole", config, told)
+    with memory_for_lean_layers():
+        lean = run(base, tmp_path / "lean", config, told)
+    assert "2 parts" in told.said[0] and "computed twice" in told.said[1] and len(told.said) == 2
+    losses = [row["loss"] for row in whole]
+    assert [row["loss"] for row in lean] == pytest.approx(losses, abs=1e-4)
+
+
 @pytest.mark.slow
 def test_memory_for_not_one_row(base: Path, tmp_path: Path) -> None:
     with memory_for(0), pytest.raises(TrainingError, match="Memory lacks") as refused:
@@ -288,7 +355,7 @@ def test_a_half_written_checkpoint_is_dropped(tmp_path: Path) -> None:
         folder.mkdir()
         if whole:
             (folder / "whole").touch()
-    assert _last_whole(tmp_path) == str(tmp_path / "checkpoint-100")
+    assert last_whole(tmp_path) == str(tmp_path / "checkpoint-100")
     assert not (tmp_path / "checkpoint-120").exists()
 
 
@@ -314,3 +381,63 @@ def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(BaseModelError, match="no tokenizer and no safetensors"):
         fetch_base(BaseConfig(base=str(tmp_path)), tmp_path / "base")
+
+
+class Gate(BaseHTTPRequestHandler):
+    """A Hub whose one model is gated: its list of files is public, the files aren't."""
+
+    def do_GET(self) -> None:
+        about = self.path.startswith("/api/models/")
+        tree = [{"type": "file", "path": "config.json", "size": 2, "oid": "b" * 40}]
+        said = tree if "/tree/" in self.path else {"id": "some/gated", "sha": "a" * 40}
+        body = json.dumps(said if about else {"error": "gated"}).encode()
+        self.send_response(200 if about else 401)
+        if not about:
+            self.send_header("X-Error-Code", "GatedRepo")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(b"" if self.command == "HEAD" else body)
+
+    do_HEAD = do_GET
+
+    def log_message(self, *_: Any) -> None:
+        return
+
+
+def test_a_gated_base_without_a_token_says_what_to_do(tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Gate) as hub:
+        Thread(target=hub.serve_forever, daemon=True).start()
+        environment = {
+            **os.environ,
+            "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}",
+            "HF_HOME": str(tmp_path),
+            "HF_TOKEN": "",
+            "HF_HUB_OFFLINE": "0",
+        }
+        fetch = (
+            "import sys; from pathlib import Path\n"
+            "from localtune.config import BaseConfig; from localtune.errors import BaseModelError\n"
+            "from localtune.training.base import fetch_base\n"
+            "try: fetch_base(BaseConfig(base='some/gated'), Path(sys.argv[1]))\n"
+            "except BaseModelError as error: print(error.message, '|', error.hint)\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", fetch, str(tmp_path / "base")],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        hub.shutdown()
+    assert done.returncode == 0, done.stderr
+    said = done.stdout
+    assert "'some/gated' is gated" in said
+    assert "https://huggingface.co/some/gated" in said and "hf auth login" in said
+
+
+def test_a_launcher_that_shards_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    ranks.check_launcher()
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(ConfigError, match="FSDP") as refused:
+        ranks.check_launcher()
+    assert "torchrun" in refused.value.hint

@@ -1,0 +1,93 @@
+"""Several processes through the real command line: torchrun, two processes on the CPU (gloo)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import localtune
+from localtune.workspace import read_jsonl
+
+OFFICE = """# Tarnbrook Boatyard
+
+- The workshop opens at 7:40 on weekdays.
+- The paint store closes at 16:15.
+- The slipway is managed by Ilse Varga.
+- The yard gate is locked at 21:30.
+"""
+OPTIONS = ["--steps", "15", "--questions", "4", "--quantize", "Q8_0", "--precision", "float32"]
+OPTIONS += ["--batch-tokens", "768", "--rank", "4"]  # three rows a step: they don't halve
+TWO = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "localtune"]
+ENVIRONMENT = {
+    **os.environ,
+    "OMP_NUM_THREADS": "1",
+    "PYTHONPATH": str(Path(localtune.__file__).parent.parent),
+}
+
+
+def build(launch: list[str], docs: Path, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, *launch, "build", str(docs), "--out", str(out), *OPTIONS, *more]
+    return subprocess.run(
+        command, env=ENVIRONMENT, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def docs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("documents") / "boatyard"
+    folder.mkdir()
+    (folder / "office.md").write_text(OFFICE)
+    return folder
+
+
+@pytest.mark.slow
+def test_two_processes_make_the_model_of_one(docs: Path, tmp_path: Path) -> None:
+    one = build(["-m", "localtune"], docs, tmp_path / "one")
+    two = build(TWO, docs, tmp_path / "two")
+    assert one.returncode == two.returncode == 0, two.stderr
+    alone, shared = (
+        list(read_jsonl(tmp_path / name / "work" / "metrics.jsonl")) for name in ("one", "two")
+    )
+    assert [row["step"] for row in shared] == [5, 10, 15]
+    assert [row["loss"] for row in shared] == pytest.approx([r["loss"] for r in alone], abs=1e-4)
+    assert alone[-1]["loss"] < alone[0]["loss"]
+    assert two.stderr.count("  loss ") == 1 and two.stdout.count("is ready") == 1
+    assert (tmp_path / "two" / "boatyard-Q8_0.gguf").is_file()
+    again = build(TWO, docs, tmp_path / "two")
+    assert again.returncode == 0 and "train" not in again.stderr, again.stderr
+
+
+@pytest.mark.slow
+def test_an_error_ends_every_process_and_is_said_once(docs: Path, tmp_path: Path) -> None:
+    (docs.parent / "empty").mkdir()
+    nothing = build(TWO, docs.parent / "empty", tmp_path / "out")
+    assert nothing.returncode == 1
+    assert nothing.stderr.count(" is empty.") == 1 and "Hint: " in nothing.stderr
+    nowhere = build(TWO, docs.parent / "nowhere", tmp_path / "out")
+    assert nowhere.returncode == 1
+    assert nowhere.stderr.count("isn't there") == 1, nowhere.stderr
+
+
+@pytest.mark.slow
+def test_a_follower_that_fails_ends_the_build(docs: Path, tmp_path: Path) -> None:
+    """The second process can't read the base: the first doesn't wait for it for ever."""
+    breaks = tmp_path / "sitecustomize.py"
+    breaks.write_text(
+        "import os, sys\n"
+        "if os.environ.get('RANK') == '1':\n"
+        "    import transformers\n"
+        "    def fail(*_, **__): raise OSError('no such weights')\n"
+        "    transformers.AutoTokenizer.from_pretrained = fail\n"
+    )
+    path = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ENVIRONMENT['PYTHONPATH']}"}
+    command = [sys.executable, *TWO, "build", str(docs), "--out", str(tmp_path / "out"), *OPTIONS]
+    done = subprocess.run(
+        command, env={**ENVIRONMENT, **path}, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 1
+    assert "transformers can't load the base: no such weights" in done.stderr
+    assert not (tmp_path / "out" / "work" / "adapter").exists()
