@@ -22,7 +22,7 @@ def attend(
     key: torch.Tensor,
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
-    position_ids: torch.Tensor,
+    position_ids: torch.Tensor | None = None,
     scaling: float | None = None,
     dropout: float = 0.0,
     **_: Any,
@@ -33,6 +33,8 @@ def attend(
     kernels for bfloat16 take longer, backward above all. Returns (rows, length, heads, width).
     """
     rows, heads, length, _width = query.shape
+    if position_ids is None:  # a model that doesn't hand them on; `isolates` will see it
+        position_ids = torch.arange(length)[None]
     starts = (position_ids.expand(rows, -1).flatten() == 0).nonzero().flatten().tolist()
     sizes = [end - start for start, end in zip(starts, [*starts[1:], rows * length], strict=True)]
     apart = (
@@ -58,13 +60,16 @@ def attend(
 def attend_by_lesson(model: Any, longest: int) -> None:
     """Let a model on a CPU attend lesson by lesson, where that is what its attention does anyway.
 
-    It is not for a window shorter than the `longest` lesson, nor for what sdpa can't do.
+    It is not for a window shorter than the `longest` lesson, nor for what sdpa can't do, nor for
+    a model whose code doesn't know transformers' AttentionInterface.
     """
     config = model.config.get_text_config()
     short = any((getattr(config, name, None) or longest) < longest for name in WINDOWS)
     if model.device.type == "cpu" and config._attn_implementation == "sdpa" and not short:
         AttentionInterface.register(BY_LESSON, attend)
         model.set_attn_implementation(BY_LESSON)
+        if not isolates(model):
+            model.set_attn_implementation("sdpa")
 
 
 @torch.no_grad()
