@@ -96,7 +96,7 @@ class LessonsConfig:
     mode: str = option("structure", "How lessons are made: structure.", flag="--lessons")
     seed: int = option(7, "Seed of the choice of wordings.", flag="--lessons-seed")
     replay: float = option(
-        0.25, "Share of general text among the lessons, so that the base keeps what it knew."
+        0.2, "Share of general text among the lessons, so that the base keeps what it knew."
     )
 
     def check(self) -> None:
