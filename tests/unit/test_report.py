@@ -207,3 +207,15 @@ def test_the_wheel_holds_the_templates() -> None:
     assert {"report.html", "report.css", "model-card.md"} <= {
         path.name for path in templates_folder().iterdir()
     }
+
+
+@pytest.mark.parametrize(
+    ("rise", "told"),
+    [(-0.1, "about as well"), (0.05, "about as well"), (0.2, "lost a little"), (2.1, "lost much")],
+)
+def test_what_tuning_cost_is_said_in_words_and_figures(
+    tmp_path: Path, rise: float, told: str
+) -> None:
+    general = {**scores()["general"], "rise": {"Q4_K_M": rise}}
+    for text in written(tmp_path, [1.0], general=general):
+        assert told in text and "3.97" in text and f"({rise:+.2f})" in text
