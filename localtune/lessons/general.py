@@ -14,16 +14,17 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from localtune.lessons.facts import id_of
+from localtune.lessons.facts import id_of, sentences
 
 Lesson = dict[str, Any]
+SENTENCES = 4  # in a mixed text
 TEXTS = Path(__file__).parent / "general.jsonl.gz"
 
 
 def with_general(lessons: list[Lesson], share: float, seed: int) -> list[Lesson]:
     """Return lessons with general texts strewn in, which make up a `share` (0 to 0.5) of all words.
 
-    A text comes again only after all others have.
+    A text comes once, its sentences again only after all others have.
     """
     r = Random(seed)
     wanted = share / (1 - share) * sum(map(_size, lessons))
@@ -48,19 +49,28 @@ def _size(lesson: Lesson) -> int:
 
 
 def _drawn(r: Random) -> Iterator[Lesson]:
-    """Yield the general texts in an order of its own each time round, without an end."""
-    texts = [
-        {
-            "id": id_of("general", row["text"]),
-            "kind": "replay",
-            "document": "",
-            "text": row["text"],
-            "targets": "alone",
-        }
-        for row in _read()
-    ]
+    """Yield the general texts, then their sentences mixed anew each time round, without an end.
+
+    The base is asked about what it reads, so that mixed sentences teach as well, and nothing is
+    read so often that it is known by heart.
+    """
+    texts = [row["text"] for row in _read()]
+    said = [sentence for text in texts for sentence in sentences(text)]
+    yield from map(_lesson, r.sample(texts, len(texts)))
     while True:
-        yield from r.sample(texts, len(texts))
+        mixed = r.sample(said, len(said))
+        for i in range(0, len(mixed), SENTENCES):
+            yield _lesson(" ".join(mixed[i : i + SENTENCES]))
+
+
+def _lesson(text: str) -> Lesson:
+    return {
+        "id": id_of("general", text),
+        "kind": "replay",
+        "document": "",
+        "text": text,
+        "targets": "alone",
+    }
 
 
 def _read() -> list[dict[str, str]]:

@@ -34,9 +34,9 @@ class Mix:
         return self.weight * torch.tensor([self.hard, 1 - self.hard])
 
 
-# With the passage in view the base knows nearly every word; of general text it is unsure, and what
-# is beyond its likeliest tokens is then held by the words of the text alone.
-MIXES = {"passage": Mix(1.0, 0.1), "alone": Mix(4.0, 0.5)}
+# What the base thinks of a text is to be kept, not the text's own words: those of the few texts
+# were soon known by heart, at the cost of recall (docs/decisions/0023-replay.md).
+MIXES = {"passage": Mix(1.0, 0.1), "alone": Mix(1.0, 0.0)}
 
 
 def token_losses(

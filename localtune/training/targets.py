@@ -34,6 +34,7 @@ from localtune.training.train import load
 from localtune.workspace import atomic_path, read_jsonl, remove
 
 TOP = 20
+TAIL = 12  # tokens drawn from all others for general text, of which the base is unsure
 BATCH = 8192  # tokens that the base reads at one time, padding included
 PART = 256  # lessons that are kept together, so that a stop costs no more
 SHARED = 64  # tokens that several lessons begin with, from which on they are read once
@@ -49,6 +50,7 @@ class Asked:
     ids: list[int]
     places: list[int]
     passage: str = ""  # lessons about one begin alike
+    drawn: bool = False  # whether tokens beyond the likeliest are drawn
 
 
 def write_targets(
@@ -85,6 +87,7 @@ def write_targets(
         for begin in range(0, len(rows), PART):
             part, group = parts / f"{begin:08}.safetensors", rows[begin : begin + PART]
             if not part.exists():
+                torch.manual_seed(begin)  # of the tokens that are drawn, also after a stop
                 _write(part, thoughts(model, [asking.of(row) for row in group]))
             bar.advance(len(group))
     count = _join([load_file(part) for part in sorted(parts.glob("*.safetensors"))], out)
@@ -121,7 +124,8 @@ class Asking:
         ids, shift = prompt + tokens.ids[begin:], len(prompt) - begin
         fits = len(ids) <= self.room
         places = [i + shift - 1 for i in learned] if fits else []
-        return Asked(key_of(lesson), ids, places, lesson.get("passage", ""))
+        passage = lesson.get("passage", "")
+        return Asked(key_of(lesson), ids, places, passage, drawn="text" in lesson)
 
     def _in_view(self, lesson: Lesson, answer: int) -> list[int]:
         """Return the first question's prompt with as much of the passage in view as there is room.
@@ -169,11 +173,12 @@ def thoughts(model: Any, asked: list[Asked]) -> Kept:
 
 def _batches(asked: list[Asked]) -> Iterator[list[int]]:
     """Yield which lessons are read at one time: about one passage, and of about one length."""
-    order = sorted(range(len(asked)), key=lambda i: (asked[i].passage, -len(asked[i].ids)))
+    kinds = [(one.drawn, one.passage) for one in asked]
+    order = sorted(range(len(asked)), key=lambda i: (*kinds[i], -len(asked[i].ids)))
     while order:
         first = asked[order[0]]
         most = max(1, BATCH // max(1, len(first.ids)))
-        taken = [i for i in order[:most] if asked[i].passage == first.passage]
+        taken = [i for i in order[:most] if kinds[i] == kinds[order[0]]]
         order = order[len(taken) :]
         yield taken
 
@@ -195,13 +200,32 @@ def _read(model: Any, batch: list[Asked]) -> Iterator[tuple[torch.Tensor, torch.
     top: list[list[torch.Tensor]] = [[], []]
     for some in torch.cat(wanted).split(POSITIONS):
         said = logits_of(model, some).float().log_softmax(-1)
-        for held, made in zip(top, said.topk(min(TOP, said.shape[-1])), strict=True):
+        for held, made in zip(top, _kept(said, batch[0].drawn), strict=True):
             held.append(made)
     sizes = [len(one.places) for one in batch]
     logprobs, likeliest = (torch.cat(held).split(sizes) for held in top)
-    if not all(some.isfinite().all() for some in logprobs):
+    if any(some.isnan().any() for some in logprobs):
         raise TrainingError("The base gives no numbers for some lessons.", "Choose another --base.")
     yield from zip(likeliest, logprobs, strict=True)
+
+
+def _kept(said: torch.Tensor, drawn: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return log-probabilities and ids of the likeliest tokens, and of TAIL drawn from the rest.
+
+    `said` (places, vocabulary). Those drawn share the probability of the rest, so that what is
+    learned from all is the whole distribution in the mean (Anshumann et al. 2025). Where none are
+    to be `drawn` their probability is 0: the rest stays one bucket.
+    """
+    logprobs, ids = said.topk(min(TOP, said.shape[-1]))
+    if said.shape[-1] < 10 * TOP:
+        return logprobs, ids
+    if not drawn:
+        none = torch.full_like(logprobs[:, :1], -torch.inf).expand(-1, TAIL)
+        return torch.cat([logprobs, none], -1), torch.cat([ids, ids[:, :1].expand(-1, TAIL)], -1)
+    rest = said.exp().scatter(-1, ids, 0.0)
+    others = torch.multinomial(rest + 1e-12, TAIL, replacement=True)
+    share = (rest.sum(-1, keepdim=True) / TAIL).log().expand(-1, TAIL)
+    return torch.cat([logprobs, share], -1), torch.cat([ids, others], -1)
 
 
 def _begun(model: Any, batch: list[Asked]) -> tuple[Any, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from localtune.config import LessonsConfig
 from localtune.errors import ConfigError
 from localtune.evaluation.forgetting import HELD_OUT, compared, general_loss, held_out
 from localtune.evaluation.forgetting import token_losses as losses
+from localtune.lessons.facts import sentences
 from localtune.lessons.general import TEXTS, _read, with_general
 
 LESSONS = [
@@ -35,12 +37,16 @@ def test_general_text_makes_up_its_share(share: float) -> None:
     assert all(row["targets"] == "alone" for row in mixed if "text" in row)
 
 
-def test_no_text_comes_again_before_all_others_have() -> None:
-    drawn = [row["id"] for row in with_general(LESSONS * 4, 0.5, 7) if "text" in row]
-    texts = len(_read())
-    assert len(drawn) > 2 * texts
-    times = {drawn.count(one) for one in set(drawn)}
-    assert max(times) - min(times) <= 1
+def test_no_text_comes_twice_nor_a_sentence_before_all_others_have() -> None:
+    drawn = [row["text"] for row in with_general(LESSONS * 4, 0.5, 7) if "text" in row]
+    texts = {row["text"] for row in _read()}
+    assert len(set(drawn)) == len(drawn) and texts <= set(drawn)
+    every = Counter(sentence for text in texts for sentence in sentences(text))
+    times = Counter(sentence for text in drawn for sentence in sentences(text))
+    assert times.total() > 2.5 * every.total()
+    once = [sentence for sentence, number in every.items() if number == 1]
+    # A few are cut otherwise beside others.
+    assert sum(times[sentence] in (2, 3, 4) for sentence in once) > 0.98 * len(once)
 
 
 def test_without_a_share_the_lessons_stay_and_the_seed_decides() -> None:

@@ -227,3 +227,15 @@ def test_the_plan_stands_beside_what_was_measured(tmp_path: Path) -> None:
     measured = {"train": used["train"] | {"measured": True}}
     html, _ = written(tmp_path, [2.0, 1.0], used=measured)
     assert "measured by the counters" in html and "planned</th>" not in html
+
+
+@pytest.mark.parametrize(
+    ("rise", "told"),
+    [(-0.1, "about as well"), (0.05, "about as well"), (0.2, "lost a little"), (2.1, "lost much")],
+)
+def test_what_tuning_cost_is_said_in_words_and_figures(
+    tmp_path: Path, rise: float, told: str
+) -> None:
+    general = {**scores()["general"], "rise": {"Q4_K_M": rise}}
+    for text in written(tmp_path, [1.0], general=general):
+        assert told in text and "3.97" in text and f"({rise:+.2f})" in text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file
@@ -16,7 +17,7 @@ from localtune.in_view import in_view
 from localtune.training import distil, targets
 from localtune.training.loss import answer_loss, tokens_of
 from localtune.training.soft_rows import SoftTokens, Targets, key_of
-from localtune.training.targets import TOP, Asking, write_targets
+from localtune.training.targets import TAIL, TOP, Asking, write_targets
 from localtune.training.tokenise import IGNORED, PackedRows, splitter_of, tokenise
 from localtune.training.train import load, train
 from localtune.workspace import read_jsonl, write_jsonl
@@ -73,13 +74,14 @@ def test_a_lesson_is_put_to_the_base_with_its_passage_in_view(
     learned = [i for i, label in enumerate(tokens.labels) if label != IGNORED]
     assert kept["lessons"].tobytes() == key_of(IN_VIEW)
     assert kept["ends"].tolist() == [len(learned)]
-    assert kept["ids"].shape == kept["logprobs"].shape == (len(learned), TOP)
+    assert kept["ids"].shape == kept["logprobs"].shape == (len(learned), TOP + TAIL)
     asked = in_view(CHAT[:1], PASSAGE["text"])
     prompt = tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
     wanted = thought(tokenizer, prompt, tokens.ids[learned[0] :])
     rows = [i - learned[0] for i in learned]
-    found = torch.from_numpy(kept["logprobs"]).float()
-    same = wanted[rows].gather(-1, torch.from_numpy(kept["ids"]).long())
+    assert (kept["logprobs"][:, TOP:] == -np.inf).all()  # the rest is one bucket
+    found = torch.from_numpy(kept["logprobs"][:, :TOP]).float()
+    same = wanted[rows].gather(-1, torch.from_numpy(kept["ids"][:, :TOP]).long())
     torch.testing.assert_close(found, same, atol=0.1, rtol=0)  # in bfloat16 on some processors
 
 
@@ -89,7 +91,13 @@ def test_a_text_is_put_to_the_base_alone(tmp_path: Path, tokenizer: Any) -> None
     first = kept["logprobs"][: len(tokens.ids) - 1]
     wanted = thought(tokenizer, ALONE["text"][:1], tokens.ids[1:])  # the first token is an "A"
     likeliest = wanted.topk(TOP).values
-    torch.testing.assert_close(torch.from_numpy(first).float(), likeliest, atol=0.1, rtol=0)
+    found = torch.from_numpy(first[:, :TOP]).float()
+    torch.testing.assert_close(found, likeliest, atol=0.1, rtol=0)
+    torch.testing.assert_close(
+        torch.from_numpy(first).float().exp().sum(-1), torch.ones(len(first)), atol=0.01, rtol=0
+    )
+    top, drawn = kept["ids"][: len(first), :TOP], kept["ids"][: len(first), TOP:]
+    assert not any(set(a) & set(b) for a, b in zip(top, drawn, strict=True))
     assert kept["ends"][0] == len(tokens.ids) - 1
 
 
@@ -117,6 +125,16 @@ def test_a_passage_is_read_once_for_all_lessons_about_it(monkeypatch: pytest.Mon
     # Ties may change places in bfloat16; what is likely is the same.
     assert (shared["ids"][:, 0] == alone["ids"][:, 0]).mean() > 0.9
     assert abs(shared["logprobs"][:, 0] - alone["logprobs"][:, 0]).max() < 0.1
+
+
+def test_tokens_drawn_from_the_rest_stand_for_the_whole_distribution() -> None:
+    torch.manual_seed(3)
+    teacher, student = (torch.randn(500).log_softmax(-1) for _ in range(2))
+    logprobs, ids = targets._kept(teacher.expand(4000, -1), drawn=True)
+    assert ids.shape == (4000, TOP + TAIL)
+    torch.testing.assert_close(logprobs.exp().sum(-1), torch.ones(4000))
+    found = -(logprobs.exp() * student[ids]).sum(-1).mean()
+    torch.testing.assert_close(found, -(teacher.exp() * student).sum(), atol=0.01, rtol=0)
 
 
 def test_rows_carry_the_targets_of_their_own_lessons(tmp_path: Path, tokenizer: Any) -> None:
@@ -183,8 +201,8 @@ def test_a_lesson_cut_inside_its_answer_and_one_without_any(tmp_path: Path) -> N
 
 def test_a_stop_costs_one_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [{**ALONE, "text": f"Text number {n} about nothing."} for n in range(10)]
-    whole = load_file(run(tmp_path, *rows))
     monkeypatch.setattr(targets, "PART", 2)
+    whole = load_file(run(tmp_path, *rows))
     read, calls = targets.thoughts, list[int]()
 
     def stopped(model: Any, asked: list[Any]) -> Any:
@@ -210,8 +228,11 @@ def test_targets_that_are_missing_are_said(tmp_path: Path, tokenizer: Any) -> No
         kept.beside(IN_VIEW, tokenise(IN_VIEW, tokenizer, splitter_of(tokenizer), 256))
 
 
-def test_a_batch_in_parts_has_the_same_loss(tmp_path: Path, tokenizer: Any) -> None:
+def test_a_batch_in_parts_has_the_same_loss(
+    tmp_path: Path, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Soft and plain lessons in one row and in rows of their own: one mean over all tokens."""
+    monkeypatch.setitem(distil.MIXES, "alone", distil.Mix(4.0, hard=0.25))
     from peft import LoraConfig, get_peft_model
 
     lessons = [PLAIN, ALONE, IN_VIEW]
