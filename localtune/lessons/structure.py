@@ -38,7 +38,7 @@ LESSONS = 17_000  # that small collections come to: new wordings teach more than
 TRIES = 3  # draws for each: those near the exam or drawn before don't count
 TURNS = (*9 * (1,), 2, 3)  # exchanges in one conversation: a third of the lessons share one
 GRAMMATICAL = 0.6  # share of draws that are whole questions, while there are any
-SAID_OTHERWISE = 0.6  # share of draws in which words may be replaced by others
+SAID_OTHERWISE = 0.5  # share of draws in which words may be replaced by others
 PIECE = 6  # sentences in one restated piece
 
 

@@ -229,7 +229,7 @@ def _read_synonyms() -> dict[str, list[str]]:
 
 
 SYNONYMS = _read_synonyms()
-REPLACED = 0.4
+REPLACED = 1 / 3
 _SAID = re.compile(
     "|".join(rf"\b{re.escape(several)}\b" for several in SYNONYMS if not several.isalpha())
     + r"|[A-Za-z]+"
