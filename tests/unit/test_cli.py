@@ -40,7 +40,7 @@ def test_the_commands_are_those_promised() -> None:
     assert set(cli.commands) == {
         "build", "corpus", "status", "ask", "chat", "quantize", "evaluate", "serve", "doctor",
         "clean", "ladder", "convert", "merge", "modelfile", "install", "uninstall", "push",
-        "lessons", "exam",
+        "lessons", "exam", "plan",
     }  # fmt: skip
     assert localtune("--version").stdout.strip() == f"localtune, version {__version__}"
 
