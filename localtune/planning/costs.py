@@ -89,7 +89,7 @@ def cost(
 ) -> Costs:
     """Try training, and, where it takes more than `behind` seconds, the stages behind it in small.
 
-    `loaded` says that training won't wait for its libraries. Raises LocaltuneError as training does.
+    `loaded` says that training won't wait for its libraries. Raises LocaltuneError as it does.
     """
     load_libraries()
     from localtune.training.rehearse import pack_lessons, recipe_for
