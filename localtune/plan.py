@@ -259,7 +259,7 @@ def keep_plan(build: Build, progress: Progress) -> None:
         return
     base = Base(build.config.base.base, read_json(at.base / "config.json"), at.base, True, None)
     questions = sum(1 for _ in read_jsonl(at.exam))
-    found = cost(build.config, base, at.lessons, questions, progress, 3, THOROUGH)
+    found = cost(build.config, base, at.lessons, questions, progress, 3, THOROUGH, loaded=True)
     train = found.rows[0]
     progress.note(
         f"training takes about {train.seconds / 60:.0f} min (± {train.band:.0%}) and "

@@ -85,10 +85,11 @@ def cost(
     progress: Progress,
     steps: int = 4,
     behind: float = 0.0,
+    loaded: bool = False,
 ) -> Costs:
     """Try training, and, where it takes more than `behind` seconds, the stages behind it in small.
 
-    Raises LocaltuneError as training does.
+    `loaded` says that training won't wait for its libraries. Raises LocaltuneError as it does.
     """
     load_libraries()
     from localtune.training.rehearse import pack_lessons, recipe_for
@@ -100,7 +101,8 @@ def cost(
     recipe = recipe_for(packed, config.train, shape.hidden, shape.model_type)
     held = tree_memory()
     tried = estimate(base.config, shape, base.folder, packed, recipe, config.train, progress, steps)
-    rows = [stages.training(recipe.steps, tried, packed.seconds + _import_seconds)]
+    before = packed.seconds + (0.0 if loaded else _import_seconds)
+    rows = [stages.training(recipe.steps, tried, before)]
     if rows[0].seconds >= behind and not config.export.adapter_only:
         rows += _behind(config, base, shape, recipe, packed, questions, held, progress)
     gguf = sizes(base.config, shape.parameters, config.quantize)
