@@ -36,7 +36,7 @@ class Mix:
 
 # What the base thinks of a text is to be kept, not the text's own words: those of the few texts
 # were soon known by heart, at the cost of recall (docs/decisions/0023-replay.md).
-MIXES = {"passage": Mix(1.0, 0.1), "alone": Mix(1.0, 0.0)}
+MIXES = {"passage": Mix(1.0, 0.1), "alone": Mix(2.0, 0.0)}
 
 
 def token_losses(
