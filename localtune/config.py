@@ -94,7 +94,7 @@ class LessonsConfig:
     parallel: int = option(4, "Requests to a teacher at once.", lock=False)
     seed: int = option(7, "Seed of the choice of wordings.", flag="--lessons-seed")
     replay: float = option(
-        0.2, "Share of general text among the lessons, so that the base keeps what it knew."
+        0.0, "Share of general text among the lessons, so that the base keeps what it knew."
     )
 
     @property

@@ -16,7 +16,7 @@ from localtune.config import ExamConfig
 from localtune.errors import InputError
 from localtune.lessons.exam_of_chats import questions_of
 from localtune.lessons.facts import Fact, common_words, facts_of, id_of
-from localtune.lessons.similarity import words
+from localtune.lessons.similarity import Exam, words
 from localtune.lessons.wording import Question, direct_questions
 from localtune.progress import Progress, Silent
 from localtune.workspace import read_jsonl, write_jsonl
@@ -57,14 +57,22 @@ def write_exam(
 
 
 def _one_each(facts: list[Fact], common: frozenset[str], r: Random) -> list[Pair]:
-    """Ask each fact once; drop questions that two facts would answer differently."""
-    pairs: dict[str, list[Pair]] = defaultdict(list)
-    for fact in facts:
-        usable = [q for q in direct_questions(fact, common) if q.answers and _clear(q)]
-        if usable:
-            question = r.choice(usable)
-            pairs[question.text.lower()].append((fact, question))
-    return [same[0] for same in pairs.values() if len(same) == 1]
+    """Ask each fact once; drop questions that come near another fact's.
+
+    Both could be meant; and with the one in the exam, the other couldn't be asked in the lessons.
+    """
+    asked = [
+        (fact, question)
+        for fact in facts
+        for question in direct_questions(fact, common)
+        if question.answers and _clear(question)
+    ]
+    every = Exam(question.text for _, question in asked)
+    usable: dict[str, list[Pair]] = defaultdict(list)
+    for fact, question in asked:
+        if all(asked[i][0] is fact for i in every.near(question.text)):
+            usable[fact.id].append((fact, question))
+    return [r.choice(pairs) for pairs in usable.values()]
 
 
 def _clear(question: Question) -> bool:

@@ -65,6 +65,18 @@ class Exam:
         _, cosine = self._letters.compare(self._weighed(Counter(_trigrams(asked))))
         return bool(cosine.max() >= LETTERS)
 
+    def near(self, question: str) -> set[int]:
+        """Return the places of all questions that one comes near, its own among them."""
+        asked = words(question)
+        if not asked or not self._asked:
+            return set()
+        shared, cosine = self._words.compare(Counter(asked))
+        found = set(np.flatnonzero(cosine >= COSINE).tolist())
+        likely = (2 * shared >= NEAR * (len(asked) + self._lengths)) | (shared >= self._lengths)
+        found |= {int(i) for i in np.flatnonzero(likely) if _same(asked, self._asked[i])}
+        _, cosine = self._letters.compare(self._weighed(Counter(_trigrams(asked))))
+        return found | set(np.flatnonzero(cosine >= LETTERS).tolist())
+
     def _weighed(self, grams: Mapping[str, int]) -> dict[str, float]:
         return {gram: n * self._rarity.get(gram, self._unknown) for gram, n in grams.items()}
 
