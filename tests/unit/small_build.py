@@ -29,6 +29,7 @@ def make_build(folder: Path, name: str = "boatyard", levels: tuple[str, ...] = (
     convert(base, at.master, name=name)
     at.base.symlink_to(base)
     write_jsonl(at.passages, [{"document": "yard.md"}])
+    write_jsonl(at.chats, [])
     keep_settings(build)
     requantize(build, config.quantize, Silent())
     write_modelfile(at.level_gguf(levels[0]), at.modelfile)
