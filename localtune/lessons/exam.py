@@ -22,6 +22,7 @@ from localtune.progress import Progress, Silent
 from localtune.workspace import read_jsonl, write_jsonl
 
 Pair = tuple[Fact, Question]
+FEWEST = 20  # questions, below which those that come near others are asked too
 VAGUE = frozenset("it they he she this these that there".split())
 
 
@@ -57,9 +58,10 @@ def write_exam(
 
 
 def _one_each(facts: list[Fact], common: frozenset[str], r: Random) -> list[Pair]:
-    """Ask each fact once; drop questions that come near another fact's.
+    """Ask each fact once, as far as possible in a question that comes near no other fact's.
 
     Both could be meant; and with the one in the exam, the other couldn't be asked in the lessons.
+    Where hardly any question stands apart those will do that no other fact is asked by.
     """
     asked = [
         (fact, question)
@@ -68,11 +70,23 @@ def _one_each(facts: list[Fact], common: frozenset[str], r: Random) -> list[Pair
         if question.answers and _clear(question)
     ]
     every = Exam(question.text for _, question in asked)
-    usable: dict[str, list[Pair]] = defaultdict(list)
+    near = [{asked[i][0].id for i in every.near(question.text)} for _, question in asked]
+    apart = _chosen([pair for pair, facts in zip(asked, near, strict=True) if len(facts) == 1], r)
+    if len(apart) >= FEWEST:
+        return apart
+    owners = defaultdict[str, set[str]](set)
     for fact, question in asked:
-        if all(asked[i][0] is fact for i in every.near(question.text)):
-            usable[fact.id].append((fact, question))
-    return [r.choice(pairs) for pairs in usable.values()]
+        owners[question.text.lower()].add(fact.id)
+    taken = {fact.id for fact, _ in apart}
+    others = [(f, q) for f, q in asked if f.id not in taken and len(owners[q.text.lower()]) == 1]
+    return apart + _chosen(others, r)
+
+
+def _chosen(pairs: list[Pair], r: Random) -> list[Pair]:
+    by_fact: dict[str, list[Pair]] = defaultdict(list)
+    for fact, question in pairs:
+        by_fact[fact.id].append((fact, question))
+    return [r.choice(same) for same in by_fact.values()]
 
 
 def _clear(question: Question) -> bool:
