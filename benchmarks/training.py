@@ -145,17 +145,19 @@ def make(folder: Path, size: str, kind: str) -> None:
 
 def handbook(folder: Path) -> Iterator[Row]:
     """Yield the lessons of examples/handbook of one exchange, as TRL's prompt and completion."""
+    from localtune import exams
     from localtune.config import BuildConfig
     from localtune.opening import start
     from localtune.progress import Silent
-    from localtune.steps import corpus, exam, lessons
+    from localtune.steps import corpus, lessons
     from localtune.workspace import read_jsonl
 
     docs = Path(__file__).parent.parent / "examples" / "handbook"
     build = start(docs, folder / "build", BuildConfig())
     build.at.work.mkdir(parents=True)
-    for stage in (corpus, exam, lessons):
-        stage(build, Silent())
+    corpus(build, Silent())
+    exams.by_rule(build, build.at.exam, Silent())
+    lessons(build, Silent())
     for row in read_jsonl(build.at.lessons):
         if len(row.get("messages", [])) == 2:
             yield {"prompt": row["messages"][:1], "completion": row["messages"][1:]}
