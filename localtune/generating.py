@@ -6,8 +6,6 @@ the base and takes rules (`structure`) for one that can't follow an instruction.
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -15,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localtune import exams, steps
-from localtune.config import PLAIN_TEMPLATE
 from localtune.fields import locked_values
 from localtune.hashes import Hashes
 from localtune.progress import Progress
 from localtune.stage import Stage
 from localtune.steps import Build
 from localtune.teachers import connected, find_model, tell_of
+from localtune.training.base import parameters
 from localtune.workspace import read_json, temporary_path, write_json, write_jsonl
 
 if TYPE_CHECKING:
@@ -105,33 +103,15 @@ def _follows(build: Build, identity: str, size: int, progress: Progress) -> bool
     return tried.follows
 
 
-def parameters(folder: Path) -> int:
-    """Return how many numbers a base has, from the safetensors headers."""
-    total = 0
-    for file in folder.glob("*.safetensors"):
-        with file.open("rb") as data:
-            header = json.loads(data.read(int.from_bytes(data.read(8), "little")))
-        total += sum(math.prod(row["shape"]) for row in header.values() if "shape" in row)
-    return total
-
-
 def make_gguf(build: Build, progress: Progress) -> str:
     """Make the base's Q8_0, unless the base is a GGUF already; return what names its bytes."""
-    from localtune.export.convert import convert
     from localtune.export.unpack.gguf_source import SOURCE
     from localtune.runtimes.quantize import quantize
 
     at = build.at
     if not (at.base / SOURCE).exists():
         with temporary_path(at.work / "base-BF16.gguf") as whole:
-            convert(
-                at.base,
-                whole,
-                name=at.name,
-                template=PLAIN_TEMPLATE,
-                offline=build.config.base.offline,
-                progress=progress,
-            )
+            steps.convert_base(build, whole, progress)
             quantize(whole, at.writer_gguf, "Q8_0", progress=progress)
     return f"{Path(build.config.base.base).name} {Hashes(at.hashes).file(_gguf(build))[:16]}"
 

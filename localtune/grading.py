@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from localtune.config import PLAIN_TEMPLATE, GradeConfig
 from localtune.in_view import with_system
 from localtune.progress import Progress
-from localtune.steps import Build
+from localtune.steps import Build, convert_base
 from localtune.upon_base import load
 from localtune.workspace import temporary_path, write_json
 
@@ -29,7 +29,6 @@ def grade_base(build: Build, progress: Progress) -> None:
 
 @contextmanager
 def _base_gguf(build: Build, progress: Progress) -> Iterator[Path]:
-    from localtune.export.convert import convert
     from localtune.export.unpack.gguf_source import SOURCE
 
     at = build.at
@@ -37,14 +36,7 @@ def _base_gguf(build: Build, progress: Progress) -> Iterator[Path]:
         yield at.base / SOURCE
         return
     with temporary_path(at.work / "base.gguf") as gguf:
-        convert(
-            at.base,
-            gguf,
-            name=at.name,
-            template=PLAIN_TEMPLATE,
-            offline=build.config.base.offline,
-            progress=progress,
-        )
+        convert_base(build, gguf, progress)
         yield gguf
 
 

@@ -94,6 +94,21 @@ def base(build: Build, progress: Progress) -> None:
     fetch(build.config.base, build.at.base, progress)
 
 
+def convert_base(build: Build, out: Path, progress: Progress) -> None:
+    """Write the untuned base as a BF16 GGUF, with a plain chat template where it has none."""
+    from localtune.export.convert import convert
+
+    at = build.at
+    convert(
+        at.base,
+        out,
+        name=at.name,
+        template=PLAIN_TEMPLATE,
+        offline=build.config.base.offline,
+        progress=progress,
+    )
+
+
 def targets(build: Build, progress: Progress) -> None:
     from localtune.training.targets import write_targets
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -52,30 +52,20 @@ class Exam:
 
     def is_near(self, question: str) -> bool:
         """Whether a question holds, equals or nearly equals one of the exam's."""
+        return any(True for _ in self.near(question))
+
+    def near(self, question: str) -> Iterator[int]:
+        """Yield the places of all questions that one comes near, its own among them; some twice."""
         asked = words(question)
         if not asked or not self._asked:
-            return False
+            return
         shared, cosine = self._words.compare(Counter(asked))
-        if cosine.max() >= COSINE:
-            return True
+        yield from np.flatnonzero(cosine >= COSINE).tolist()
         # No common subsequence is longer than the words both hold.
         likely = (2 * shared >= NEAR * (len(asked) + self._lengths)) | (shared >= self._lengths)
-        if any(_same(asked, self._asked[i]) for i in np.flatnonzero(likely)):
-            return True
+        yield from (i for i in np.flatnonzero(likely).tolist() if _same(asked, self._asked[i]))
         _, cosine = self._letters.compare(self._weighed(Counter(_trigrams(asked))))
-        return bool(cosine.max() >= LETTERS)
-
-    def near(self, question: str) -> set[int]:
-        """Return the places of all questions that one comes near, its own among them."""
-        asked = words(question)
-        if not asked or not self._asked:
-            return set()
-        shared, cosine = self._words.compare(Counter(asked))
-        found = set(np.flatnonzero(cosine >= COSINE).tolist())
-        likely = (2 * shared >= NEAR * (len(asked) + self._lengths)) | (shared >= self._lengths)
-        found |= {int(i) for i in np.flatnonzero(likely) if _same(asked, self._asked[i])}
-        _, cosine = self._letters.compare(self._weighed(Counter(_trigrams(asked))))
-        return found | set(np.flatnonzero(cosine >= LETTERS).tolist())
+        yield from np.flatnonzero(cosine >= LETTERS).tolist()
 
     def _weighed(self, grams: Mapping[str, int]) -> dict[str, float]:
         return {gram: n * self._rarity.get(gram, self._unknown) for gram, n in grams.items()}

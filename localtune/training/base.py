@@ -125,11 +125,16 @@ def cached(config: BaseConfig) -> Path | None:
 
 
 def describe(folder: Path) -> str:
-    """Say how large a base is, from the safetensors headers: 8 bytes of length, then JSON."""
+    """Say how large a base is."""
+    return f"{parameters(folder):,} parameters"
+
+
+def parameters(folder: Path) -> int:
+    """Return how many numbers a base has, from the safetensors headers: a length, then JSON."""
     total = 0
     for file in folder.glob("*.safetensors"):
         with file.open("rb") as data:
             header = json.loads(data.read(int.from_bytes(data.read(8), "little")))
         header.pop("__metadata__", None)
         total += sum(math.prod(tensor["shape"]) for tensor in header.values())
-    return f"{total:,} parameters"
+    return total
