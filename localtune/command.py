@@ -21,8 +21,8 @@ class Commands(rich_click.RichGroup):
         try:
             return super().invoke(ctx)
         except LocaltuneError as error:
-            if ranks.joined():  # what was wrong before that, the first process says too
-                _show_error(error, debug=bool(ctx.ensure_object(dict).get("debug")))
+            ranks.let_the_first_speak()
+            _show_error(error, debug=bool(ctx.ensure_object(dict).get("debug")))
             ctx.exit(1)
         except KeyboardInterrupt:
             click.echo(f"\n{STOPPED}", err=True)

@@ -18,6 +18,7 @@ from localtune.errors import ConfigError, TrainingError
 
 END = "end"
 POLL = 0.2  # seconds; waiting inside torch would not hear Ctrl-C
+PATIENCE = 60.0  # seconds in which the first process has long started and found the same
 
 
 def count() -> int:
@@ -30,9 +31,14 @@ def first() -> bool:
     return count() == 1 or os.environ.get("RANK", "0") == "0"
 
 
-def joined() -> bool:
-    """Whether this process leads, or has begun to follow."""
-    return first() or bool(_store.cache_info().currsize)
+def let_the_first_speak() -> None:
+    """Wait, where this process hasn't begun to follow, until the launcher ends it.
+
+    The first process mostly fails of the same, and says so: were this one gone before it, the
+    launcher would end the first in the middle of its sentence. Returns where nothing came.
+    """
+    if not first() and not _store.cache_info().currsize:
+        time.sleep(PATIENCE)
 
 
 def check_launcher() -> None:

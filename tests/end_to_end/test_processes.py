@@ -29,10 +29,15 @@ ENVIRONMENT = {
 }
 
 
-def build(launch: list[str], docs: Path, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, *launch, "build", str(docs), "--out", str(out), *OPTIONS, *more]
+def build(
+    launch: list[str], docs: Path, out: Path, at_start: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Build; `at_start` is a folder whose sitecustomize.py every process runs first."""
+    command = [sys.executable, *launch, "build", str(docs), "--out", str(out), *OPTIONS]
+    path = f"{at_start or ''}{os.pathsep}{ENVIRONMENT['PYTHONPATH']}"
+    environment = {**ENVIRONMENT, "PYTHONPATH": path}
     return subprocess.run(
-        command, env=ENVIRONMENT, capture_output=True, text=True, timeout=300, check=False
+        command, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
 
 
@@ -67,7 +72,9 @@ def test_an_error_ends_every_process_and_is_said_once(docs: Path, tmp_path: Path
     nothing = build(TWO, docs.parent / "empty", tmp_path / "out")
     assert nothing.returncode == 1
     assert nothing.stderr.count(" is empty.") == 1 and "Hint: " in nothing.stderr
-    nowhere = build(TWO, docs.parent / "nowhere", tmp_path / "out")
+    late = "import os, time\ntime.sleep(3 if os.environ.get('RANK') == '0' else 0)\n"
+    (tmp_path / "sitecustomize.py").write_text(late)  # the first fails after the second
+    nowhere = build(TWO, docs.parent / "nowhere", tmp_path / "out", tmp_path)
     assert nowhere.returncode == 1
     assert nowhere.stderr.count("isn't there") == 1, nowhere.stderr
 
@@ -83,11 +90,7 @@ def test_a_follower_that_fails_ends_the_build(docs: Path, tmp_path: Path) -> Non
         "    def fail(*_, **__): raise OSError('no such weights')\n"
         "    transformers.AutoTokenizer.from_pretrained = fail\n"
     )
-    path = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ENVIRONMENT['PYTHONPATH']}"}
-    command = [sys.executable, *TWO, "build", str(docs), "--out", str(tmp_path / "out"), *OPTIONS]
-    done = subprocess.run(
-        command, env={**ENVIRONMENT, **path}, capture_output=True, text=True, timeout=300
-    )
+    done = build(TWO, docs, tmp_path / "out", tmp_path)
     assert done.returncode == 1
     assert "transformers can't load the base: no such weights" in done.stderr
     assert not (tmp_path / "out" / "work" / "adapter").exists()
