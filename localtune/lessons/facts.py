@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,7 @@ _QUESTION = re.compile(
 )
 _REFERS = re.compile(r"(?:It|Its|They|Their|He|His|She|Her|This|That|These|Those|Both|Each)\b")
 _MAX_WORDS, _MAX_COLUMNS = 45, 6
+_NAMED = re.compile(r"(?!(?:yes|no|none|free)\b)[^\W\d][^\d,;:.]{3,40}", re.I)  # "Chilled pallet"
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Fact:
 
     `topic` is what the statement is about where the structure says so (a table row's name, the
     question of an FAQ entry, a defined term, the sentence that an "It" refers to); `cells` holds a
-    table row's (column, value) pairs.
+    table row's (column, value) pairs, `names` those of its values that no other row has, in words.
     """
 
     id: str
@@ -46,6 +48,7 @@ class Fact:
     statement: str
     topic: str = ""
     cells: tuple[tuple[str, str], ...] = ()
+    names: tuple[str, ...] = ()
 
     @property
     def answer(self) -> str:
@@ -63,6 +66,7 @@ class _Stated:
     statement: str
     topic: str = ""
     cells: tuple[tuple[str, str], ...] = ()
+    names: tuple[str, ...] = ()
 
 
 def facts_of(passages: Iterable[dict[str, Any]]) -> list[Fact]:
@@ -73,7 +77,7 @@ def facts_of(passages: Iterable[dict[str, Any]]) -> list[Fact]:
         for headings, stated in _Walk(passage.get("headings", [])).through(passage["text"]):
             if 3 <= len(stated.statement.split()) <= _MAX_WORDS:
                 key = id_of(document, stated.topic, stated.statement)
-                parts = (stated.kind, stated.statement, stated.topic, stated.cells)
+                parts = (stated.kind, stated.statement, stated.topic, stated.cells, stated.names)
                 facts.setdefault(key, Fact(key, document, title, headings, *parts))
     return list(facts.values())
 
@@ -197,8 +201,10 @@ def _rows(tokens: list[Token]) -> Iterator[_Stated]:
         elif token.type == "inline":
             rows[-1].append(_plain(token))
     head = rows[0] if rows else []
+    held = Counter(value for row in rows for value in row)
     for row in rows[1:]:
         cells = [(h, v) for h, v in zip(head[1:], row[1:], strict=False) if v and h][:_MAX_COLUMNS]
         if row and row[0] and cells:
             stated = "; ".join(f"{h}: {v}" for h, v in cells)
-            yield _Stated("row", f"{row[0]} – {stated}", row[0], tuple(cells))
+            names = tuple(v for v in row[1:] if _NAMED.fullmatch(v) and held[v] == 1)
+            yield _Stated("row", f"{row[0]} – {stated}", row[0], tuple(cells), names)

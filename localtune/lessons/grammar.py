@@ -11,6 +11,7 @@ import re
 import tomllib
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import takewhile
 
 from localtune.lessons.values import WHEN
 
@@ -24,7 +25,7 @@ _NO_SUBJECT = frozenset(
     to as because although though where whether please there it its they their this these that those
     such he his she her our your more other others here below above then also thus however often
     sometimes usually now today additionally alternatively first next finally or and but be what
-    who how why which always never let one""".split()
+    who how why which always never let one whose having being""".split()
 )
 _NO_PART = frozenset("if whether when that who which because so not there".split())
 _LONGEST = 8  # words of a subject
@@ -88,14 +89,22 @@ def clauses_of(statement: str, common: frozenset[str]) -> list[Clause]:
     lowered: `common` holds the words that the documents also write in lower case.
     """
     found: list[Clause] = []
-    for part in _MAIN.split(statement.rstrip(".! ")):
+    statement = statement.rstrip(".! ")
+    for part in _MAIN.split(statement):
         clauses = _clauses_in(part, common)
         if not clauses:  # what comes next may be the rest of a list
             break
         found += clauses
-    return found
+    relative = _RELATIVE.search(statement)
+    return found + (_clauses_in(" ".join(relative.groups()), common) if relative else [])
 
 
+# "in the upper yard, which has 34 spaces": what it is said of stands just before it.
+_RELATIVE = re.compile(
+    r"\b((?:(?:[Tt]he|[Aa]n?) [\w'-]+|[A-Z][\w'-]+)"
+    r"(?: (?!(?:of|in|on|at|for|from|to|with|by|and|or|is|are|has|have)\b)[\w'-]+){0,3})"
+    r", (?:which|who) ([^,;:]+)$"
+)
 _FIRST_TIME = re.compile(rf"(In|On|By|Since|From|Until|At) ({WHEN}), (?=\w)")
 
 
@@ -117,8 +126,24 @@ def _clauses_in(part: str, common: frozenset[str]) -> list[Clause]:
     if article or (_is_word(words[0], common) and words[1].islower() and not one_name):
         subject = subject[:1].lower() + subject[1:]
     found = [(rest[0], " ".join(rest[1:])) for rest in _predicates(words[at:])]
+    found += _listed(others)
     after = next(iter(" ".join(others).split()), "")
-    return [Clause(subject, verb, rest, *_asking(verb, rest), after) for verb, rest in found]
+    clauses = [Clause(subject, verb, rest, *_asking(verb, rest), after) for verb, rest in found]
+    return clauses + [clause for other in others for clause in _beside(other, common)]
+
+
+def _listed(parts: list[str]) -> list[tuple[str, str]]:
+    """The other predicates of "costs £10, is valid for four years and is issued by the agents"."""
+    each = (re.sub(r"^and ", "", part.strip()).split() for part in parts)
+    some = takewhile(lambda words: len(words) > 1 and _is_finite(words[0]), each)
+    return [(rest[0], " ".join(rest[1:])) for words in some for rest in _predicates(words)]
+
+
+def _beside(part: str, common: frozenset[str]) -> list[Clause]:
+    """The clauses of "paper goes in the blue bins, food waste goes in the brown bins, and …"."""
+    part = re.sub(r"^ ?and ", "", part.strip())
+    plain = part and not part[0].isupper() and not is_verb(part.split()[0])
+    return _clauses_in(part, common) if plain else []
 
 
 def _may_begin(words: list[str]) -> bool:

@@ -21,7 +21,8 @@ _AMOUNT = re.compile(
     rf"(?:^|\b(for|at|to|of|by) )(?:up to |about |at most |at least )?({MONEY})(?!/)"
 )
 _NUMBER = re.compile(
-    r"(?:^|\b(?<!up )(?<!after )(for|within|after|in|by|with|at|to|every|room for) )"
+    r"(?:^|(?<=^have )|(?<=^hold )|(?<=^keep )|(?<=^take )|(?<=^stay )|(?<=^last )|(?<=^carry )"
+    r"|\b(?<!up )(?<!after )(for|within|after|in|by|with|at|to|every|room for) )"
     rf"(?:the |up to |about |at most |at least |no more than )?({COUNT})\s+"
     r"((?:[a-z-]+ )?(?:[a-z-]+s|people|sheep|cattle|children|per cent))\b(?! ago)"
     r"( of(?: the)?(?: (?!(?:a|an|the|at|in|on|for|to|and|or|before|after|each|every|per)\b)"
@@ -259,6 +260,18 @@ def _object(c: Clause) -> Iterator[Asked]:
     plain = c.base or c.verb in ("is", "are")
     if match and plain and c.after in _RELATIVE and " " in match[1] and c.subject not in _ANYBODY:
         yield _ask("object", "What", c, "", match[1])
+
+
+_LAST = re.compile(
+    r"^((?:.+ )?(?:on|by|to|with|in|for|from|of|at|into|through|over|about|behind)) "
+    rf"((?:the|a|an|your) {NOUN}(?: {NOUN}){{0,4}})$"
+)
+
+
+def end_questions(c: Clause) -> Iterator[Asked]:
+    """ "are made on the green form" -> "What are claims made on?": good enough for lessons."""
+    if match := _LAST.match(c.rest):
+        yield _ask("object", "What", c, match[1], match[2])
 
 
 def _without(rest: str, match: re.Match[str]) -> str:

@@ -9,44 +9,21 @@ Knows nothing of files.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
 from random import Random
-from typing import Any
 
-from localtune.lessons.facts import Fact
-from localtune.lessons.grammar import base_of, clauses_of, is_verb
+from localtune.lessons.facts import Fact, sentences
+from localtune.lessons.forms import ASKED_BY, FORMS
+from localtune.lessons.grammar import base_of, clauses_of
 from localtune.lessons.keywords import Index, keywords
 from localtune.lessons.orders import orders_in
-from localtune.lessons.spans import Asked, is_name, plain_questions, span_questions
+from localtune.lessons.spans import Asked, end_questions, is_name, plain_questions, span_questions
+from localtune.lessons.table_rows import cell_questions, row_questions
 from localtune.lessons.values import CLOCK, COUNT, DATE, MONEY
 
-FORMS: dict[str, Any] = tomllib.loads(
-    files("localtune.lessons").joinpath("forms.toml").read_text("utf-8")
-)
-CELLS = FORMS["cells"]
-# What a statement holds, how that is found, and the words that ask for it.
-ASKED_BY = (
-    ("money", re.compile(MONEY), ("How much", "What price", "What amount")),
-    ("clock", re.compile(rf"\b(?:{CLOCK})\b"), ("When", "What time", "At what time")),
-    ("date", re.compile(rf"\b(?:{DATE})\b"), ("When", "On which day", "What date")),
-    (
-        "span",
-        re.compile(rf"\b{COUNT} (?:minute|hour|day|week|month|year)s?\b"),
-        ("How long", "When"),
-    ),
-    ("count", re.compile(rf"\b{COUNT}\b(?! ?[:–-]?\d)"), ("How many", "What number", "How much")),
-    ("who", re.compile(r"(?:(?<=\w )|^)[A-Z]\w+ [A-Z]\w+\b"), ("Who", "Which person")),
-    (
-        "where",
-        re.compile(r"\b(?:in|on|behind|beside|opposite|near|at) the [\w' ]{3,30}\b"),
-        ("Where",),
-    ),
-    ("why", re.compile(r"\b(?:because|so that|since)\b.*"), ("Why",)),
-)
 PRONOUNS = frozenset("you we i people everyone there".split())
 _FIRST_PERSON = [
     (re.compile(rf"\b{pattern}\b"), said)
@@ -56,6 +33,8 @@ _FIRST_PERSON = [
     )
 ]  # fmt: skip
 _PREPOSITION = re.compile(r"\s(?:in|on|at|for|from|to|by|with|of|before|after|during|until)\s")
+_VALUE = re.compile(rf"{MONEY}|\b(?:{CLOCK})\b|\b(?:{DATE})\b|(?<!\S){COUNT}(?!\S)")
+NO_VALUES = 0.8  # share of loose questions that hold no number
 NOTHING_HELD = ("What", "How", "Which", "What rule for")
 
 
@@ -74,20 +53,19 @@ def asked_of(fact: Fact, common: frozenset[str]) -> list[Asked]:
     """
     if fact.kind in ("row", "faq"):
         return []
-    clauses = clauses_of(fact.statement, common)
+    return _asked_of(fact.statement, common)
+
+
+def _asked_of(statement: str, common: frozenset[str]) -> list[Asked]:
+    clauses = clauses_of(statement, common)
     found = [asked for clause in clauses for asked in span_questions(clause, common)]
-    return found or [*plain_questions(fact.statement), *orders_in(fact.statement)]
+    return found or [*plain_questions(statement), *orders_in(statement)]
 
 
 def direct_questions(fact: Fact, common: frozenset[str]) -> list[Question]:
     """Return the questions that the fact's own words allow, each with its short answers."""
     if fact.kind == "row":
-        return [
-            Question(form.format(**parts), (value,))
-            for column, value in fact.cells
-            for parts in [_cell(fact.topic, column, value, common)]
-            for form in _column_forms(column)
-        ]
+        return [Question(text, (value,)) for text, value in cell_questions(fact, common)]
     if fact.kind == "faq":
         return [Question(fact.topic)]
     if term := _term(fact):
@@ -98,11 +76,12 @@ def direct_questions(fact: Fact, common: frozenset[str]) -> list[Question]:
 def reworded(fact: Fact, common: frozenset[str]) -> list[str]:
     """Return every other form in which the direct questions of a fact can be asked."""
     if fact.kind == "row":
-        cells = [_cell(fact.topic, column, value, common) for column, value in fact.cells]
-        forms = (*CELLS["other"], *CELLS["of_noun"], *CELLS["of_any"])
-        made = [form.format(**parts) for parts in cells for form in forms]
-        return made + list(_named_columns(cells))
-    asked = [form for one in asked_of(fact, common) for form in (one, *_shorter(one))]
+        return row_questions(fact, common)
+    # The other sentences of an answer are facts of their own.
+    stated = sentences(fact.statement)[0] if fact.kind == "faq" else fact.statement
+    ends = (end for clause in clauses_of(stated, common) for end in end_questions(clause))
+    found = [*_asked_of(stated, common), *ends]
+    asked = [form for one in found for form in (one, *_shorter(one))]
     return [text for one in asked for text in (*_forms(one), *_by_verb(one))]
 
 
@@ -185,7 +164,10 @@ def _hole(text: str, common: frozenset[str], r: Random) -> tuple[str, str, str]:
     if not found or r.random() < 0.15:
         return "", r.choice(NOTHING_HELD), text
     start, end, what, ask = r.choice(found)
-    return what, r.choice(ask), f"{text[:start]} {text[end:]}"
+    before, after = text[:start], text[end:]
+    if r.random() < NO_VALUES:  # nor does who asks know the other values
+        before, after = _VALUE.sub(" ", before), _VALUE.sub(" ", after)
+    return what, r.choice(ask), f"{before} {after}"
 
 
 @lru_cache(maxsize=16)  # the same text is drawn from again and again
@@ -204,7 +186,7 @@ def _source(fact: Fact, r: Random) -> str:
     if fact.kind == "row" and r.random() < 0.75:
         column, _ = r.choice(fact.cells)
         return r.choice([f"{column} {fact.topic}", f"{fact.topic} {column}"])
-    if fact.kind == "faq" and r.random() < 0.7:
+    if fact.kind == "faq" and r.random() < 0.4:
         return fact.topic
     if fact.kind == "sentence" and r.random() < 0.7:
         return f"{fact.topic} {fact.statement}"
@@ -247,35 +229,6 @@ def with_synonyms(text: str, r: Random) -> str:
         return _upper(r.choice(some)) if word[0].isupper() else r.choice(some)
 
     return _SAID.sub(other, text)
-
-
-def _cell(name: str, column: str, value: str, common: frozenset[str]) -> dict[str, str]:
-    """The parts of a question about a table's cell."""
-    what = column[:1].lower() + column[1:] if column.split()[0].lower() in common else column
-    asks = [ask[0] for _, pattern, ask in ASKED_BY if pattern.search(value)]
-    name = "the" + name[3:] if name.startswith("The ") else name
-    be = "are" if re.search(r"[^s]s$", what) else "is"
-    return {"be": be, "c": what, "n": name, "v": value, "w": asks[0] if asks else "What"}
-
-
-def _named_columns(cells: list[dict[str, str]]) -> Iterator[str]:
-    """The forms that need no column's name: it asks by itself, or only one cell holds money."""
-    for parts in cells:
-        named = (
-            forms for name, forms in CELLS["named"].items() if name in parts["c"].lower().split()
-        )
-        yield from (form.format(**parts) for forms in named for form in forms)
-    priced = [parts for parts in cells if re.search(MONEY, parts["v"])]
-    if len(priced) == 1:
-        yield from (form.format(**priced[0]) for form in CELLS["money"])
-
-
-def _column_forms(column: str) -> list[str]:
-    """The forms that fit a column's name: "the price of …" wants a noun."""
-    noun = re.fullmatch(r"[\w'-]+(?: [\w'-]+){0,2}", column)
-    open_end = column.endswith((" by", " for", " at", " to", " in"))
-    usual = noun and not open_end and not is_verb(column.split()[0].lower())
-    return [*CELLS["of_noun"], *CELLS["of_any"]] if usual else CELLS["of_any"]
 
 
 def _term(fact: Fact) -> tuple[str, str] | None:

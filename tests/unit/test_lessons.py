@@ -121,6 +121,23 @@ def test_sentences_end_where_they_end(text: str, parts: list[str]) -> None:
         ("Leave is requested through HR Links.", "How is leave requested?", "HR Links"),
         ("Bay Q is the quarantine bay, where goods wait.", "What is Bay Q?", "quarantine bay"),
         ("The office opened in May 2013.", "When did the office open?", "May 2013"),
+        (
+            "A key costs £8, is valid for two years and is kept by Ines Vale.",
+            "For how many years is a key valid?",
+            "two years",
+        ),
+        (
+            "Staff park in the yard, which has 34 spaces.",
+            "How many spaces does the yard have?",
+            "34",
+        ),
+        ("Claims go to Ines Vale, who replies on Monday.", "When does Ines Vale reply?", "Monday"),
+        (
+            "The hall opens at noon, the office closes at 19:00.",
+            "When does the office close?",
+            "19:00",
+        ),
+        ("Passwords must have at least 14 letters.", "How many letters must passwords have?", "14"),
     ],
 )
 def test_plain_statements_become_questions(statement: str, question: str, answer: str) -> None:
@@ -262,6 +279,25 @@ def test_a_table_is_asked_as_people_do() -> None:
     (fact,) = facts_of([passage(table)])
     forms = reworded(fact, COMMON)
     assert {"How long is Main pool?", "How much does Main pool cost?"} <= set(forms)
+
+
+def test_a_row_is_also_called_by_a_value_that_no_other_row_has() -> None:
+    table = """| Code | Goods | Rate |
+|---|---|---|
+| FR-1 | Chilled pallet | £58 |
+| FR-2 | Dry pallet | £31 |
+| FR-3 | Dry pallet | £40 |
+"""
+    chilled, dry, _ = facts_of([passage(f"{table}\nNo chilled goods.")])[:3]
+    assert "How much does a chilled pallet cost?" in reworded(chilled, COMMON | {"chilled"})
+    assert not [form for form in reworded(dry, COMMON | {"dry"}) if "a dry pallet" in form]
+
+
+def test_the_first_sentence_of_an_answer_is_asked_for_too() -> None:
+    text = "Where do I put my rubbish?\n\nPaper goes in the blue bins, food goes in the brown bins."
+    (fact,) = facts_of([passage(text)])
+    assert fact.kind == "faq"
+    assert "What does food go in?" in reworded(fact, COMMON)
 
 
 def test_an_answer_stands_by_itself() -> None:
