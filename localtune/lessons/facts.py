@@ -135,7 +135,9 @@ class _Walk:
         question, text = _question_in(text)
         self.asked = question or self.asked
         if text.endswith(":") and not in_list:
-            self.lead = text[:-1]
+            *before, last = sentences(text)
+            yield from _prose(" ".join(before))
+            self.lead = last[:-1]
         elif text and self.asked:
             yield from _answer(self.asked, text)
             self.asked = self.asked if in_list else ""

@@ -73,6 +73,17 @@ Only on Fridays, on a lead.
     ]
 
 
+def test_only_the_last_sentence_before_a_list_leads_into_it() -> None:
+    text = (
+        "Fridges must stay below 5 °C. Boards have colours:\n\n- red for meat\n- green for salad\n"
+    )
+    assert statements(text) == [
+        ("sentence", "Fridges must stay below 5 °C."),
+        ("item", "Boards have colours: red for meat"),
+        ("item", "Boards have colours: green for salad"),
+    ]
+
+
 def test_a_fact_knows_where_it_stands() -> None:
     facts = facts_of([passage("# House\n\n## Rooms\n\nThe hall holds 240 people.\n")])
     assert facts[0].headings == ("House", "Rooms")
