@@ -38,6 +38,10 @@ class Index:
             for word in f"{fact.statement} {context(fact)}".split():
                 self._holding[stem(word)].add(whole)
 
+    def holds(self, word: str) -> bool:
+        """Whether any fact holds the word."""
+        return stem(word) in self._holding
+
     def rarity(self, word: str) -> float:
         """One over the number of facts that hold the word; 1 for an unknown word."""
         return 1 / max(1, len(self._holding.get(stem(word), ())))

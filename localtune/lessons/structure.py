@@ -21,14 +21,8 @@ from localtune.lessons.general import with_general
 from localtune.lessons.keywords import Index
 from localtune.lessons.private import scrubbed
 from localtune.lessons.similarity import Exam, words
-from localtune.lessons.wording import (
-    direct_questions,
-    in_first_person,
-    loose_question,
-    reworded,
-    with_prefix,
-    with_synonyms,
-)
+from localtune.lessons.speech import as_people_ask, strange_words, with_prefix
+from localtune.lessons.wording import direct_questions, loose_question, reworded
 from localtune.progress import Progress, Silent
 from localtune.workspace import read_jsonl, write_jsonl
 
@@ -38,7 +32,6 @@ LESSONS = 17_000  # that small collections come to: new wordings teach more than
 TRIES = 3  # draws for each: those near the exam or drawn before don't count
 TURNS = (*9 * (1,), 2, 3)  # exchanges in one conversation: a third of the lessons share one
 GRAMMATICAL = 0.6  # share of draws that are whole questions, while there are any
-SAID_OTHERWISE = 0.5  # share of draws in which words may be replaced by others
 PIECE = 6  # sentences in one restated piece
 
 
@@ -115,10 +108,11 @@ def _about_all(
     facts: list[Fact], common: frozenset[str], kept_back: Exam, seed: int, progress: Progress
 ) -> list[Lesson]:
     index, made = Index(facts), list[Lesson]()
+    strange = strange_words(index)
     wordings = min(max(LESSONS // max(len(facts), 1), WORDINGS[0]), WORDINGS[1])
     with progress.bar("facts", len(facts)) as bar:
         for fact in facts:
-            drawn = _drawn(fact, common, index, Random(f"{seed} {fact.id}"))
+            drawn = _drawn(fact, common, index, strange, Random(f"{seed} {fact.id}"))
             made += _about(fact, islice(drawn, TRIES * wordings), kept_back, wordings)
             bar.advance()
     return made
@@ -156,7 +150,9 @@ def _about(fact: Fact, drawn: Iterator[str], exam: Exam, wordings: int) -> Itera
             return
 
 
-def _drawn(fact: Fact, common: frozenset[str], index: Index, r: Random) -> Iterator[str]:
+def _drawn(
+    fact: Fact, common: frozenset[str], index: Index, strange: list[str], r: Random
+) -> Iterator[str]:
     """Whole questions, each once, mixed with loose ones, without an end."""
     whole = [question.text for question in direct_questions(fact, common)]
     whole += reworded(fact, common)
@@ -164,9 +160,7 @@ def _drawn(fact: Fact, common: frozenset[str], index: Index, r: Random) -> Itera
     while True:
         use_whole = whole and r.random() < GRAMMATICAL
         text = whole.pop() if use_whole else loose_question(fact, index, common, r)
-        text = with_synonyms(text, r) if r.random() < SAID_OTHERWISE else text
-        text = in_first_person(text) if r.random() < 0.5 else text
-        yield with_prefix(text, fact, r)
+        yield with_prefix(as_people_ask(text, strange, r), fact, r)
 
 
 def _chat(fact: Fact, question: str) -> Lesson:

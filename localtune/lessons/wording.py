@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from importlib.resources import files
 from random import Random
 
 from localtune.lessons.facts import Fact, sentences
@@ -25,13 +24,6 @@ from localtune.lessons.table_rows import cell_questions, row_questions
 from localtune.lessons.values import CLOCK, COUNT, DATE, MONEY
 
 PRONOUNS = frozenset("you we i people everyone there".split())
-_FIRST_PERSON = [
-    (re.compile(rf"\b{pattern}\b"), said)
-    for pattern, said in (
-        ("are you", "am I"), ("you are", "I am"), ("you're", "I'm"), ("your", "my"),
-        ("yours", "mine"), ("yourself", "myself"), ("you", "I"), ("Your", "My"), ("You", "I"),
-    )
-]  # fmt: skip
 _PREPOSITION = re.compile(r"\s(?:in|on|at|for|from|to|by|with|of|before|after|during|until)\s")
 _VALUE = re.compile(rf"{MONEY}|\b(?:{CLOCK})\b|\b(?:{DATE})\b|(?<!\S){COUNT}(?!\S)")
 NO_VALUES = 0.8  # share of loose questions that hold no number
@@ -138,13 +130,6 @@ def _plural(text: str, subject: str) -> str:
     return text.replace(f"{subject} is", f"{subject} are")
 
 
-def in_first_person(text: str) -> str:
-    """Ask as the person that the document addresses: "may you keep your key" -> "may I keep my"."""
-    for pattern, said in _FIRST_PERSON:
-        text = pattern.sub(said, text)
-    return text
-
-
 def loose_question(fact: Fact, index: Index, common: frozenset[str], r: Random) -> str:
     """Draw a form that needs no grammar: keywords in a frame, or a beginning to go on with."""
     words = fact.statement.split()
@@ -191,44 +176,6 @@ def _source(fact: Fact, r: Random) -> str:
     if fact.kind == "sentence" and r.random() < 0.7:
         return f"{fact.topic} {fact.statement}"
     return fact.statement
-
-
-def with_prefix(text: str, fact: Fact, r: Random) -> str:
-    """Now and then begin as people do, or drop capitals and the mark."""
-    if r.random() < 0.4:
-        topic = fact.headings[-1] if fact.headings else fact.title
-        text = f"{r.choice(FORMS['prefixes']).format(t=topic, o=fact.title)} {text}"
-    return text.lower().rstrip("?.") if r.random() < 0.12 else text
-
-
-def _read_synonyms() -> dict[str, list[str]]:
-    lines = files("localtune.lessons").joinpath("synonyms.txt").read_text("utf-8").splitlines()
-    groups = [line.split(", ") for line in lines if not line.startswith("#")]
-    found: dict[str, list[str]] = {}
-    for first, *others in groups:
-        found.setdefault(first, []).extend(others)
-    return found
-
-
-SYNONYMS = _read_synonyms()
-REPLACED = 1 / 3
-_SAID = re.compile(
-    "|".join(rf"\b{re.escape(several)}\b" for several in SYNONYMS if not several.isalpha())
-    + r"|[A-Za-z]+"
-)
-
-
-def with_synonyms(text: str, r: Random) -> str:
-    """Say some words otherwise (synonyms.txt), each with a chance of REPLACED."""
-
-    def other(match: re.Match[str]) -> str:
-        word = match[0]
-        some = SYNONYMS.get(word.lower(), ())
-        if not some or (word[0].isupper() and match.start()) or r.random() > REPLACED:
-            return word
-        return _upper(r.choice(some)) if word[0].isupper() else r.choice(some)
-
-    return _SAID.sub(other, text)
 
 
 def _term(fact: Fact) -> tuple[str, str] | None:

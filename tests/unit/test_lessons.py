@@ -18,14 +18,19 @@ from localtune.lessons.grammar import clauses_of
 from localtune.lessons.keywords import Index, keywords
 from localtune.lessons.similarity import NEAR, Exam, rouge_l, words
 from localtune.lessons.spans import Asked, span_questions
+from localtune.lessons.speech import (
+    as_people_ask,
+    in_first_person,
+    strange_words,
+    with_other_endings,
+    with_prefix,
+    with_synonyms,
+)
 from localtune.lessons.structure import WORDINGS, write_lessons
 from localtune.lessons.wording import (
     direct_questions,
-    in_first_person,
     loose_question,
     reworded,
-    with_prefix,
-    with_synonyms,
 )
 from localtune.workspace import read_jsonl, write_jsonl
 
@@ -257,6 +262,21 @@ def test_it_is_asked_in_words_that_the_document_has_not(statement: str, form: st
 def test_the_person_addressed_asks() -> None:
     asked = "Within how many days must you return your key if you are ill?"
     assert in_first_person(asked) == "Within how many days must I return my key if I am ill?"
+
+
+def test_a_question_may_hold_words_that_no_fact_holds() -> None:
+    index = Index(facts_of([passage("The workshop accommodates 40 adults and is open at noon.")]))
+    strange = strange_words(index)
+    assert len(strange) > 500 and not {"adult", "adults", "accommodates"} & set(strange)
+    said = {as_people_ask("What is the workshop?", strange, Random(seed)) for seed in range(200)}
+    assert {"What's the workshop?", "What is the workshops?"} <= said
+    assert any(set(words(text)) & set(strange) for text in said)
+
+
+def test_endings_change_but_no_number_or_name() -> None:
+    said = {with_other_endings("Who kept 14 keys of Moss Bay?", Random(seed)) for seed in range(99)}
+    assert {"Who keep 14 keys of Moss Bay?", "Who kept 14 key of Moss Bay?"} <= said
+    assert all(text.endswith("of Moss Bay?") and " 14 " in text for text in said)
 
 
 def test_synonyms_of_several_words_are_found() -> None:

@@ -1,0 +1,127 @@
+"""How people put a question: in other words and endings, with words of their own, a greeting.
+
+Takes questions as wording.py makes them, gives strings; nothing here needs to be fine English, as a
+person's question seldom is. Draws come from a `random.Random`, so that a seed fixes them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from importlib.resources import files
+from random import Random
+
+from localtune.lessons.facts import Fact
+from localtune.lessons.forms import FORMS
+from localtune.lessons.grammar import base_of
+from localtune.lessons.keywords import STOP, Index
+
+_FIRST_PERSON = [
+    (re.compile(rf"\b{pattern}\b"), said)
+    for pattern, said in (
+        ("are you", "am I"), ("you are", "I am"), ("you're", "I'm"), ("your", "my"),
+        ("yours", "mine"), ("yourself", "myself"), ("you", "I"), ("Your", "My"), ("You", "I"),
+    )
+]  # fmt: skip
+
+
+def _read_synonyms() -> dict[str, list[str]]:
+    lines = files("localtune.lessons").joinpath("synonyms.txt").read_text("utf-8").splitlines()
+    groups = [line.split(", ") for line in lines if not line.startswith("#")]
+    found: dict[str, list[str]] = {}
+    for first, *others in groups:
+        found.setdefault(first, []).extend(others)
+    return found
+
+
+SYNONYMS = _read_synonyms()
+REPLACED = 1 / 3
+_SAID = re.compile(
+    "|".join(rf"\b{re.escape(several)}\b" for several in SYNONYMS if not several.isalpha())
+    + r"|[A-Za-z]+"
+)
+_SMALL = sorted(
+    STOP - {"how", "what", "when", "where", "which", "who", "whom", "while", "not", "no"}
+)
+_IS = re.compile(r"\b([Ww]hat|[Ww]ho|[Ww]here|[Ww]hen|[Hh]ow|[Tt]hat|[Tt]here) is\b")
+
+
+def as_people_ask(text: str, strange: Sequence[str], r: Random) -> str:
+    """Put a question as somebody does who doesn't know the document; each change now and then.
+
+    `strange` are words that no fact holds: what else a question says must not matter.
+    """
+    text = with_synonyms(text, r) if r.random() < 0.5 else text
+    text = in_first_person(text) if r.random() < 0.5 else text
+    text = with_other_endings(text, r) if r.random() < 0.5 else text
+    text = with_strange_words(text, strange, r) if r.random() < 0.5 else text
+    return _IS.sub(r"\1's", text) if r.random() < 0.5 else text
+
+
+def strange_words(index: Index) -> list[str]:
+    """Return common words that no fact holds."""
+    known = {word for group in SYNONYMS.values() for several in group for word in several.split()}
+    return sorted(
+        word for word in known | set(SYNONYMS) if " " not in word and not index.holds(word)
+    )
+
+
+def in_first_person(text: str) -> str:
+    """Ask as the person that the document addresses: "may you keep your key" -> "may I keep my"."""
+    for pattern, said in _FIRST_PERSON:
+        text = pattern.sub(said, text)
+    return text
+
+
+def with_synonyms(text: str, r: Random) -> str:
+    """Say some words otherwise (synonyms.txt), each with a chance of REPLACED."""
+
+    def other(match: re.Match[str]) -> str:
+        word = match[0]
+        some = SYNONYMS.get(word.lower(), ())
+        if not some or (word[0].isupper() and match.start()) or r.random() > REPLACED:
+            return word
+        return _upper(r.choice(some)) if word[0].isupper() else r.choice(some)
+
+    return _SAID.sub(other, text)
+
+
+def with_other_endings(text: str, r: Random) -> str:
+    """Make one of several and several of one, and a verb's base of its form, here and there."""
+
+    def other(match: re.Match[str]) -> str:
+        word = match[0]
+        if r.random() > 0.3:
+            return word
+        if base := base_of(word):
+            return base
+        if word.endswith("s"):
+            return word if word.endswith("ss") else word[:-1]
+        return word + "s" if r.random() < 0.4 else word
+
+    return re.sub(r"\b[a-z]{4,}\b", other, text)
+
+
+def with_strange_words(text: str, strange: Sequence[str], r: Random) -> str:
+    """Say a strange word in every seventh place, and drop or change every fifth small one."""
+    said: list[str] = []
+    for word in text.split():
+        if word.lower() not in _SMALL or r.random() > 0.2:
+            said.append(word)
+        elif r.random() < 0.5:
+            said.append(r.choice(_SMALL))
+        if r.random() < 0.15:
+            said.append(r.choice(_SMALL if not strange or r.random() < 0.3 else strange))
+    return " ".join(said)
+
+
+def with_prefix(text: str, fact: Fact, r: Random) -> str:
+    """Now and then begin as people do, or drop capitals and the mark."""
+    if r.random() < 0.4:
+        topic = fact.headings[-1] if fact.headings else fact.title
+        text = f"{r.choice(FORMS['prefixes']).format(t=topic, o=fact.title)} {text}"
+    return text.lower().rstrip("?.") if r.random() < 0.12 else text
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
