@@ -61,6 +61,7 @@ def lessons(build: Build, progress: Progress) -> None:
         allow=None if reading.keep_private else reading.allow,
         progress=progress,
         system=build.config.chat.system,
+        development=at.development,
     )
 
 
@@ -132,6 +133,8 @@ def train(build: Build, progress: Progress) -> None:
 
 def train_with_others(build: Build, progress: Progress = Silent()) -> None:
     """Train together with the other processes of this build, if any."""
+    from localtune.evaluation.recall import is_correct
+    from localtune.training.development import Development
     from localtune.training.train import train
 
     at = build.at
@@ -145,6 +148,7 @@ def train_with_others(build: Build, progress: Progress = Silent()) -> None:
         progress=progress,
         split=lesson_splitter(at, progress),
         targets=at.targets,
+        development=Development(at.development, is_correct, build.config.chat.system),
     )
 
 

@@ -46,6 +46,7 @@ class Workspace:
         self.writer_gguf = work / "base-Q8_0.gguf"
         self.ledgers = work / "ledgers"
         self.lessons = work / "lessons.jsonl"
+        self.development = work / "development.jsonl"
         self.base = work / "base"
         self.targets = work / "targets.safetensors"
         self.target_parts = work / "targets"
