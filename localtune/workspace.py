@@ -51,6 +51,7 @@ class Workspace:
         self.targets = work / "targets.safetensors"
         self.target_parts = work / "targets"
         self.adapter = work / "adapter"
+        self.trained_upon = work / "base-nf4"
         self.checkpoints = work / "checkpoints"
         self.master = work / f"{name}-BF16.gguf"
         self.imatrix = work / "imatrix.gguf"

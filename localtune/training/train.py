@@ -32,9 +32,10 @@ from transformers.trainer_callback import PrinterCallback
 from transformers.utils import logging as transformers_logging
 
 from localtune import ranks
-from localtune.config import TrainConfig
+from localtune.config import NF4, TrainConfig
 from localtune.errors import BaseModelError, TrainingError
 from localtune.progress import Progress, Silent
+from localtune.training import four_bit
 from localtune.training.checkpoints import full_disk_is_an_os_error, go_back, last_whole, rate_of
 from localtune.training.development import Development, Recall, settled, take_best
 from localtune.training.isolation import attend_by_lesson, isolates
@@ -73,11 +74,13 @@ def train(
     split: Split | None = None,
     targets: Path | None = None,
     development: Development | None = None,
+    trained_upon: Path | None = None,
 ) -> Recipe:
     """Train and write the adapter (PEFT's format) and one metrics row per logged step.
 
     The questions of `development` are asked at each checkpoint; the row of that says which share
-    was right. Training ends early where all are right twice in a row.
+    was right. Training ends early where all are right twice in a row. `trained_upon` becomes a copy
+    of a base in 4 bits, as it was trained upon, unless the base itself answers better.
 
     `split` gives a text's token ids as the runtime will; None leaves it to transformers. `targets`
     holds the soft targets of lessons that ask for some, where any does. Where the
@@ -91,7 +94,7 @@ def train(
         torch.set_num_threads(config.threads)
     set_seed(config.seed)
     wide = torch.bfloat16 if on_gpu(config) and in_bf16(config) else torch.float32
-    tokenizer, model = load(base, wide)
+    tokenizer, model = load(base, wide, **four_bit.how_to_load(config))
     split = split or splitter_of(tokenizer)
     kept = Targets(targets)
     found = (
@@ -107,7 +110,7 @@ def train(
         f"learning rate {plan.learning_rate:g}, {plan.steps} steps"
     )
     model = get_peft_model(model, _adapter(plan))
-    if in_bf16(config) and not on_gpu(config):
+    if in_bf16(config) and not on_gpu(config) and config.precision != NF4:
         halve_what_is_frozen(model)
     with progress.bar("train", plan.steps) as bar, full_disk_is_an_os_error(checkpoints):
         recall = Recall(development, tokenizer, split, in_bf16(config), progress.note)
@@ -117,6 +120,8 @@ def train(
     progress.note(f"loss {losses[-1]:.2f} nats a token" if losses else "no step was made")
     if ranks.first():
         with full_disk_is_an_os_error(adapter.parent):
+            if trained_upon:
+                history += _merged(model, base, trained_upon, plan, config, recall, progress)
             _save(model, tokenizer, adapter)
         write_jsonl(metrics, history)
         remove(checkpoints)
@@ -142,12 +147,37 @@ def _adapter(plan: Recipe) -> LoraConfig:
     )
 
 
-def load(base: Path, dtype: torch.dtype = torch.float32) -> tuple[Any, Any]:
-    """Load tokenizer and model; raise BaseModelError."""
+def _merged(
+    model: PeftModel,
+    base: Path,
+    out: Path,
+    plan: Recipe,
+    config: TrainConfig,
+    recall: Recall,
+    progress: Progress,
+) -> list[dict[str, Any]]:
+    """Settle what the adapter is merged into; return a row about it where there is a choice."""
+    if config.precision != NF4:
+        remove(out)
+        return []
+
+    def on_base() -> PeftModel:
+        _, own = load(base, torch.bfloat16 if in_bf16(config) else torch.float32)
+        tuned = get_peft_model(own, _adapter(plan))
+        set_peft_model_state_dict(tuned, get_peft_model_state_dict(model))
+        return four_bit.where_it_fits(tuned, on_gpu(config))
+
+    right = recall.right if recall else None
+    made = four_bit.choose(model, base, out, right, on_base, progress)
+    return [{"step": plan.steps, **made.row()}]
+
+
+def load(base: Path, dtype: torch.dtype = torch.float32, **more: Any) -> tuple[Any, Any]:
+    """Load tokenizer and model; `more` goes to from_pretrained. Raises BaseModelError."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
         model = AutoModelForCausalLM.from_pretrained(
-            base, dtype=dtype, local_files_only=True, use_safetensors=True
+            base, dtype=dtype, local_files_only=True, use_safetensors=True, **more
         )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise BaseModelError(
