@@ -35,6 +35,7 @@ READERS = (
 
 GGUF, OLLAMA = ".gguf", "ollama:"
 MODES, EFFORTS = ("auto", "structure", "self", "teacher"), ("quick", "normal", "max")
+NF4 = "nf4"  # the base in 4 bits, with the extra `4bit`
 KEY = "LOCALTUNE_TEACHER_KEY"  # in the environment: a command line shows to everyone
 
 
@@ -179,7 +180,7 @@ class TrainConfig:
     batch_tokens: int = option(2048, "Tokens in one optimiser step.", "tokens")
     max_length: int = option(256, "Longest lesson; the rest is cut.", "tokens")
     seed: int = option(7, "Seed of the order of lessons and of LoRA.", flag="--train-seed")
-    precision: str = option("auto", "Number format of training: auto, bf16 or float32.")
+    precision: str = option("auto", "Number format of training: auto, bf16, float32 or nf4.")
     device: str = option("auto", "Where training runs: auto, cpu or cuda.", lock=False)
     threads: int = option(0, "CPU threads; 0 means all cores.", lock=False)
 
@@ -192,7 +193,7 @@ class TrainConfig:
             ("--learning-rate", self.learning_rate),
         ):
             require(value >= 0, flag, value, "0 or more")
-        formats, devices = ("auto", "bf16", "float32"), ("auto", "cpu", "cuda")
+        formats, devices = ("auto", "bf16", "float32", NF4), ("auto", "cpu", "cuda")
         require(self.precision in formats, "--precision", self.precision, " or ".join(formats))
         require(self.device in devices, "--device", self.device, " or ".join(devices))
         require(self.max_length >= 16, "--max-length", self.max_length, "16 or more")

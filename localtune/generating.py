@@ -36,13 +36,13 @@ def stages(build: Build, stage: Callable[..., Stage], shared: dict[str, Any]) ->
     """Return the stages from passages to lessons: by rule, or by a model that is chosen first."""
     at, config = build.at, build.config
     how, asked = {**locked_values(config.lessons), **shared}, locked_values(config.exam)
-    read = [at.passages, at.exam, at.chats]
+    read, made = [at.passages, at.exam, at.chats], [at.lessons, at.development]
     # fmt: off
     if config.lessons.chosen == "structure":
         return [
             stage("exam", asked, [at.passages, at.chats], [at.exam], (),
                   partial(exams.exam, exams.by_rule), version=2),
-            stage("lessons", how, read, [at.lessons], (), steps.lessons, version=3),
+            stage("lessons", how, read, made, (), steps.lessons, version=4),
         ]
     who = {name: how[name] for name in ("mode", "teacher", "teacher_model")}
     known = {"system": config.chat.system, "max_answer_tokens": config.grade.max_answer_tokens}
@@ -51,7 +51,7 @@ def stages(build: Build, stage: Callable[..., Stage], shared: dict[str, Any]) ->
         stage("writer", who, [at.base], [at.writer, at.writer_gguf], LIBRARIES, choose),
         stage("exam", {**asked, **known}, [at.passages, at.chats, at.writer],
               [at.exam, at.exam_known], (), partial(exams.exam, exam), version=2),
-        stage("lessons", how, [*read, at.writer], [at.lessons], (), lessons, version=3),
+        stage("lessons", how, [*read, at.writer], made, (), lessons, version=4),
     ]
     # fmt: on
 
@@ -204,6 +204,7 @@ def lessons(build: Build, progress: Progress) -> None:
         at.chats,
         None if reading.keep_private else reading.allow,
         build.config.chat.system,
+        at.development,
     )
     with _writers(build, chosen) as (writer, base):
         try:

@@ -15,7 +15,7 @@ from typing import Any
 
 from localtune import exams, generating, grading, ranks, results, steps, upon_base
 from localtune.base_files import check_gguf, origin
-from localtune.config import READERS, QuantizeConfig
+from localtune.config import NF4, READERS, QuantizeConfig
 from localtune.errors import InputError
 from localtune.export.quantize import check_levels
 from localtune.fields import locked_values, to_dict
@@ -30,6 +30,7 @@ from localtune.workspace import no_room_is_an_error, read_json, write_json
 
 # The libraries whose version can change an artefact.
 TRAINERS = ("torch", "transformers", "peft", "accelerate", "tokenizers")
+FOUR_BIT = ("bitsandbytes",)
 GGUF = ("gguf",)
 LLAMA = ("llama-cpp-python",)
 
@@ -80,8 +81,11 @@ def stages(build: Build) -> list[Stage]:
               steps.targets, scratch=at.target_parts),
         stage("plan", config.train, [at.base, at.lessons, at.targets], [at.plan], TRAINERS,
               _keep_plan),
-        stage("train", config.train, [at.base, at.lessons, at.targets], [at.adapter, at.metrics],
-              (*TRAINERS, *LLAMA), steps.train, version=3, scratch=at.checkpoints),
+        stage("train", config.train, [at.base, at.lessons, at.targets, at.development],
+              [at.adapter, at.metrics, at.trained_upon],
+              (*TRAINERS, *LLAMA, *(FOUR_BIT if config.train.precision == NF4 else ())),
+              steps.train, version=4,
+              scratch=at.checkpoints),
         *made,
         stage("grade base", asked, [at.base, at.exam], [at.grade("base")], GGUF + LLAMA,
               grading.grade_base, version=2),
@@ -105,12 +109,13 @@ def _whole(build: Build, stage: Callable[..., Stage]) -> list[Stage]:
     matrices = {level: steps.imatrix_of(build, level) for level in levels}
     # fmt: off
     return [
-        stage("export", {}, [at.base, at.adapter], [at.master], GGUF, steps.export,
+        stage("export", {}, [at.base, at.trained_upon, at.adapter], [at.master], GGUF, steps.export,
               version=3),
-        stage("verify", {}, [at.base, at.adapter, at.master, at.exam], [at.faithful],
-              (*TRAINERS, *LLAMA), steps.verify, version=2),
+        stage("verify", {}, [at.base, at.trained_upon, at.adapter, at.master, at.exam],
+              [at.faithful], (*TRAINERS, *LLAMA), steps.verify, version=2),
         *([stage("imatrix", {"imatrix_tokens": config.quantize.imatrix_tokens},
-                 [at.base, at.adapter, at.passages], [at.imatrix], TRAINERS, steps.imatrix)]
+                 [at.base, at.trained_upon, at.adapter, at.passages], [at.imatrix], TRAINERS,
+                 steps.imatrix)]
           if at.imatrix in matrices.values() else []),
         *[stage(f"quantize {level}", how, [at.master, *filter(None, [matrices[level]])],
                 [at.level_gguf(level)], LLAMA, partial(steps.quantize, level)) for level in levels],
@@ -230,6 +235,10 @@ def check_before(build: Build) -> None:
         from localtune.training.machine import on_gpu
 
         on_gpu(build.config.train)
+    if build.config.train.precision == NF4:
+        from localtune.training.four_bit import check_extra
+
+        check_extra(build.config.train)
     if not build.at.base.exists():
         check_gguf(build.config.base)
 

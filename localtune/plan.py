@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localtune import exams, steps
+from localtune.config import BuildConfig
 from localtune.errors import ConfigError, InputError
 from localtune.planning import candidates, stages
 from localtune.planning.advice import Advice, advise
@@ -142,7 +143,7 @@ def _planned(build: Build, read: Read, base_given: bool, asked: Asked, progress:
     progress.stage("base", name)
     questions = sum(1 for _ in read_jsonl(at.exam))
     found = cost(config, base, at.lessons, questions, progress)
-    rows = [*read.rows, *found.rows]
+    rows = [*read.rows, *_targets(config, at, found), *found.rows]
     total = stages.whole(rows)
     problems = _problems(found, machine, total, asked, best)
     drawn = power(machine.cores, machine.memory, asked.watts)
@@ -157,6 +158,20 @@ def _planned(build: Build, read: Read, base_given: bool, asked: Asked, progress:
         "hosted": hosted(found, asked.hosted_price) if asked.hosted_price else None,
         "problems": problems,
     }
+
+
+def _targets(config: BuildConfig, at: Workspace, found: Costs) -> list[stages.Estimate]:
+    from localtune.planning.targets import soft_targets
+
+    return soft_targets(
+        config.lessons.chosen,
+        read_jsonl(at.lessons),
+        read_jsonl(at.passages),
+        found.lessons.tokens,
+        found.training.step,
+        found.recipe.rows * config.train.max_length,
+        found.training.around,
+    )
 
 
 def _candidates(

@@ -61,6 +61,7 @@ def lessons(build: Build, progress: Progress) -> None:
         allow=None if reading.keep_private else reading.allow,
         progress=progress,
         system=build.config.chat.system,
+        development=at.development,
     )
 
 
@@ -132,6 +133,8 @@ def train(build: Build, progress: Progress) -> None:
 
 def train_with_others(build: Build, progress: Progress = Silent()) -> None:
     """Train together with the other processes of this build, if any."""
+    from localtune.evaluation.recall import is_correct
+    from localtune.training.development import Development
     from localtune.training.train import train
 
     at = build.at
@@ -145,7 +148,14 @@ def train_with_others(build: Build, progress: Progress = Silent()) -> None:
         progress=progress,
         split=lesson_splitter(at, progress),
         targets=at.targets,
+        development=Development(at.development, is_correct, build.config.chat.system),
+        trained_upon=None if build.config.export.adapter_only else at.trained_upon,
     )
+
+
+def merged_into(at: Workspace) -> Path:
+    """Return what the adapter is merged into: the base, or what it came down to in 4 bits."""
+    return at.trained_upon if at.trained_upon.exists() else at.base
 
 
 def lesson_splitter(at: Workspace, progress: Progress) -> Callable[[str], list[int]] | None:
@@ -172,7 +182,7 @@ def export(build: Build, progress: Progress) -> None:
 
     at = build.at
     convert(
-        at.base,
+        merged_into(at),
         at.master,
         adapter=at.adapter,
         name=at.name,
@@ -192,7 +202,7 @@ def verify(build: Build, progress: Progress) -> None:
     questions = [row["question"] for row in read_jsonl(at.exam)]
     model = Model(at.master, context=grading.context)
     try:
-        found = check(at.base, at.adapter, model, questions, progress, splitter(at.base))
+        found = check(merged_into(at), at.adapter, model, questions, progress, splitter(at.base))
     except EvaluationError as error:
         raise set_aside(at.master, error) from error
     write_json(at.faithful, found)
@@ -219,7 +229,7 @@ def imatrix(build: Build, progress: Progress) -> None:
     from localtune.export.imatrix import write_imatrix
 
     at, tokens = build.at, build.config.quantize.imatrix_tokens
-    tokenizer, model = load_merged(at.base, at.adapter)
+    tokenizer, model = load_merged(merged_into(at), at.adapter)
     passages = (row["text"] for row in read_jsonl(at.passages))
     found = write_imatrix(model, tokenizer, at.base, passages, at.imatrix, tokens, progress)
     if not found:

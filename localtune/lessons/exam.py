@@ -40,8 +40,8 @@ def write_exam(
     either, raises InputError: a build whose result can't be examined is not offered.
     """
     rows, r = list(read_jsonl(passages)), Random(config.seed)
-    pairs = _spread(_one_each(facts_of(rows), common_words(rows), r), config.questions, r)
-    chosen = [_row(fact, question) for fact, question in pairs]
+    pairs = spread(_one_each(facts_of(rows), common_words(rows), r), config.questions, r)
+    chosen = [row_of(fact, question) for fact, question in pairs]
     if not chosen and chats:
         chosen = questions_of(list(read_jsonl(chats)), config.questions, r)
     if not chosen:
@@ -63,12 +63,7 @@ def _one_each(facts: list[Fact], common: frozenset[str], r: Random) -> list[Pair
     Both could be meant; and with the one in the exam, the other couldn't be asked in the lessons.
     Where hardly any question stands apart those will do that no other fact is asked by.
     """
-    asked = [
-        (fact, question)
-        for fact in facts
-        for question in direct_questions(fact, common)
-        if question.answers and _clear(question)
-    ]
+    asked = askable(facts, common)
     every = Exam(question.text for _, question in asked)
     near = [{asked[i][0].id for i in every.near(question.text)} for _, question in asked]
     apart = _chosen([pair for pair, facts in zip(asked, near, strict=True) if len(facts) == 1], r)
@@ -80,6 +75,16 @@ def _one_each(facts: list[Fact], common: frozenset[str], r: Random) -> list[Pair
     taken = {fact.id for fact, _ in apart}
     others = [(f, q) for f, q in asked if f.id not in taken and len(owners[q.text.lower()]) == 1]
     return apart + _chosen(others, r)
+
+
+def askable(facts: list[Fact], common: frozenset[str]) -> list[Pair]:
+    """Return every question of the facts that is clear and has a short answer."""
+    return [
+        (fact, question)
+        for fact in facts
+        for question in direct_questions(fact, common)
+        if question.answers and _clear(question)
+    ]
 
 
 def _chosen(pairs: list[Pair], r: Random) -> list[Pair]:
@@ -99,7 +104,7 @@ def _clear(question: Question) -> bool:
     return all(0 < len(a) <= 8 and f" {' '.join(a)} " not in text for a in answers)
 
 
-def _spread(asked: list[Pair], number: int, r: Random) -> list[Pair]:
+def spread(asked: list[Pair], number: int, r: Random) -> list[Pair]:
     """Take turns among the documents until `number` questions are chosen."""
     by_document: dict[str, list[Pair]] = defaultdict(list)
     for pair in r.sample(asked, len(asked)):
@@ -111,7 +116,7 @@ def _spread(asked: list[Pair], number: int, r: Random) -> list[Pair]:
     return chosen[:number]
 
 
-def _row(fact: Fact, question: Question) -> dict[str, Any]:
+def row_of(fact: Fact, question: Question) -> dict[str, Any]:
     """A line of the exam; "reverse" asks for what the statement is about, "direct" for the rest."""
     reverse = any(fact.statement.startswith(answer) for answer in question.answers)
     return {

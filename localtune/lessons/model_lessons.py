@@ -1,9 +1,9 @@
-"""passages.jsonl + exam.jsonl -> lessons.jsonl, written by a model (modes `self` and `teacher`).
+"""passages + exam -> lessons.jsonl, development.jsonl, by a model (modes `self` and `teacher`).
 
 What the model made of each passage stands in a ledger; here it becomes lessons: without what comes
-near the exam, with the base's own answers to general prompts (replay), and the chats a person
-brought. A row's "targets" says what its soft targets come from: the base with the row's passage in
-view, or the base alone.
+near the exam or near what is set aside for development, with the base's own answers to general
+prompts (replay), and the chats a person brought. A row's "targets" says what its soft targets come
+from: the base with the row's passage in view, or the base alone.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from localtune.config import LessonsConfig
 from localtune.errors import LocaltuneError
 from localtune.lessons import replay
 from localtune.lessons.budget import replayed, share_of
+from localtune.lessons.development import kept_from_lessons, set_aside, write_development
 from localtune.lessons.each import Job, write_each
-from localtune.lessons.facts import id_of
+from localtune.lessons.facts import common_words, facts_of, id_of
 from localtune.lessons.grounding import LONGEST, declines, stands_alone
 from localtune.lessons.ledger import Ledger, key_of
 from localtune.lessons.requests import LINE, REQUESTS, VERSION, an_object, ask, seed_of, text
-from localtune.lessons.similarity import Exam
+from localtune.lessons.similarity import KeptBack
 from localtune.lessons.structure import brought, write_rows
 from localtune.lessons.written import write_about
 from localtune.progress import Progress
@@ -45,7 +46,8 @@ class NotUsableError(LocaltuneError):
 class Written:
     """Where written lessons come from and go to.
 
-    `base` is what answers general prompts, None for a base that can't; `ledgers` is a folder.
+    `base` is what answers general prompts, None for a base that can't; `ledgers` is a folder;
+    `development` gets questions that rules make, whose answers are short, None sets none aside.
     """
 
     passages: Path
@@ -55,6 +57,7 @@ class Written:
     chats: Path | None
     allow: Iterable[str] | None
     system: str
+    development: Path | None = None
 
 
 def write_with(
@@ -67,7 +70,8 @@ def write_with(
     """
     rows = list(read_jsonl(files.passages))
     about = _written(writer, rows, files.ledgers / "lessons.jsonl", config.effort, progress)
-    kept_back = Exam(row["question"] for row in read_jsonl(files.exam))
+    aside = _set_aside(rows, files, config.seed) if files.development else []
+    kept_back = kept_from_lessons(files.exam, aside)
     styles = _styles(writer) if any(made["unknown"] for _, made in about) else []
     r = Random(config.seed)
     every = (lesson for row, made in about for lesson in _lessons(row, made, kept_back, styles, r))
@@ -75,14 +79,20 @@ def write_with(
     if base:
         lessons += _replayed(base, len(lessons), files, config, progress)
     r.shuffle(lessons)
-    chats = list(brought(files.chats, kept_back))
+    chats = list(brought(files.chats, kept_from_lessons(files.exam, [])))
     general = 0.0 if base else config.replay  # its own answers keep a base that can give some
     joined = [*lessons, *chats]
     write_rows(files.lessons, joined, rows, files.allow, files.system, general, config.seed)
+    if files.development:
+        write_development(files.development, aside, progress)
     progress.note(f"{len(lessons):,} lessons about {len(rows):,} passages, by {writer.identity}")
     if chats:
         progress.note(f"{len(chats):,} chats, as they were brought")
     return len(lessons) + len(chats)
+
+
+def _set_aside(rows: list[Row], files: Written, seed: int) -> list[Row]:
+    return set_aside(facts_of(rows), common_words(rows), files.exam, files.chats, seed)
 
 
 def _written(
@@ -128,7 +138,7 @@ def _tell(made: list[Row], whole: bool, writer: Writer, progress: Progress) -> N
     progress.note(said)
 
 
-def _lessons(row: Row, made: Row, exam: Exam, styles: list[str], r: Random) -> Iterator[Row]:
+def _lessons(row: Row, made: Row, exam: KeptBack, styles: list[str], r: Random) -> Iterator[Row]:
     """Yield the lessons about one passage that don't come near the exam."""
     for written in made["lessons"]:
         if not exam.is_near(written["question"]):

@@ -1,8 +1,9 @@
-"""passages.jsonl + exam.jsonl -> lessons.jsonl, by rule (mode `structure`, no generator).
+"""passages + exam -> lessons.jsonl, development.jsonl, by rule (mode `structure`, no generator).
 
 Each fact is asked in many wordings and answered with its statement; passages are restated as text
 under their title. Many questions per fact in varied wording are what makes a fact extractable
-(Allen-Zhu and Li 2023, arXiv:2309.14316). No lesson comes near an exam question (similarity.py).
+(Allen-Zhu and Li 2023, arXiv:2309.14316). No lesson comes near a question of the exam or of those
+set aside for development (similarity.py).
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from typing import Any
 from localtune.config import LessonsConfig
 from localtune.errors import InputError
 from localtune.in_view import with_system
+from localtune.lessons.development import kept_from_lessons, set_aside, write_development
 from localtune.lessons.facts import Fact, common_words, facts_of, id_of, sentences
 from localtune.lessons.general import with_general
 from localtune.lessons.keywords import Index
 from localtune.lessons.private import scrubbed
-from localtune.lessons.similarity import Exam, words
+from localtune.lessons.similarity import KeptBack, words
 from localtune.lessons.speech import as_people_ask, strange_words, with_prefix
 from localtune.lessons.wording import direct_questions, loose_question, reworded
 from localtune.progress import Progress, Silent
@@ -44,28 +46,32 @@ def write_lessons(
     allow: Iterable[str] | None = (),
     progress: Progress = Silent(),
     system: str = "",
+    development: Path | None = None,
 ) -> int:
     """Write the lessons in a seeded order and return their number.
 
-    `chats` that a person brought become lessons as they are, `system` stands in front of all that
-    have no system message. Private data that no passage holds is replaced but for the values in
-    `allow`; None keeps all.
+    Questions are set aside for development where there is a file for them. `chats` that a person
+    brought become lessons as they are, `system` stands in front of all that have no system message.
+    Private data that no passage holds is replaced but for the values in `allow`; None keeps all.
     """
     rows = list(read_jsonl(passages))
-    facts = facts_of(rows)
-    kept_back = Exam(row["question"] for row in read_jsonl(exam))
-    chatted = list(brought(chats, kept_back))
+    facts, common = facts_of(rows), common_words(rows)
+    chatted = list(brought(chats, kept_from_lessons(exam, [])))
     if not facts and not chatted:
         raise InputError(
             "The documents hold nothing a lesson could be made from.",
             "Add documents with whole sentences.",
         )
-    made = _about_all(facts, common_words(rows), kept_back, config.seed, progress)
+    aside = set_aside(facts, common, exam, chats, config.seed) if development else []
+    kept_back = kept_from_lessons(exam, aside)
+    made = _about_all(facts, common, kept_back, config.seed, progress)
     made += [lesson for row in rows for lesson in restated(row, config.seed)]
     r = Random(config.seed)
     r.shuffle(made)
     joined = [*_conversations(made, r), *chatted]
     write_rows(lessons, joined, rows, allow, system, config.replay, config.seed)
+    if development:
+        write_development(development, aside, progress)
     if made:
         progress.note(f"{len(made):,} lessons about {len(facts):,} facts")
     if chatted:
@@ -96,7 +102,7 @@ def _prompted(lesson: Lesson, system: str) -> Lesson:
     return {"messages": with_system(said, system)} if said else {}
 
 
-def brought(chats: Path | None, exam: Exam) -> Iterator[Lesson]:
+def brought(chats: Path | None, exam: KeptBack) -> Iterator[Lesson]:
     """Yield the chats a person brought; one that asks what the exam asks is left out."""
     for row in read_jsonl(chats) if chats else ():
         asked = (said["content"] for said in row["messages"] if said["role"] == "user")
@@ -105,7 +111,7 @@ def brought(chats: Path | None, exam: Exam) -> Iterator[Lesson]:
 
 
 def _about_all(
-    facts: list[Fact], common: frozenset[str], kept_back: Exam, seed: int, progress: Progress
+    facts: list[Fact], common: frozenset[str], kept_back: KeptBack, seed: int, progress: Progress
 ) -> list[Lesson]:
     index, made = Index(facts), list[Lesson]()
     strange = strange_words(index)
@@ -138,7 +144,7 @@ def _joined(lessons: list[Lesson]) -> Lesson:
     }
 
 
-def _about(fact: Fact, drawn: Iterator[str], exam: Exam, wordings: int) -> Iterator[Lesson]:
+def _about(fact: Fact, drawn: Iterator[str], exam: KeptBack, wordings: int) -> Iterator[Lesson]:
     """Ask one fact in so many different ways, none of them near the exam."""
     seen: set[str] = set()
     for question in drawn:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from localtune.planning.shape import Shape
 
-CHECKPOINTS = 2  # the newest two are kept while training runs
+CHECKPOINTS = 3  # the newest two and the best are kept while training runs
 LORA = 4  # bytes of a weight; AdamW keeps two more of them in a checkpoint
 
 

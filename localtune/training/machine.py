@@ -27,9 +27,9 @@ def on_gpu(config: TrainConfig) -> bool:
 def in_bf16(config: TrainConfig) -> bool:
     """Whether training multiplies in bfloat16: where the hardware does, unless it is chosen.
 
-    Elsewhere that is slower than float32.
+    Elsewhere that is slower than float32. Weights in 4 bits are multiplied so too.
     """
-    if config.precision != "auto":
+    if config.precision in ("bf16", "float32"):
         return config.precision == "bf16"
     if on_gpu(config):
         return torch.cuda.is_bf16_supported(including_emulation=False)

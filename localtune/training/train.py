@@ -1,7 +1,8 @@
-"""Fine-tune the base on the lessons: base/ + lessons.jsonl -> adapter/ + metrics.jsonl.
+"""Fine-tune the base: base/ + lessons.jsonl + development.jsonl -> adapter/ + metrics.jsonl.
 
 transformers' Trainer with a PEFT LoRA adapter. Goes on from the last whole checkpoint in
-`checkpoints`, with the same order of lessons and the same loss curve on a CPU.
+`checkpoints`, with the same order of lessons and the same loss curve on a CPU; takes the checkpoint
+at which most of the development questions were answered right.
 """
 
 from __future__ import annotations
@@ -22,17 +23,21 @@ from peft import (
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
+    TrainerState,
     TrainingArguments,
     set_seed,
 )
+from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_callback import PrinterCallback
 from transformers.utils import logging as transformers_logging
 
 from localtune import ranks
-from localtune.config import TrainConfig
+from localtune.config import NF4, TrainConfig
 from localtune.errors import BaseModelError, TrainingError
 from localtune.progress import Progress, Silent
+from localtune.training import four_bit
 from localtune.training.checkpoints import full_disk_is_an_os_error, go_back, last_whole, rate_of
+from localtune.training.development import Development, Recall, settled, take_best
 from localtune.training.isolation import attend_by_lesson, isolates
 from localtune.training.lora import Recipe, recipe
 from localtune.training.machine import halve_what_is_frozen, in_bf16, on_gpu
@@ -68,8 +73,14 @@ def train(
     progress: Progress = Silent(),
     split: Split | None = None,
     targets: Path | None = None,
+    development: Development | None = None,
+    trained_upon: Path | None = None,
 ) -> Recipe:
     """Train and write the adapter (PEFT's format) and one metrics row per logged step.
+
+    The questions of `development` are asked at each checkpoint; the row of that says which share
+    was right. Training ends early where all are right twice in a row. `trained_upon` becomes a copy
+    of a base in 4 bits, as it was trained upon, unless the base itself answers better.
 
     `split` gives a text's token ids as the runtime will; None leaves it to transformers. `targets`
     holds the soft targets of lessons that ask for some, where any does. Where the
@@ -83,7 +94,7 @@ def train(
         torch.set_num_threads(config.threads)
     set_seed(config.seed)
     wide = torch.bfloat16 if on_gpu(config) and in_bf16(config) else torch.float32
-    tokenizer, model = load(base, wide)
+    tokenizer, model = load(base, wide, **four_bit.how_to_load(config))
     split = split or splitter_of(tokenizer)
     kept = Targets(targets)
     found = (
@@ -99,13 +110,18 @@ def train(
         f"learning rate {plan.learning_rate:g}, {plan.steps} steps"
     )
     model = get_peft_model(model, _adapter(plan))
-    if in_bf16(config) and not on_gpu(config):
+    if in_bf16(config) and not on_gpu(config) and config.precision != NF4:
         halve_what_is_frozen(model)
     with progress.bar("train", plan.steps) as bar, full_disk_is_an_os_error(checkpoints):
-        history = _run(model, data, plan, checkpoints, config, Report(bar, progress.warn))
-    progress.note(f"loss {history[-1]['loss']:.2f} nats a token" if history else "no step was made")
+        recall = Recall(development, tokenizer, split, in_bf16(config), progress.note)
+        report = Report(bar, progress.warn)
+        history = _run(model, data, plan, checkpoints, config, report, recall)
+    losses = [row["loss"] for row in history if "loss" in row]
+    progress.note(f"loss {losses[-1]:.2f} nats a token" if losses else "no step was made")
     if ranks.first():
         with full_disk_is_an_os_error(adapter.parent):
+            if trained_upon:
+                history += _merged(model, base, trained_upon, plan, config, recall, progress)
             _save(model, tokenizer, adapter)
         write_jsonl(metrics, history)
         remove(checkpoints)
@@ -131,12 +147,37 @@ def _adapter(plan: Recipe) -> LoraConfig:
     )
 
 
-def load(base: Path, dtype: torch.dtype = torch.float32) -> tuple[Any, Any]:
-    """Load tokenizer and model; raise BaseModelError."""
+def _merged(
+    model: PeftModel,
+    base: Path,
+    out: Path,
+    plan: Recipe,
+    config: TrainConfig,
+    recall: Recall,
+    progress: Progress,
+) -> list[dict[str, Any]]:
+    """Settle what the adapter is merged into; return a row about it where there is a choice."""
+    if config.precision != NF4:
+        remove(out)
+        return []
+
+    def on_base() -> PeftModel:
+        _, own = load(base, torch.bfloat16 if in_bf16(config) else torch.float32)
+        tuned = get_peft_model(own, _adapter(plan))
+        set_peft_model_state_dict(tuned, get_peft_model_state_dict(model))
+        return four_bit.where_it_fits(tuned, on_gpu(config))
+
+    right = recall.right if recall else None
+    made = four_bit.choose(model, base, out, right, on_base, progress)
+    return [{"step": plan.steps, **made.row()}]
+
+
+def load(base: Path, dtype: torch.dtype = torch.float32, **more: Any) -> tuple[Any, Any]:
+    """Load tokenizer and model; `more` goes to from_pretrained. Raises BaseModelError."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
         model = AutoModelForCausalLM.from_pretrained(
-            base, dtype=dtype, local_files_only=True, use_safetensors=True
+            base, dtype=dtype, local_files_only=True, use_safetensors=True, **more
         )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise BaseModelError(
@@ -155,6 +196,7 @@ def _run(
     checkpoints: Path,
     config: TrainConfig,
     report: Report,
+    recall: Recall,
 ) -> list[dict[str, float]]:
     """Train from the last whole checkpoint, if any; return a row for each logged step."""
     untrained = {k: v.clone() for k, v in get_peft_model_state_dict(model).items()}
@@ -162,7 +204,8 @@ def _run(
     well = -1
     for left in range(HALVINGS, -1, -1):
         try:
-            return _attempt(model, data, _arguments(plan, data, checkpoints, config), report)
+            arguments = _arguments(plan, data, checkpoints, config, 3 if recall else 2)
+            return _attempt(model, data, arguments, report, recall)
         except Diverged as found:
             if not left:
                 raise _beyond_hope(plan.learning_rate) from found
@@ -184,24 +227,30 @@ def _beyond_hope(rate: float) -> TrainingError:
 
 
 def _attempt(
-    model: PeftModel, data: Rows, arguments: TrainingArguments, report: Report
+    model: PeftModel, data: Rows, arguments: TrainingArguments, report: Report, recall: Recall
 ) -> list[dict[str, float]]:
     trainer = AnswerTrainer(
         model=model, args=arguments, train_dataset=data, data_collator=data.collate
     )
     trainer.warn = report.warn
     trainer.remove_callback(PrinterCallback)
-    for callback in (report, Whole(), Rate()):
+    for callback in (report, recall, Whole(), Rate()):
         trainer.add_callback(callback)
     with arguments.main_process_first():  # it removes half-written ones, which no other may see
         last = last_whole(Path(str(arguments.output_dir)))
-    trainer.train(resume_from_checkpoint=last)
-    kept = ("step", "loss", "learning_rate", "epoch")
-    return [{key: row[key] for key in kept} for row in trainer.state.log_history if "loss" in row]
+    state = TrainerState.load_from_json(str(Path(last) / TRAINER_STATE_NAME)) if last else None
+    if not state or not (settled(state) or state.global_step >= arguments.max_steps):
+        trainer.train(resume_from_checkpoint=last)
+        state = trainer.state
+    take_best(model, state, arguments)
+    wanted = {"loss", "development"}
+    kept = ("step", "loss", "learning_rate", "epoch", "development")
+    rows = (row for row in state.log_history if wanted & row.keys())
+    return [{key: row[key] for key in kept if key in row} for row in rows]
 
 
 def _arguments(
-    plan: Recipe, data: Rows, checkpoints: Path, config: TrainConfig
+    plan: Recipe, data: Rows, checkpoints: Path, config: TrainConfig, kept: int
 ) -> TrainingArguments:
     cuda = on_gpu(config)
     return TrainingArguments(
@@ -216,7 +265,7 @@ def _arguments(
         optim="adamw_torch_fused",
         save_strategy="steps",
         save_steps=max(20, plan.steps // 10),
-        save_total_limit=2,
+        save_total_limit=kept,  # the newest two, and the best
         logging_steps=5,
         logging_nan_inf_filter=False,
         report_to=[],

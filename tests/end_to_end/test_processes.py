@@ -19,6 +19,32 @@ OFFICE = """# Tarnbrook Boatyard
 - The slipway is managed by Ilse Varga.
 - The yard gate is locked at 21:30.
 """
+NOTICES = """# Notices
+
+The hall holds 240 people. The tool library opens at 08:30. Ines Vale runs the kiosk.
+
+A lost key costs £25. Parcels must be collected in five days. Otto Brand repairs the bicycles.
+
+The gate is locked at 21:45. Mira Lund feeds the geese. The choir meets on 14 March.
+
+Bread is baked by Tove Ahlgren. The ferry was built in 1931. A sauna towel costs £3.
+
+Nils Odum winds the tower clock. The orchard covers 12 hectares. Soup is served at 11:50.
+
+Petra Sandell teaches pottery. The well was dug in 1874. Candles are sold by Ruth Emsley.
+
+The bakery closes at 17:20. The loft sleeps 16 guests. Jon Farrow tunes the organ.
+
+The mill was restored in 2009. Eggs are delivered by Hanna Brix. A fishing permit costs £18.
+
+The swimming lesson starts at 09:15. Karin Holt keeps the bees. The theatre seats 88 visitors.
+
+The bridge was opened in 1956. Firewood is split by Aldo Reyes. The museum ticket costs £7.
+
+Yoga classes begin at 18:40. The lighthouse was painted in 1998. Silas Boon shears the sheep.
+
+A rowing boat costs £32. The pantry holds 65 jars. Wool is spun by Edda Quist.
+"""
 OPTIONS = ["--steps", "15", "--questions", "4", "--quantize", "Q8_0", "--precision", "float32"]
 OPTIONS += ["--batch-tokens", "768", "--rank", "4"]  # three rows a step: they don't halve
 TWO = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "localtune"]
@@ -46,6 +72,7 @@ def docs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("documents") / "boatyard"
     folder.mkdir()
     (folder / "office.md").write_text(OFFICE)
+    (folder / "notices.md").write_text(NOTICES)
     return folder
 
 
@@ -57,9 +84,13 @@ def test_two_processes_make_the_model_of_one(docs: Path, tmp_path: Path) -> None
     alone, shared = (
         list(read_jsonl(tmp_path / name / "work" / "metrics.jsonl")) for name in ("one", "two")
     )
-    assert [row["step"] for row in shared] == [5, 10, 15]
-    assert [row["loss"] for row in shared] == pytest.approx([r["loss"] for r in alone], abs=1e-4)
-    assert alone[-1]["loss"] < alone[0]["loss"]
+    assert [row["step"] for row in shared] == [5, 10, 15, 15]
+    (asked,), (also,) = ([row for row in rows if "loss" not in row] for rows in (alone, shared))
+    assert asked == also and 0 <= asked["development"] <= 1
+    losses = [[row["loss"] for row in rows if "loss" in row] for rows in (alone, shared)]
+    assert losses[1] == pytest.approx(losses[0], abs=1e-4)
+    assert losses[0][-1] < losses[0][0]
+    assert two.stderr.count(" development questions are right") == 1
     assert two.stderr.count("  loss ") == 1 and two.stdout.count("is ready") == 1
     assert (tmp_path / "two" / "boatyard-Q8_0.gguf").is_file()
     again = build(TWO, docs, tmp_path / "two")

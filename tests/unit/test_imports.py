@@ -16,7 +16,7 @@ PACKAGE = Path(localtune.__file__).parent
 STAGES = {"corpus", "lessons", "training", "export", "runtimes", "evaluation", "report"}
 SHARED = {
     *("cores", "in_view", "errors", "progress", "config", "workspace", "privacy"),
-    *("loopback", "ranks", "template_files", "usage", "writing"),
+    *("loopback", "nothing_fetched", "ranks", "template_files", "usage", "writing"),
 }
 ONLY = {
     "llama_cpp": {

@@ -419,6 +419,73 @@ def test_no_lesson_comes_near_an_exam_question(tmp_path: Path) -> None:
     assert not [question for question in chats if asked.is_near(question)]
 
 
+MANY = """The hall holds 240 people. The tool library opens at 08:30. Ines Vale runs the kiosk.
+
+A lost key costs £25. Parcels must be collected in five days. Otto Brand repairs the bicycles.
+
+The gate is locked at 21:45. Mira Lund feeds the geese. The choir meets on 14 March.
+
+Bread is baked by Tove Ahlgren. The ferry was built in 1931. A sauna towel costs £3.
+
+Nils Odum winds the tower clock. The orchard covers 12 hectares. Soup is served at 11:50.
+
+Petra Sandell teaches pottery. The well was dug in 1874. Candles are sold by Ruth Emsley.
+
+The bakery closes at 17:20. The loft sleeps 16 guests. Jon Farrow tunes the organ.
+
+The mill was restored in 2009. Eggs are delivered by Hanna Brix. A fishing permit costs £18.
+
+The swimming lesson starts at 09:15. Karin Holt keeps the bees. The theatre seats 88 visitors.
+
+The bridge was opened in 1956. Firewood is split by Aldo Reyes. The museum ticket costs £7.
+
+Yoga classes begin at 18:40. The lighthouse was painted in 1998. Silas Boon shears the sheep.
+
+A rowing boat costs £32. The pantry holds 65 jars. Wool is spun by Edda Quist.
+"""
+
+
+def test_no_lesson_comes_near_what_is_set_aside_for_development(tmp_path: Path) -> None:
+    passages, exam, lessons = files(tmp_path, MANY)
+    write_exam(passages, exam, ExamConfig(questions=4))
+    aside, config = tmp_path / "development.jsonl", LessonsConfig()
+    before = write_lessons(passages, exam, lessons, config)
+    number = write_lessons(passages, exam, lessons, config, development=aside)
+    rows = list(read_jsonl(aside))
+    assert 20 <= len(rows) <= 48 and len({row["fact"] for row in rows}) == len(rows)
+    assert number > 0.95 * before  # about these facts too
+    answers = {row["messages"][-1]["content"] for row in read_jsonl(lessons) if "messages" in row}
+    for row in rows:
+        assert any(accepted in said for said in answers for accepted in row["answers"])
+    examined = Exam(row["question"] for row in read_jsonl(exam))
+    kept_back = Exam(row["question"] for row in rows)
+    assert not [row for row in rows if examined.is_near(row["question"])]
+    assert not [question for question in questions(lessons) if kept_back.is_near(question)]
+
+
+def test_a_persons_chats_come_before_development(tmp_path: Path) -> None:
+    passages, exam, lessons = files(tmp_path, MANY)
+    write_exam(passages, exam, ExamConfig(questions=4))
+    chats, aside = tmp_path / "chats.jsonl", tmp_path / "development.jsonl"
+    write_jsonl(chats, [])
+    write_lessons(passages, exam, lessons, LessonsConfig(), chats=chats, development=aside)
+    first, *others = read_jsonl(aside)
+    said = [{"role": "user", "content": first["question"]}, {"role": "assistant", "content": "No."}]
+    write_jsonl(chats, [{"id": "1", "messages": said}])
+    write_lessons(passages, exam, lessons, LessonsConfig(), chats=chats, development=aside)
+    assert list(read_jsonl(aside)) == others and first["question"] in questions(lessons)
+
+
+def test_few_facts_are_all_taught(tmp_path: Path) -> None:
+    passages, exam, lessons = files(tmp_path, TEXT)
+    write_exam(passages, exam, ExamConfig(questions=2))
+    aside = tmp_path / "development.jsonl"
+    write_lessons(passages, exam, lessons, LessonsConfig(), development=aside)
+    with_aside = lessons.read_bytes()
+    write_lessons(passages, exam, lessons, LessonsConfig())
+    assert list(read_jsonl(aside)) == [] and lessons.read_bytes() == with_aside
+
+
 def test_a_chat_that_asks_what_the_exam_asks_is_left_out(tmp_path: Path) -> None:
     passages, exam, lessons = files(tmp_path, TEXT)
     write_exam(passages, exam, ExamConfig())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -26,6 +27,7 @@ from localtune.errors import BaseModelError, ConfigError, TrainingError
 from localtune.progress import Silent, SilentBar
 from localtune.training.base import fetch_base
 from localtune.training.checkpoints import last_whole
+from localtune.training.development import ANSWER, Development, Recall
 from localtune.training.isolation import BY_LESSON, attend_by_lesson
 from localtune.training.lora import recipe
 from localtune.training.loss import answer_loss
@@ -195,11 +197,6 @@ class StopsAt(SilentBar):
 
 @pytest.mark.slow
 def test_a_stopped_training_goes_on_with_the_same_losses(base: Path, tmp_path: Path) -> None:
-    class Stops(Silent):
-        @contextmanager
-        def bar(self, label: str, total: int) -> Any:
-            yield StopsAt(30)
-
     lessons = lessons_file(tmp_path)
 
     def run(name: str, progress: Any) -> Path:
@@ -210,7 +207,7 @@ def test_a_stopped_training_goes_on_with_the_same_losses(base: Path, tmp_path: P
 
     whole = list(read_jsonl(run("whole", Silent())))
     with pytest.raises(Stopped):
-        run("stopped", Stops())
+        run("stopped", Stops(30))
     checkpoints = tmp_path / "stopped" / "checkpoints"
     assert last_whole(checkpoints) == str(checkpoints / "checkpoint-20")
     resumed = list(read_jsonl(run("stopped", Silent())))
@@ -220,6 +217,122 @@ def test_a_stopped_training_goes_on_with_the_same_losses(base: Path, tmp_path: P
     assert losses[-1] < losses[0]
     same = [(tmp_path / n / "adapter/adapter_model.safetensors") for n in ("whole", "stopped")]
     assert same[0].read_bytes() == same[1].read_bytes()
+
+
+def questions_file(folder: Path) -> Path:
+    rows = [{"question": f"When is {n}?", "answers": [f"{n} past"]} for n in range(5)]
+    write_jsonl(folder / "development.jsonl", rows)
+    return folder / "development.jsonl"
+
+
+def stop(*_: Any) -> None:
+    raise Stopped
+
+
+class Stops(Silent):
+    """Ends the training at a step, and keeps what is said."""
+
+    def __init__(self, step: int) -> None:
+        self.step, self.said = step, list[str]()
+
+    def note(self, text: str) -> None:
+        self.said.append(text)
+
+    @contextmanager
+    def bar(self, label: str, total: int) -> Any:
+        yield StopsAt(self.step)
+
+
+def developed(base: Path, out: Path, right: Any, steps: int, told: Stops) -> Path:
+    """Train, asking for development, and return the weights of the adapter."""
+    out.mkdir(exist_ok=True)
+    files = (out / "adapter", out / "metrics.jsonl", out / "checkpoints")
+    asked = Development(questions_file(out), right)
+    config = replace(CONFIG, steps=steps)
+    train(base, lessons_file(out), *files, config, told, development=asked)
+    return out / "adapter" / "adapter_model.safetensors"
+
+
+@pytest.mark.slow
+def test_the_model_answers_as_it_would_alone(base: Path, tokenizer: Any) -> None:
+    """In one batch, padded on the left, as one question at a time without a cache."""
+    from peft import LoraConfig, get_peft_model
+
+    said = []
+
+    def keep(text: str, accepted: list[str]) -> bool:
+        said.append(text)
+        return False
+
+    plain = LlamaForCausalLM.from_pretrained(base)
+    attend_by_lesson(plain, 64)
+    chosen = LoraConfig(target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM")
+    model = get_peft_model(plain, chosen).train()
+    split, folder = splitter_of(tokenizer), base.parent
+    asked = Development(questions_file(folder), keep)
+    before = torch.get_rng_state()
+    assert Recall(asked, tokenizer, split, False, print).right(model) == 0
+    assert model.training and plain.config._attn_implementation == BY_LESSON
+    assert torch.equal(before, torch.get_rng_state())
+    plain.set_attn_implementation("eager")
+    for n, text in enumerate(said):
+        ids = list(split(f"User: When is {n}?\nAssistant:"))
+        begin = len(ids)
+        for _ in range(ANSWER):
+            ids.append(int(model(torch.tensor([ids])).logits[0, -1].argmax()))
+            if ids[-1] == tokenizer.eos_token_id:
+                break
+        assert text == tokenizer.decode(ids[begin:], skip_special_tokens=True)
+    assert len(said) == 5 and len(set(said)) > 1
+
+
+@pytest.mark.slow
+def test_training_ends_where_every_question_is_right_twice(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Stops(999)
+    whole = developed(base, tmp_path / "whole", lambda *_: True, 80, told)
+    assert "40: 5 of 5 development questions are right, 2 times in a row" in " ".join(told.said)
+    rows = list(read_jsonl(tmp_path / "whole" / "metrics.jsonl"))
+    assert [row["step"] for row in rows if row.get("development") == 1.0] == [20, 40]
+    assert max(row["step"] for row in rows) == 40
+    out = tmp_path / "stopped"  # between the last checkpoint and the end
+    with monkeypatch.context() as patched, pytest.raises(Stopped):
+        patched.setattr("localtune.training.train.take_best", stop)
+        developed(base, out, lambda *_: True, 80, Stops(999))
+    resumed = developed(base, out, lambda *_: True, 80, Stops(999))
+    assert resumed.read_bytes() == whole.read_bytes()
+    assert list(read_jsonl(out / "metrics.jsonl")) == rows
+
+
+@pytest.mark.slow
+def test_the_best_checkpoint_is_taken_also_after_a_stop(base: Path, tmp_path: Path) -> None:
+    """Right are the answers of the second checkpoint of five, and of no later one."""
+
+    def run(name: str, steps: list[int]) -> Path:
+        asked = [0]
+
+        def right(*_: Any) -> bool:
+            asked[0] += 1
+            return first * 5 + asked[0] in (1, 6, 7, 8)
+
+        for step in steps:
+            last = last_whole(tmp_path / name / "checkpoints")
+            first = int(last.rpartition("-")[2]) // 20 if last else 0
+            asked[0] = 0
+            with contextlib.suppress(Stopped):
+                developed(base, tmp_path / name, right, 100, Stops(step))
+            kept = tmp_path / name / "checkpoints" / "checkpoint-40/adapter_model.safetensors"
+            if kept.exists():
+                best[name] = kept.read_bytes()
+        return tmp_path / name / "adapter" / "adapter_model.safetensors"
+
+    best: dict[str, bytes] = {}
+    whole, stopped = run("whole", [999]), run("stopped", [30, 90, 999])
+    assert stopped.read_bytes() == whole.read_bytes() == best["stopped"]
+    metrics = [list(read_jsonl(tmp_path / n / "metrics.jsonl")) for n in ("whole", "stopped")]
+    shares = [row["development"] for row in metrics[0] if "development" in row]
+    assert metrics[0] == metrics[1] and shares == [0.2, 0.6, 0.0, 0.0, 0.0]
 
 
 class Warned(Silent):
