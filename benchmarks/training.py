@@ -3,13 +3,13 @@
     python benchmarks/training.py [--size tiny|135M|0.5B|1.5B|7B] [--lessons handbook|long]
 
 Same lessons, same adapter, same base; each side runs twice as a process of its own, there and back,
-for a number of seconds without start and first step. Ours takes a build's steps of 2,048 tokens;
-"ours-small" takes two rows of 256 a step, about the answer tokens of one of TRL's, so that losses
-after the same tokens can be compared. TRL's defaults are kept but for the learning rate, as 2e-5
-learns next to nothing in a minute (one run keeps it too): 8 lessons a step, padded to the longest,
-bfloat16 autocast, gradient checkpointing, loss on completions. What counts are answer tokens a
-second, of the clock and, for a machine that does other work meanwhile, of the processor. The loss
-is taken on lessons that no side has seen.
+for a number of seconds without start and first step. Ours takes a build's steps of 1,024 tokens
+(2,048 from 512 wide on); "ours-small" takes two rows of 256 a step, about the answer tokens of one
+of TRL's, so that losses after the same tokens can be compared. TRL's defaults are kept but for the
+learning rate, as 2e-5 learns next to nothing in a minute (one run keeps it too): 8 lessons a step,
+padded to the longest, bfloat16 autocast, gradient checkpointing, loss on completions. What counts
+are answer tokens a second, of the clock and, for a machine that does other work meanwhile, of the
+processor. The loss is taken on lessons that no side has seen.
 
 Needs trl (the extra `bench`). With --peak-tflops it also gives the share of a GPU's peak.
 """
@@ -286,15 +286,15 @@ def ours(which: str, folder: Path, lessons: list[Row], watch: Any) -> tuple[Any,
 
     from localtune.config import TrainConfig
     from localtune.training import train
-    from localtune.training.lora import Recipe
+    from localtune.training.lora import Recipe, rows_a_step
     from localtune.training.machine import halve_what_is_frozen, in_bf16, on_gpu
     from localtune.training.trainer import AnswerTrainer
 
     config = TrainConfig(max_length=LONGEST)
-    rows = 2 if which == "ours-small" else config.batch_tokens // LONGEST
-    plan = Recipe(RANK, ALPHA, RATE, 100_000, rows)
     wide = torch.bfloat16 if on_gpu(config) else torch.float32
     _, model = train.load(folder / "base", wide)
+    rows = 2 if which == "ours-small" else rows_a_step(config, model.config.hidden_size)
+    plan = Recipe(RANK, ALPHA, RATE, 100_000, rows)
     data = train._rows(model, [tokens(folder, row) for row in lessons], config, 0)
     model = train.get_peft_model(model, train._adapter(plan))
     if in_bf16(config) and not on_gpu(config):

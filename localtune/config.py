@@ -177,7 +177,7 @@ class TrainConfig:
     alpha: float = option(0.0, "LoRA alpha; 0 chooses.")
     learning_rate: float = option(0.0, "Highest learning rate; 0 chooses.")
     steps: int = option(0, "Optimiser steps; 0 chooses.")
-    batch_tokens: int = option(2048, "Tokens in one optimiser step.", "tokens")
+    batch_tokens: int = option(0, "Tokens in one optimiser step; 0 chooses.", "tokens")
     max_length: int = option(256, "Longest lesson; the rest is cut.", "tokens")
     seed: int = option(7, "Seed of the order of lessons and of LoRA.", flag="--train-seed")
     precision: str = option("auto", "Number format of training: auto, bf16, float32 or nf4.")
@@ -189,6 +189,7 @@ class TrainConfig:
             ("--rank", self.rank),
             ("--alpha", self.alpha),
             ("--steps", self.steps),
+            ("--batch-tokens", self.batch_tokens),
             ("--threads", self.threads),
             ("--learning-rate", self.learning_rate),
         ):
@@ -197,12 +198,9 @@ class TrainConfig:
         require(self.precision in formats, "--precision", self.precision, " or ".join(formats))
         require(self.device in devices, "--device", self.device, " or ".join(devices))
         require(self.max_length >= 16, "--max-length", self.max_length, "16 or more")
-        require(
-            self.batch_tokens >= self.max_length,
-            "--batch-tokens",
-            self.batch_tokens,
-            f"at least --max-length ({self.max_length})",
-        )
+        enough = not self.batch_tokens or self.batch_tokens >= self.max_length
+        rule = f"at least --max-length ({self.max_length})"
+        require(enough, "--batch-tokens", self.batch_tokens, rule)
 
 
 @dataclass(frozen=True)

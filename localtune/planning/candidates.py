@@ -100,16 +100,20 @@ def compare(
 def _memory(shape: Shape, known: Shape, used: int, work: Work, measured: Training) -> int:
     """Return bytes told from another base: weights, what layers keep for the way back, logits.
 
-    What layers keep, and LoRA with AdamW, grows as the widths of their linear layers do.
+    What layers keep, and LoRA with AdamW, grows as the widths of their linear layers do, and with
+    the tokens of a step.
     """
 
+    def step(one: Shape) -> float:
+        return work.step_tokens(work.recipe(one))
+
     def fixed(one: Shape) -> float:
-        answers = work.answers * work.step_tokens(work.recipe(one))
+        answers = work.answers * step(one)
         logits = LOGIT * answers * one.output / one.hidden
         return measured.weight_bytes * one.parameters + logits
 
     kept = max(0.0, used - fixed(known)) / (known.widths * known.layers)
-    return round(fixed(shape) + kept * shape.widths * shape.layers)
+    return round(fixed(shape) + kept * shape.widths * shape.layers * step(shape) / step(known))
 
 
 def disk_of(shape: Shape, here: bool) -> int:

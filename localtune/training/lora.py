@@ -8,6 +8,7 @@ from localtune.config import TrainConfig
 
 RANKS = ((20_000, 32), (100_000, 64), (1_000_000, 128))  # lessons of fewer tokens -> rank
 SMALL = 512  # hidden size under which the measured recipe of the built-in base holds
+STEP_TOKENS, SMALL_STEP = 2048, 1024
 PASSES, STEPS = 1.5, 500  # over the lessons, which ask each fact in many wordings; at least
 
 
@@ -22,6 +23,12 @@ class Recipe:
     rows: int
 
 
+def rows_a_step(config: TrainConfig, hidden: int) -> int:
+    """Return how many packed rows one optimiser step takes. Small steps suit a small base."""
+    chosen = SMALL_STEP if hidden < SMALL else STEP_TOKENS
+    return max(1, (config.batch_tokens or chosen) // config.max_length)
+
+
 def recipe(
     config: TrainConfig, lesson_tokens: int, packed_rows: int, hidden: int, model_type: str
 ) -> Recipe:
@@ -31,8 +38,7 @@ def recipe(
     5e-4, P by family. A base under 512 wide wants ten times that, and twice the alpha
     (docs/decisions/0004-lessons.md).
     """
-    rows = max(1, config.batch_tokens // config.max_length)
-    small = hidden < SMALL
+    rows, small = rows_a_step(config, hidden), hidden < SMALL
     rank = next((r for limit, r in RANKS if lesson_tokens < limit), 256)
     power = {"qwen2": 0.0775, "qwen3": 0.0775, "llama": 0.781}.get(model_type, 0.5)
     large = min(5e-4, 5e-4 * (2000 / hidden) ** power * (rows / 128) ** 0.5)

@@ -39,7 +39,7 @@ from localtune.training import four_bit
 from localtune.training.checkpoints import full_disk_is_an_os_error, go_back, last_whole, rate_of
 from localtune.training.development import Development, Recall, settled, take_best
 from localtune.training.isolation import attend_by_lesson, isolates
-from localtune.training.lora import Recipe, recipe
+from localtune.training.lora import Recipe, recipe, rows_a_step
 from localtune.training.machine import halve_what_is_frozen, in_bf16, on_gpu
 from localtune.training.soft_rows import Targets
 from localtune.training.tokenise import (
@@ -134,7 +134,8 @@ def _rows(model: Any, lessons: Iterable[Tokens], config: TrainConfig, pad: int) 
         attend_by_lesson(model, config.max_length)
     if isolates(model):
         return PackedRows(lessons, config.max_length, pad)
-    return GroupedLessons(lessons, config.batch_tokens, pad)
+    step = rows_a_step(config, model.config.hidden_size) * config.max_length
+    return GroupedLessons(lessons, step, pad)
 
 
 def _adapter(plan: Recipe) -> LoraConfig:

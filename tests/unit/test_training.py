@@ -163,6 +163,7 @@ def test_the_recipe_chooses_rank_and_enough_steps(hidden: int, tokens: int, rank
     assert plan.rank == rank
     assert plan.steps >= 500
     assert hidden < 512 or plan.learning_rate <= 5e-4
+    assert plan.rows == (4 if hidden < 512 else 8)
 
 
 def test_what_is_chosen_by_hand_stands() -> None:
