@@ -31,7 +31,10 @@ _import_seconds = 0.0  # what loading PyTorch and the others took, the first tim
 
 @dataclass(frozen=True)
 class Costs:
-    """What a build with a base takes; `held` are bytes that were held before any training."""
+    """What a build with a base takes; `held` are bytes that were held before any training.
+
+    `precision` is the option's value.
+    """
 
     base: Base
     shape: Shape
@@ -41,6 +44,7 @@ class Costs:
     rows: list[stages.Estimate]
     bytes: dict[str, int]
     held: int
+    precision: str = "auto"
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON holds it."""
@@ -107,7 +111,8 @@ def cost(
         rows += _behind(config, base, shape, recipe, packed, questions, held, progress)
     gguf = sizes(base.config, shape.parameters, config.quantize)
     written = disk(shape, recipe.rank, gguf, base.here)
-    return Costs(base, shape, packed, recipe, tried, rows, written, held)
+    precision = config.train.precision
+    return Costs(base, shape, packed, recipe, tried, rows, written, held, precision)
 
 
 def _behind(
