@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from localtune.config import BuildConfig
+from localtune.config import NF4, BuildConfig
 from localtune.errors import LocaltuneError
 from localtune.planning import stages
 from localtune.planning.base import Base
@@ -110,8 +110,8 @@ def cost(
     if rows[0].seconds >= behind and not config.export.adapter_only:
         rows += _behind(config, base, shape, recipe, packed, questions, held, progress)
     gguf = sizes(base.config, shape.parameters, config.quantize)
-    written = disk(shape, recipe.rank, gguf, base.here)
     precision = config.train.precision
+    written = disk(shape, recipe.rank, gguf, base.here, precision == NF4)
     return Costs(base, shape, packed, recipe, tried, rows, written, held, precision)
 
 

@@ -61,7 +61,7 @@ class Recall(TrainerCallback):
         self._tokenizer, self._bf16, self._say = tokenizer, bf16, say
         self._is_correct = development.is_correct if development else None
         self._asked = list(_prompts(development, tokenizer, split)) if development else []
-        self._ends = _ends(tokenizer, split)
+        self._ends = _ends(tokenizer, split) if self._asked else []
 
     def __bool__(self) -> bool:
         return bool(self._asked)
@@ -137,9 +137,12 @@ def settled(state: TrainerState) -> bool:
 
 
 def take_best(model: PeftModel, state: TrainerState, args: Any) -> None:
-    """Put the weights of the best checkpoint into the model; the latest of those that are alike."""
+    """Put the weights of the best checkpoint into the model; the latest of those that are alike.
+
+    Only in the first process, which saves them, and removes the checkpoints while others read.
+    """
     best = state.best_global_step
-    if best:
+    if best and ranks.first():
         set_peft_model_state_dict(
             model, load_file(_checkpoint(args, best) / "adapter_model.safetensors")
         )

@@ -117,6 +117,8 @@ def test_disk_counts_what_lies_there_at_one_time() -> None:
     assert found["adapter"] == 4 * shape.adapter(32)
     assert found["peak"] == found["download"] + 10 * found["adapter"]
     assert disk(shape, 32, {"master": 10**9}, here=True)["peak"] > 2 * 10**9
+    again = disk(shape, 32, {"master": 100, "Q8_0": 60}, here=False, four_bit=True)
+    assert again["stays"] == found["stays"] + 2 * shape.parameters
 
 
 def tried(step: float, memory: int, spread: float = 0.0) -> Rehearsed:

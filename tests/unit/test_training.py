@@ -18,7 +18,13 @@ from typing import Any
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+    TrainerState,
+    TrainingArguments,
+)
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer
 
 from localtune import ranks
@@ -305,6 +311,21 @@ def test_training_ends_where_every_question_is_right_twice(
     assert list(read_jsonl(out / "metrics.jsonl")) == rows
 
 
+def test_a_best_checkpoint_that_went_with_a_divergence_is_forgotten(
+    base: Path, tokenizer: Any, tmp_path: Path
+) -> None:
+    asked = Development(questions_file(tmp_path), lambda *_: True)
+    recall = Recall(asked, tokenizer, splitter_of(tokenizer), False, print)
+    settings = TrainingArguments(str(tmp_path), use_cpu=True, report_to=[])
+    state = TrainerState(best_global_step=40, best_metric=0.9)
+    recall.on_train_begin(settings, state, None)
+    assert state.best_global_step is state.best_metric is None
+    (tmp_path / "checkpoint-20").mkdir()
+    state = TrainerState(best_global_step=20, best_metric=0.5)
+    recall.on_train_begin(settings, state, None)
+    assert (state.best_global_step, state.best_metric) == (20, 0.5)
+
+
 @pytest.mark.slow
 def test_the_best_checkpoint_is_taken_also_after_a_stop(base: Path, tmp_path: Path) -> None:
     """Right are the answers of the second checkpoint of five, and of no later one."""
@@ -405,7 +426,6 @@ def test_a_step_that_lacks_memory_is_done_in_parts(base: Path, tmp_path: Path) -
 
 def test_a_step_in_parts_has_the_same_gradients(base: Path, tokenizer: Any, tmp_path: Path) -> None:
     from peft import LoraConfig, get_peft_model
-    from transformers import TrainingArguments
 
     lessons = [tokenise(chat("When?", f"At {n}."), tokenizer, 99) for n in ("eight", "noon")]
     rows = PackedRows([*lessons, *lessons, lessons[0]], 64, 0)
