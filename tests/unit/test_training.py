@@ -272,7 +272,14 @@ def test_the_model_answers_as_it_would_alone(base: Path, tokenizer: Any) -> None
 
     plain = LlamaForCausalLM.from_pretrained(base)
     attend_by_lesson(plain, 64)
-    chosen = LoraConfig(target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM")
+    torch.manual_seed(4)  # of a model that doesn't say the same to everything
+    chosen = LoraConfig(
+        r=16,
+        lora_alpha=64,
+        target_modules="all-linear",
+        init_lora_weights=False,
+        task_type="CAUSAL_LM",
+    )
     model = get_peft_model(plain, chosen).train()
     split, folder = splitter_of(tokenizer), base.parent
     asked = Development(questions_file(folder), keep)
@@ -289,7 +296,7 @@ def test_the_model_answers_as_it_would_alone(base: Path, tokenizer: Any) -> None
             if ids[-1] == tokenizer.eos_token_id:
                 break
         assert text == tokenizer.decode(ids[begin:], skip_special_tokens=True)
-    assert len(said) == 5 and len(set(said)) > 1
+    assert len(said) == 5 and len(set(said)) == 5
 
 
 @pytest.mark.slow
