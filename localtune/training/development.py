@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -105,11 +104,21 @@ class Recall(TrainerCallback):
         return sum(self._is_correct(text, one.answers) for text, one in pairs)
 
     def _answers(self, model: PeftModel) -> Iterator[str]:
+        """Yield what is said to each question; where memory lacks, to half as many at one time."""
         longest = max(len(one.prompt) for one in self._asked) + ANSWER
-        questions = iter(self._asked)
+        at, together = 0, max(1, AT_ONCE // longest)
         with _asking(model, self._bf16):
-            while batch := list(islice(questions, max(1, AT_ONCE // longest))):
-                yield from self._batch(model, [one.prompt for one in batch])
+            while some := [one.prompt for one in self._asked[at : at + together]]:
+                try:
+                    said = self._batch(model, some)
+                except torch.OutOfMemoryError:
+                    if len(some) == 1:
+                        raise
+                    together = len(some) // 2
+                    torch.cuda.empty_cache()
+                    continue
+                yield from said
+                at += len(some)
 
     def _batch(self, model: PeftModel, prompts: list[list[int]]) -> list[str]:
         """Answer greedily, padded on the left."""

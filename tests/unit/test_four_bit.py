@@ -15,15 +15,17 @@ import torch
 from safetensors.torch import load_file
 
 import localtune
-from localtune.config import BaseConfig, TrainConfig
+from localtune.config import BaseConfig, BuildConfig, TrainConfig
 from localtune.errors import TrainingError
 from localtune.evaluation.faithful import load_merged
+from localtune.pipeline import check_before
 from localtune.progress import Silent
+from localtune.steps import Build
 from localtune.training.development import Development
 from localtune.training.four_bit import check_extra
 from localtune.training.machine import in_bf16
 from localtune.training.train import load, train
-from localtune.workspace import read_jsonl, write_jsonl
+from localtune.workspace import Workspace, read_jsonl, write_jsonl
 
 CONFIG = TrainConfig(precision="nf4", steps=25, rank=4, batch_tokens=128, max_length=64)
 BASE = BaseConfig().folder()
@@ -32,12 +34,16 @@ needs_extra = pytest.mark.skipif(
 )
 
 
-def test_without_the_extra_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("localtune.training.four_bit.is_installed", lambda: False)
+def test_without_the_extra_it_is_said_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
     check_extra(TrainConfig())
+    build = Build(tmp_path, BuildConfig(train=CONFIG), Workspace(tmp_path / "out", "x"))
     with pytest.raises(TrainingError, match="bitsandbytes isn't installed") as refused:
-        check_extra(CONFIG)
+        check_before(build)
     assert 'pip install "localtune[4bit]"' in refused.value.hint
+    assert not (tmp_path / "out").exists()
 
 
 @needs_extra

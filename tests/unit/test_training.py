@@ -299,6 +299,26 @@ def test_the_model_answers_as_it_would_alone(base: Path, tokenizer: Any) -> None
     assert len(said) == 5 and len(set(said)) == 5
 
 
+def test_fewer_are_asked_at_one_time_where_memory_lacks(
+    base: Path, tokenizer: Any, tmp_path: Path
+) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    said: list[str] = []
+    plain, split = LlamaForCausalLM.from_pretrained(base), splitter_of(tokenizer)
+    model = get_peft_model(plain, LoraConfig(target_modules="all-linear", task_type="CAUSAL_LM"))
+    asked = Development(questions_file(tmp_path), lambda text, _: bool(said.append(text)))
+    recall = Recall(asked, tokenizer, split, False, print)
+    recall.right(model)
+    together = [*said]
+    said.clear()
+    with memory_for(2, training=False):
+        recall.right(model)
+    assert said == together and len(said) == 5
+    with memory_for(0, training=False), pytest.raises(torch.OutOfMemoryError):
+        recall.right(model)
+
+
 @pytest.mark.slow
 def test_training_ends_where_every_question_is_right_twice(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -405,11 +425,12 @@ def test_a_learning_rate_beyond_hope_is_said(base: Path, tmp_path: Path) -> None
 
 
 @contextmanager
-def memory_for(rows: int) -> Iterator[None]:
+def memory_for(rows: int, training: bool = True) -> Iterator[None]:
     """Make every embedding of more rows fail as PyTorch does where a GPU lacks memory."""
 
     def look(module: Any, inputs: Any) -> None:
-        if isinstance(module, torch.nn.Embedding) and module.training and len(inputs[0]) > rows:
+        meant = isinstance(module, torch.nn.Embedding) and module.training == training
+        if meant and len(inputs[0]) > rows:
             raise torch.OutOfMemoryError("CUDA out of memory.")
 
     hook = torch.nn.modules.module.register_module_forward_pre_hook(look)
