@@ -36,6 +36,8 @@ READERS = (
 GGUF, OLLAMA = ".gguf", "ollama:"
 MODES, EFFORTS = ("auto", "structure", "self", "teacher"), ("quick", "normal", "max")
 NF4 = "nf4"  # the base in 4 bits, with the extra `4bit`
+# Bytes of a weight: 4 bits, 8 for the maximum of its block of 64, 32 for that of 256 blocks.
+NF4_BYTES = (4 + (8 + 32 / 256) / 64) / 8
 KEY = "LOCALTUNE_TEACHER_KEY"  # in the environment: a command line shows to everyone
 
 

@@ -97,7 +97,7 @@ def stages(build: Build) -> list[Stage]:
         stage("report", {"keep_private": config.corpus.keep_private},
               [at.documents, at.exam, at.lessons, at.metrics, at.scores,
                *filter(Path.exists, [at.ladder])],
-              [at.report_html, at.card], ("jinja2",), results.report, version=2),
+              [at.report_html, at.card], ("jinja2",), results.report, version=3),
     ]
     # fmt: on
 

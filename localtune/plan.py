@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localtune import exams, steps
-from localtune.config import BuildConfig
+from localtune.config import NF4, BuildConfig
 from localtune.errors import ConfigError, InputError
 from localtune.planning import candidates, stages
 from localtune.planning.advice import Advice, advise
@@ -139,6 +139,8 @@ def _planned(build: Build, read: Read, base_given: bool, asked: Asked, progress:
     best = candidates.choose(compared).entry.id
     name = build.config.base.base if base_given else best
     config = replace(build.config, base=replace(build.config.base, base=name))
+    if any(row.entry.id == name and row.precision for row in compared):
+        config = replace(config, train=replace(config.train, precision=NF4))
     base = base_of(config.base)
     progress.stage("base", name)
     questions = sum(1 for _ in read_jsonl(at.exam))
@@ -149,7 +151,7 @@ def _planned(build: Build, read: Read, base_given: bool, asked: Asked, progress:
     drawn = power(machine.cores, machine.memory, asked.watts)
     return {
         "machine": asdict(machine),
-        "base": _base(base, found, best, base_given, asked),
+        "base": _base(base, found, best, base_given, asked) | {"precision": config.train.precision},
         "candidates": [_candidate(row) for row in compared],
         **found.to_dict(),
         "stages": [asdict(row) | {"seconds": round(row.seconds, 2)} for row in rows],
@@ -181,6 +183,7 @@ def _candidates(
     from localtune.planning.base import Base, is_cached
     from localtune.planning.catalogue import entries
     from localtune.planning.costs import reference
+    from localtune.training.four_bit import is_installed
 
     one = candidates.reference()
     known = reference(
@@ -191,7 +194,10 @@ def _candidates(
     )
     here = frozenset(entry.id for entry in entries() if is_cached(entry.id))
     offline = build.config.base.offline
-    return candidates.compare(work, known.training, known.held, machine, asked.hours, here, offline)
+    held, hours = known.held, asked.hours
+    return candidates.compare(
+        work, known.training, held, machine, hours, here, offline, is_installed()
+    )
 
 
 def _base(base: Base, found: Costs, best: str, given: bool, asked: Asked) -> Row:
@@ -224,6 +230,7 @@ def _candidate(row: candidates.Candidate) -> Row:
         "memory": row.memory,
         "disk": row.disk,
         "band": candidates.BAND,
+        "precision": row.precision,
         "why_not": row.why_not,
     }
 
@@ -237,7 +244,10 @@ def _problems(
     there = machine.card_memory if found.training.graphics_memory else machine.memory
     if needs > there:
         said = f"{base.id} needs {needs / 1e9:.1f} GB of memory; there are {there / 1e9:.1f} GB."
-        listed.append(_problem(said, f"Choose --base {best}, which fits, or lower --batch-tokens."))
+        less = " Or keep the base in 4 bits: --precision nf4, with the extra 4bit."
+        less = less if found.training.graphics_memory and found.precision != NF4 else ""
+        hint = f"Choose --base {best}, which fits, or lower --batch-tokens.{less}"
+        listed.append(_problem(said, hint))
     if found.bytes["peak"] > machine.free_disk:
         said = f"{found.bytes['peak'] / 1e9:.1f} GB of disk are needed"
         said += f"; {machine.free_disk / 1e9:.1f} GB are free."

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from localtune.config import NF4
 from localtune.report.figures import duration, plural, size
 
 Row = dict[str, Any]
@@ -80,6 +81,7 @@ def _bases(plan: Row) -> Iterable[Any]:
 
 def _candidate(row: Row, plan: Row) -> list[str]:
     mark = row["id"] == plan["base"]["recommended"]
+    in_four_bits = ", in 4 bits" if row["precision"] else ""
     return [
         escape(row["id"].split("/")[-1]),
         _parameters(row["parameters"]),
@@ -88,7 +90,7 @@ def _candidate(row: Row, plan: Row) -> list[str]:
         size(row["disk"]),
         row["licence"],
         row["languages"],
-        "recommended" if mark else escape(row["why_not"]),
+        f"recommended{in_four_bits}" if mark else escape(row["why_not"]) or in_four_bits[2:],
     ]
 
 
@@ -150,7 +152,8 @@ def _costs(plan: Row) -> Iterable[Any]:
 
 def _command(plan: Row) -> str:
     folder = shlex.quote(_short(plan["documents"]["folder"]))
-    return f"localtune build {folder} --base {shlex.quote(plan['base']['id'])}"
+    precision = f" --precision {NF4}" if plan["base"]["precision"] == NF4 else ""
+    return f"localtune build {folder} --base {shlex.quote(plan['base']['id'])}{precision}"
 
 
 def _parameters(n: int) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from localtune.config import TrainConfig
+from localtune.config import NF4, NF4_BYTES, TrainConfig
 from localtune.planning.catalogue import Entry, entries, find
 from localtune.planning.machine import Machine
 from localtune.planning.shape import Shape, shape_of
@@ -19,6 +19,8 @@ from localtune.training.lora import Recipe, recipe
 REFERENCE = "HuggingFaceTB/SmolLM2-135M-Instruct"
 RESERVE = 0.85  # of the memory may be used
 LOGIT = 12  # bytes: as bfloat16, as float32, and twice on the way back
+WITH_EXTRA = '; pip install "localtune[4bit]"'
+AUTO = "auto"
 BAND = 0.4  # of what is told from another base
 
 
@@ -50,7 +52,8 @@ class Work:
 class Candidate:
     """A base with what training it takes here: seconds, bytes (of the card where there is one).
 
-    `why_not` is empty where it fits and may be chosen.
+    `why_not` is empty where it fits and may be chosen. `precision` is NF4 where it fits in 4 bits
+    only, else "".
     """
 
     entry: Entry
@@ -59,6 +62,7 @@ class Candidate:
     disk: int
     here: bool
     why_not: str
+    precision: str = ""
 
 
 def reference() -> Entry:
@@ -76,10 +80,12 @@ def compare(
     hours: float,
     here: frozenset[str],
     offline: bool,
+    four_bit: bool = False,
 ) -> list[Candidate]:
     """Return every base with its cost. `held` are bytes that don't grow with the base.
 
-    `here` are the ids of those that needn't be fetched.
+    `here` are the ids of those that needn't be fetched. On a graphics card 4 bits are taken where
+    16 don't fit, if `four_bit` says that the extra for it is installed; else that is said.
     """
     known = shape_of(reference().config)
     flops = work.step_flops(known)
@@ -91,10 +97,26 @@ def compare(
         seconds = steps * measured.step * work.step_flops(shape) / flops
         memory = _memory(shape, known, used, work, measured)
         memory += 0 if measured.graphics_memory else held
+        precision, lacks = "", ""
+        if (
+            _too_much(memory, machine)
+            and measured.graphics_memory
+            and work.config.precision == AUTO
+        ):
+            spared = _weights(shape, measured.weight_bytes) - _weights(shape, NF4_BYTES)
+            less = memory - round(spared)
+            fits = not _too_much(less, machine)
+            precision, memory = (NF4, less) if fits and four_bit else ("", memory)
+            lacks = WITH_EXTRA if fits and not four_bit else ""
         disk = disk_of(shape, entry.id in here)
         why_not = _why_not(entry, seconds, memory, disk, machine, hours, entry.id in here, offline)
-        rows.append(Candidate(entry, seconds, memory, disk, entry.id in here, why_not))
+        why_not += lacks
+        rows.append(Candidate(entry, seconds, memory, disk, entry.id in here, why_not, precision))
     return rows
+
+
+def _too_much(memory: int, machine: Machine) -> bool:
+    return memory > RESERVE * (machine.card_memory or machine.memory)
 
 
 def _memory(shape: Shape, known: Shape, used: int, work: Work, measured: Training) -> int:
@@ -110,10 +132,16 @@ def _memory(shape: Shape, known: Shape, used: int, work: Work, measured: Trainin
     def fixed(one: Shape) -> float:
         answers = work.answers * step(one)
         logits = LOGIT * answers * one.output / one.hidden
-        return measured.weight_bytes * one.parameters + logits
+        return _weights(one, measured.weight_bytes) + logits
 
     kept = max(0.0, used - fixed(known)) / (known.widths * known.layers)
     return round(fixed(shape) + kept * shape.widths * shape.layers * step(shape) / step(known))
+
+
+def _weights(shape: Shape, each: float) -> float:
+    """Return the bytes of all weights; no other than the layers' linear ones are below 16 bits."""
+    linear = shape.linear * shape.layers
+    return each * linear + max(2.0, each) * (shape.parameters - linear)
 
 
 def disk_of(shape: Shape, here: bool) -> int:
@@ -132,9 +160,8 @@ def _why_not(
     here: bool,
     offline: bool,
 ) -> str:
-    there = machine.card_memory or machine.memory
-    if memory > RESERVE * there:
-        return f"memory: {there / 1e9:.0f} GB here"
+    if _too_much(memory, machine):
+        return f"memory: {(machine.card_memory or machine.memory) / 1e9:.0f} GB here"
     if disk > machine.free_disk:
         return f"disk: {machine.free_disk / 1e9:.0f} GB free"
     if seconds > hours * 3600:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from localtune.config import BuildConfig
+from localtune.config import NF4, BuildConfig
 from localtune.errors import LocaltuneError
 from localtune.planning import stages
 from localtune.planning.base import Base
@@ -31,7 +31,10 @@ _import_seconds = 0.0  # what loading PyTorch and the others took, the first tim
 
 @dataclass(frozen=True)
 class Costs:
-    """What a build with a base takes; `held` are bytes that were held before any training."""
+    """What a build with a base takes; `held` are bytes that were held before any training.
+
+    `precision` is the option's value.
+    """
 
     base: Base
     shape: Shape
@@ -41,6 +44,7 @@ class Costs:
     rows: list[stages.Estimate]
     bytes: dict[str, int]
     held: int
+    precision: str = "auto"
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON holds it."""
@@ -106,8 +110,9 @@ def cost(
     if rows[0].seconds >= behind and not config.export.adapter_only:
         rows += _behind(config, base, shape, recipe, packed, questions, held, progress)
     gguf = sizes(base.config, shape.parameters, config.quantize)
-    written = disk(shape, recipe.rank, gguf, base.here)
-    return Costs(base, shape, packed, recipe, tried, rows, written, held)
+    precision = config.train.precision
+    written = disk(shape, recipe.rank, gguf, base.here, precision == NF4)
+    return Costs(base, shape, packed, recipe, tried, rows, written, held, precision)
 
 
 def _behind(

@@ -37,7 +37,7 @@ class Training:
     around: float
     memory: int
     graphics_memory: int
-    weight_bytes: int
+    weight_bytes: float
     precision: str
     layers: tuple[int, ...]
 

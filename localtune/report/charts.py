@@ -77,8 +77,8 @@ def _bar(bar: Recall, top: float, left: float, span: float) -> Markup:
     )
 
 
-def loss_curve(points: list[tuple[float, float]]) -> Markup:
-    """Draw loss over steps: every logged value faintly, and their running mean.
+def loss_curve(points: list[tuple[float, float]], title: str = "Training loss") -> Markup:
+    """Draw loss, or what the title says, over steps: every value faintly, and their running mean.
 
     Returns nothing where there are fewer than two finite points.
     """
@@ -105,8 +105,8 @@ def loss_curve(points: list[tuple[float, float]]) -> Markup:
     lines = Markup('<path class="raw" d="{}"/><path class="mean" d="{}"/>').format(
         path(points), path(_running_mean(points))
     )
-    said = f"Loss from {points[0][1]:.2f} to {points[-1][1]:.2f} over {last:g} steps"
-    return _svg(height, "Training loss", said, [*ticks, *steps, lines])
+    said = f"{title} from {points[0][1]:.2f} to {points[-1][1]:.2f} over {last:g} steps"
+    return _svg(height, title, said, [*ticks, *steps, lines])
 
 
 def _level(loss: float, y: float, left: float, top: float) -> Markup:

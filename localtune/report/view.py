@@ -49,7 +49,12 @@ def view(scores: Row, metrics: list[Row], documents: list[Row], exam: list[Row])
         "right": [row for row in answers if row["correct"]],
         "wrong": [row for row in answers if not row["correct"]],
         "by_document": _by_document(answers, exam),
-        "loss": loss_curve([(row["step"], row["loss"]) for row in metrics if "loss" in row]),
+        "loss": loss_curve(_points(metrics, "loss")),
+        "development": loss_curve(
+            [(step, 100 * share) for step, share in _points(metrics, "development")],
+            "Questions answered right, in percent",
+        ),
+        "merged": next((row for row in metrics if "merged_into" in row), None),
         "steps": f"{metrics[-1]['step']:,}" if metrics else "0",
         "documents": documents,
         "private": _private(documents),
@@ -60,6 +65,10 @@ def view(scores: Row, metrics: list[Row], documents: list[Row], exam: list[Row])
         "checks": _checks(scores.get("faithful", {})),
         "general": general_view(scores["general"], shipped),
     }
+
+
+def _points(metrics: list[Row], name: str) -> list[tuple[float, float]]:
+    return [(row["step"], row[name]) for row in metrics if name in row]
 
 
 def _models(scores: Row, levels: list[str]) -> list[Row]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +60,7 @@ class Recall(TrainerCallback):
         self._tokenizer, self._bf16, self._say = tokenizer, bf16, say
         self._is_correct = development.is_correct if development else None
         self._asked = list(_prompts(development, tokenizer, split)) if development else []
-        self._ends = _ends(tokenizer, split)
+        self._ends = _ends(tokenizer, split) if self._asked else []
 
     def __bool__(self) -> bool:
         return bool(self._asked)
@@ -105,11 +104,21 @@ class Recall(TrainerCallback):
         return sum(self._is_correct(text, one.answers) for text, one in pairs)
 
     def _answers(self, model: PeftModel) -> Iterator[str]:
+        """Yield what is said to each question; where memory lacks, to half as many at one time."""
         longest = max(len(one.prompt) for one in self._asked) + ANSWER
-        questions = iter(self._asked)
+        at, together = 0, max(1, AT_ONCE // longest)
         with _asking(model, self._bf16):
-            while batch := list(islice(questions, max(1, AT_ONCE // longest))):
-                yield from self._batch(model, [one.prompt for one in batch])
+            while some := [one.prompt for one in self._asked[at : at + together]]:
+                try:
+                    said = self._batch(model, some)
+                except torch.OutOfMemoryError:
+                    if len(some) == 1:
+                        raise
+                    together = len(some) // 2
+                    torch.cuda.empty_cache()
+                    continue
+                yield from said
+                at += len(some)
 
     def _batch(self, model: PeftModel, prompts: list[list[int]]) -> list[str]:
         """Answer greedily, padded on the left."""
@@ -137,9 +146,12 @@ def settled(state: TrainerState) -> bool:
 
 
 def take_best(model: PeftModel, state: TrainerState, args: Any) -> None:
-    """Put the weights of the best checkpoint into the model; the latest of those that are alike."""
+    """Put the weights of the best checkpoint into the model; the latest of those that are alike.
+
+    Only in the first process, which saves them, and removes the checkpoints while others read.
+    """
     best = state.best_global_step
-    if best:
+    if best and ranks.first():
         set_peft_model_state_dict(
             model, load_file(_checkpoint(args, best) / "adapter_model.safetensors")
         )

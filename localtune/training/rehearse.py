@@ -23,7 +23,7 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.optim.optimizer import register_optimizer_step_post_hook
 from transformers import AutoTokenizer
 
-from localtune.config import PLAIN_TEMPLATE, TrainConfig
+from localtune.config import NF4_BYTES, PLAIN_TEMPLATE, TrainConfig
 from localtune.training.lora import Recipe, recipe
 from localtune.training.tokenise import IGNORED, PackedRows, Split, splitter_of, tokenise
 from localtune.training.train import train
@@ -68,7 +68,7 @@ class Rehearsed:
     around: float
     memory: int
     graphics_memory: int
-    weight_bytes: int
+    weight_bytes: float
     precision: str
 
 
@@ -149,6 +149,7 @@ class _Seen:
     weight: torch.dtype = torch.float32
     computed: torch.dtype = torch.float32
     bytes: int = 0
+    packed: bool = False
 
     def step(self, *_: Any) -> None:
         if torch.cuda.is_available():
@@ -163,11 +164,15 @@ class _Seen:
             device = weight.device.type
             cast = torch.is_autocast_enabled(device)
             self.weight, self.bytes = weight.dtype, weight.element_size()
+            self.packed = hasattr(weight, "quant_state")  # bitsandbytes': two weights in a byte
             self.computed = torch.get_autocast_dtype(device) if cast else weight.dtype
+            self.computed = module.compute_dtype if self.packed else self.computed
 
-    def precision(self) -> tuple[int, str]:
+    def precision(self) -> tuple[float, str]:
         """Return the bytes of a weight with the copy that autocast makes of it, and words."""
         kept, computed = (str(of).removeprefix("torch.") for of in (self.weight, self.computed))
+        if self.packed:
+            return NF4_BYTES, f"4-bit weights, {computed} products"
         copy = self.computed.itemsize if kept != computed else 0
         return self.bytes + copy, f"{kept} weights, {computed} products"
 

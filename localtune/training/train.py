@@ -121,7 +121,9 @@ def train(
     if ranks.first():
         with full_disk_is_an_os_error(adapter.parent):
             if trained_upon:
-                history += _merged(model, base, trained_upon, plan, config, recall, progress)
+                last = history[-1]["step"] if history else 0
+                merged = _merged(model, base, trained_upon, plan, config, recall, progress)
+                history += [{"step": last, **merged}] if merged else []
             _save(model, tokenizer, adapter)
         write_jsonl(metrics, history)
         remove(checkpoints)
@@ -156,11 +158,11 @@ def _merged(
     config: TrainConfig,
     recall: Recall,
     progress: Progress,
-) -> list[dict[str, Any]]:
-    """Settle what the adapter is merged into; return a row about it where there is a choice."""
+) -> dict[str, Any]:
+    """Settle what the adapter is merged into, and return what metrics.jsonl says of it, if any."""
     if config.precision != NF4:
         remove(out)
-        return []
+        return {}
 
     def on_base() -> PeftModel:
         _, own = load(base, torch.bfloat16 if in_bf16(config) else torch.float32)
@@ -169,8 +171,7 @@ def _merged(
         return four_bit.where_it_fits(tuned, on_gpu(config))
 
     right = recall.right if recall else None
-    made = four_bit.choose(model, base, out, right, on_base, progress)
-    return [{"step": plan.steps, **made.row()}]
+    return four_bit.choose(model, base, out, right, on_base, progress).row()
 
 
 def load(base: Path, dtype: torch.dtype = torch.float32, **more: Any) -> tuple[Any, Any]:

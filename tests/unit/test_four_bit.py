@@ -15,14 +15,17 @@ import torch
 from safetensors.torch import load_file
 
 import localtune
-from localtune.config import BaseConfig, TrainConfig
+from localtune.config import BaseConfig, BuildConfig, TrainConfig
 from localtune.errors import TrainingError
 from localtune.evaluation.faithful import load_merged
+from localtune.pipeline import check_before
 from localtune.progress import Silent
+from localtune.steps import Build
 from localtune.training.development import Development
 from localtune.training.four_bit import check_extra
+from localtune.training.machine import in_bf16
 from localtune.training.train import load, train
-from localtune.workspace import read_jsonl, write_jsonl
+from localtune.workspace import Workspace, read_jsonl, write_jsonl
 
 CONFIG = TrainConfig(precision="nf4", steps=25, rank=4, batch_tokens=128, max_length=64)
 BASE = BaseConfig().folder()
@@ -31,12 +34,16 @@ needs_extra = pytest.mark.skipif(
 )
 
 
-def test_without_the_extra_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("localtune.training.four_bit.is_installed", lambda: False)
+def test_without_the_extra_it_is_said_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
     check_extra(TrainConfig())
+    build = Build(tmp_path, BuildConfig(train=CONFIG), Workspace(tmp_path / "out", "x"))
     with pytest.raises(TrainingError, match="bitsandbytes isn't installed") as refused:
-        check_extra(CONFIG)
+        check_before(build)
     assert 'pip install "localtune[4bit]"' in refused.value.hint
+    assert not (tmp_path / "out").exists()
 
 
 @needs_extra
@@ -146,3 +153,20 @@ def test_another_precision_leaves_no_weights_behind(tmp_path: Path) -> None:
     (tmp_path / "base-nf4").mkdir()
     out, _, row = trained(tmp_path, None, TrainConfig(steps=5, rank=4, max_length=64))
     assert not out.exists() and "loss" in row
+
+
+@needs_extra
+@pytest.mark.slow
+def test_a_rehearsal_says_what_is_multiplied_in_what(tmp_path: Path) -> None:
+    from localtune.planning.shape import write_base
+    from localtune.training.rehearse import pack_lessons, recipe_for, rehearse
+
+    assert BASE
+    lessons = tmp_path / "lessons.jsonl"
+    write_jsonl(lessons, [{"text": f"Gate {n} opens at {n} past nine."} for n in range(40)])
+    packed = pack_lessons(BASE, lessons, CONFIG, None)
+    base = write_base(json.loads((BASE / "config.json").read_text()), 1, tmp_path / "base", BASE)
+    found = rehearse(base, packed, recipe_for(packed, CONFIG, 256, "llama"), CONFIG, 3)
+    products = "bfloat16" if in_bf16(CONFIG) else "float32"
+    assert found.precision == f"4-bit weights, {products} products"
+    assert 0.5 < found.weight_bytes < 0.52

@@ -117,6 +117,8 @@ def test_disk_counts_what_lies_there_at_one_time() -> None:
     assert found["adapter"] == 4 * shape.adapter(32)
     assert found["peak"] == found["download"] + 10 * found["adapter"]
     assert disk(shape, 32, {"master": 10**9}, here=True)["peak"] > 2 * 10**9
+    again = disk(shape, 32, {"master": 100, "Q8_0": 60}, here=False, four_bit=True)
+    assert again["stays"] == found["stays"] + 2 * shape.parameters
 
 
 def tried(step: float, memory: int, spread: float = 0.0) -> Rehearsed:
@@ -196,6 +198,32 @@ def test_a_larger_base_takes_more_of_everything() -> None:
     assert small.seconds < large.seconds and small.memory < large.memory
     assert small.disk < large.disk
     assert rows[candidates.REFERENCE].memory == pytest.approx(4 * GB, rel=1e-6)
+
+
+def with_card(
+    card: int, four_bit: bool, precision: str = "auto"
+) -> dict[str, candidates.Candidate]:
+    at = replace(machine(64 * GB), card="a card", card_memory=card)
+    on_card = Training(0.01, 0.1, 3.0, 4 * GB, GB, 2, "bfloat16", (1, 3))
+    work = replace(WORK, config=TrainConfig(precision=precision))
+    rows = compare(work, on_card, 0, at, 99.0, frozenset({"tiny"}), False, four_bit)
+    return {row.entry.id: row for row in rows}
+
+
+def test_four_bits_are_taken_where_sixteen_do_not_fit_the_card() -> None:
+    large, small = "Qwen/Qwen3-8B", "Qwen/Qwen3-0.6B"
+    wide = with_card(80 * GB, four_bit=True)
+    assert wide[large].precision == "" and not wide[large].why_not
+    card = next(n * GB for n in range(8, 60) if with_card(n * GB, four_bit=True)[large].precision)
+    found, without = with_card(card, four_bit=True), with_card(card, four_bit=False)
+    assert found[large].precision == "nf4" and not found[large].why_not
+    assert found[large].memory < 0.85 * card < wide[large].memory == without[large].memory
+    assert found[small].precision == "" and found[small].memory == wide[small].memory
+    assert without[large].why_not.endswith('pip install "localtune[4bit]"')
+    assert with_card(card, four_bit=True, precision="bf16")[large].why_not == without[
+        large
+    ].why_not.removesuffix(candidates.WITH_EXTRA)
+    assert not with_card(2 * GB, four_bit=True)[large].precision
 
 
 def passage(text: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,11 @@ DOCUMENTS = [
 
 
 def written(
-    tmp_path: Path, losses: list[float], kept: bool = False, **changed: Any
+    tmp_path: Path,
+    losses: list[float],
+    kept: bool = False,
+    more: Sequence[dict[str, Any]] = (),
+    **changed: Any,
 ) -> tuple[str, str]:
     """Write report and card from files as the stages leave them; return both texts."""
     result = scores() | changed
@@ -78,7 +83,7 @@ def written(
         {"step": 10 * i + 10, "loss": loss, "learning_rate": 1e-3, "epoch": i / 10}
         for i, loss in enumerate(losses)
     ]
-    write_jsonl(tmp_path / "metrics.jsonl", rows)
+    write_jsonl(tmp_path / "metrics.jsonl", [*rows, *more])
     write_jsonl(tmp_path / "documents.jsonl", DOCUMENTS)
     write_jsonl(tmp_path / "exam.jsonl", result["answers"]["base"])
     names = ("scores.json", "metrics.jsonl", "documents.jsonl", "exam.jsonl")
@@ -156,6 +161,28 @@ def test_charts_are_valid_svg() -> None:
             assert 0 <= float(text.attrib["x"]) <= width
             assert 0 <= float(text.attrib["y"]) <= height
     assert len(drawn[-1]) < 40_000
+
+
+def test_the_questions_set_aside_have_a_curve_of_their_own(tmp_path: Path) -> None:
+    shares = [{"step": 20 * i, "development": share} for i, share in enumerate((0.0, 0.25, 1.0))]
+    report, _ = written(tmp_path, [3.0, 2.0], more=shares)
+    assert "in percent from 0.00 to 100.00 over 40 steps" in report
+    assert "Training loss from 3.00 to 2.00 over 20 steps" in report and "4 bits" not in report
+    assert "in percent" not in written(tmp_path, [3.0, 2.0])[0]
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"merged_into": "base", "nf4": 3, "base": 5}, "own weights: of the questions set aside 3"),
+        ({"merged_into": "nf4", "nf4": None, "base": None}, "weights; which is better was not"),
+    ],
+)
+def test_it_is_said_what_an_adapter_was_merged_into(
+    row: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    report, _ = written(tmp_path, [3.0, 2.0], more=[{"step": 20, **row}])
+    assert said in report.replace("&#39;", "'")
 
 
 @pytest.mark.parametrize("losses", [[], [2.0], [float("inf")] * 3])

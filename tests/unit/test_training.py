@@ -18,7 +18,13 @@ from typing import Any
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+    TrainerState,
+    TrainingArguments,
+)
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer
 
 from localtune import ranks
@@ -267,7 +273,14 @@ def test_the_model_answers_as_it_would_alone(base: Path, tokenizer: Any) -> None
 
     plain = LlamaForCausalLM.from_pretrained(base)
     attend_by_lesson(plain, 64)
-    chosen = LoraConfig(target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM")
+    torch.manual_seed(4)  # of a model that doesn't say the same to everything
+    chosen = LoraConfig(
+        r=16,
+        lora_alpha=64,
+        target_modules="all-linear",
+        init_lora_weights=False,
+        task_type="CAUSAL_LM",
+    )
     model = get_peft_model(plain, chosen).train()
     split, folder = splitter_of(tokenizer), base.parent
     asked = Development(questions_file(folder), keep)
@@ -284,7 +297,27 @@ def test_the_model_answers_as_it_would_alone(base: Path, tokenizer: Any) -> None
             if ids[-1] == tokenizer.eos_token_id:
                 break
         assert text == tokenizer.decode(ids[begin:], skip_special_tokens=True)
-    assert len(said) == 5 and len(set(said)) > 1
+    assert len(said) == 5 and len(set(said)) == 5
+
+
+def test_fewer_are_asked_at_one_time_where_memory_lacks(
+    base: Path, tokenizer: Any, tmp_path: Path
+) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    said: list[str] = []
+    plain, split = LlamaForCausalLM.from_pretrained(base), splitter_of(tokenizer)
+    model = get_peft_model(plain, LoraConfig(target_modules="all-linear", task_type="CAUSAL_LM"))
+    asked = Development(questions_file(tmp_path), lambda text, _: bool(said.append(text)))
+    recall = Recall(asked, tokenizer, split, False, print)
+    recall.right(model)
+    together = [*said]
+    said.clear()
+    with memory_for(2, training=False):
+        recall.right(model)
+    assert said == together and len(said) == 5
+    with memory_for(0, training=False), pytest.raises(torch.OutOfMemoryError):
+        recall.right(model)
 
 
 @pytest.mark.slow
@@ -304,6 +337,21 @@ def test_training_ends_where_every_question_is_right_twice(
     resumed = developed(base, out, lambda *_: True, 80, Stops(999))
     assert resumed.read_bytes() == whole.read_bytes()
     assert list(read_jsonl(out / "metrics.jsonl")) == rows
+
+
+def test_a_best_checkpoint_that_went_with_a_divergence_is_forgotten(
+    base: Path, tokenizer: Any, tmp_path: Path
+) -> None:
+    asked = Development(questions_file(tmp_path), lambda *_: True)
+    recall = Recall(asked, tokenizer, splitter_of(tokenizer), False, print)
+    settings = TrainingArguments(str(tmp_path), use_cpu=True, report_to=[])
+    state = TrainerState(best_global_step=40, best_metric=0.9)
+    recall.on_train_begin(settings, state, None)
+    assert state.best_global_step is state.best_metric is None
+    (tmp_path / "checkpoint-20").mkdir()
+    state = TrainerState(best_global_step=20, best_metric=0.5)
+    recall.on_train_begin(settings, state, None)
+    assert (state.best_global_step, state.best_metric) == (20, 0.5)
 
 
 @pytest.mark.slow
@@ -378,11 +426,12 @@ def test_a_learning_rate_beyond_hope_is_said(base: Path, tmp_path: Path) -> None
 
 
 @contextmanager
-def memory_for(rows: int) -> Iterator[None]:
+def memory_for(rows: int, training: bool = True) -> Iterator[None]:
     """Make every embedding of more rows fail as PyTorch does where a GPU lacks memory."""
 
     def look(module: Any, inputs: Any) -> None:
-        if isinstance(module, torch.nn.Embedding) and module.training and len(inputs[0]) > rows:
+        meant = isinstance(module, torch.nn.Embedding) and module.training == training
+        if meant and len(inputs[0]) > rows:
             raise torch.OutOfMemoryError("CUDA out of memory.")
 
     hook = torch.nn.modules.module.register_module_forward_pre_hook(look)
@@ -406,7 +455,6 @@ def test_a_step_that_lacks_memory_is_done_in_parts(base: Path, tmp_path: Path) -
 
 def test_a_step_in_parts_has_the_same_gradients(base: Path, tokenizer: Any, tmp_path: Path) -> None:
     from peft import LoraConfig, get_peft_model
-    from transformers import TrainingArguments
 
     lessons = [tokenise(chat("When?", f"At {n}."), tokenizer, 99) for n in ("eight", "noon")]
     rows = PackedRows([*lessons, *lessons, lessons[0]], 64, 0)
