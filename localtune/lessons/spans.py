@@ -125,6 +125,7 @@ def _is_broken(c: Clause, asked: Asked) -> bool:
     """Whether a question ends in the air, or holds a second statement."""
     also = re.search(r"\band\b(.*)", asked.rest)
     second = also and (_STATES.search(also[1]) or (c.asking == "did" and _DID.search(also[1])))
+    second = second or _SECOND.search(asked.rest)
     helps = c.subject.endswith((" helps", " lets", " makes"))
     return bool(
         second or helps or _UNFINISHED.search(asked.rest) or DANGLING.search(asked.question)
@@ -132,6 +133,7 @@ def _is_broken(c: Clause, asked: Asked) -> bool:
 
 
 _STATES = re.compile(r"\b(?:is|are|was|were|has|have|must|may|can|will)\b")
+_SECOND = re.compile(rf"^(?:and|or)\b|\band {COUNT}\b")  # "for crew and six months for others"
 _DID = re.compile(r"^ \w+ed\b")
 _PARTICIPLE_ENDS = re.compile(r"\b(?:\w+ed|built|held|made|found|given|known|written) $")
 _UNFINISHED = re.compile(r"\b(?:rather|more|less|other|fewer|between)$")

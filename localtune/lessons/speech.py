@@ -53,8 +53,8 @@ def as_people_ask(text: str, strange: Sequence[str], r: Random) -> str:
     """
     text = with_synonyms(text, r) if r.random() < 0.5 else text
     text = in_first_person(text) if r.random() < 0.5 else text
-    text = with_other_endings(text, r) if r.random() < 0.5 else text
-    text = with_strange_words(text, strange, r) if r.random() < 0.5 else text
+    text = with_other_endings(text, r) if r.random() < 0.3 else text
+    text = with_strange_words(text, strange, r) if r.random() < 0.3 else text
     return _IS.sub(r"\1's", text) if r.random() < 0.5 else text
 
 

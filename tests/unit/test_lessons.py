@@ -209,6 +209,8 @@ def test_orders_and_counts_become_questions(statement: str, question: str, answe
         "The relics were washed in the spring and a statue was completed in 1989.",
         "The market replaced a hall built in 1808.",
         "The allowance is £3 for every hour.",
+        "The boat carried 30 passengers and one cow.",
+        "The lease lasts four months for staff and six months for crew.",
     ],
 )
 def test_what_would_be_a_broken_question_is_not_asked(statement: str) -> None:
