@@ -267,13 +267,15 @@ def _is_build(model: str) -> bool:
 def llama_server(folder: Path, level: str, port: int, context: int) -> list[str]:
     """Return the command line of a `llama-server` for a build; `context` 0 is the Modelfile's.
 
-    Raises LocaltuneError.
+    Raises LocaltuneError, also where the model was trained on less than `context`.
     """
-    from localtune.runtimes.llama_command import llama_command
+    from localtune.runtimes.llama import read_header
+    from localtune.runtimes.llama_command import context_for, llama_command
 
     build = open_build(folder)
     gguf, adapter = files_of(build, shipped(build, level))
     request = create_request(_commands(build.at.modelfile), "", {})
     known = request.get("parameters", {}).get("num_ctx", 0)
     upon = ["--lora", str(adapter)] if adapter else []
-    return [*llama_command(gguf, build.at.name, port, context or known), *upon]
+    tokens = context_for(context, read_header(gguf).context) if context else known
+    return [*llama_command(gguf, build.at.name, port, tokens), *upon]

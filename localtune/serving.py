@@ -22,11 +22,10 @@ from pathlib import Path
 from localtune.address import check_free, is_loopback, local_url
 from localtune.errors import ConfigError, RuntimeFileError
 from localtune.opening import open_build, shipped
-from localtune.runtimes.llama_command import PROGRAM, llama_command
+from localtune.runtimes.llama_command import PROGRAM, context_for, llama_command
 from localtune.upon_base import files_of
 
 KEY = "LOCALTUNE_API_KEY"
-LONGEST_CONTEXT = 4096  # tokens, where none are asked for: more costs memory that few need
 PATIENCE = 10  # seconds a server is given to end by itself
 UNUSUAL = re.compile(r'[^!-~]|[,"]')  # llama-server takes a list of keys, with quotation marks
 DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
@@ -130,19 +129,6 @@ def server_command(
     command = [sys.executable, "-m", "localtune.runtimes.openai_server", "--model", str(gguf)]
     named = ["--alias", name, "--port", str(asked.port), "--ctx-size", str(context)]
     return [*command, *named, *where, *upon]
-
-
-def context_for(asked: int, trained: int) -> int:
-    """Return the tokens of a context: those asked for, else what the model was trained on.
-
-    `trained` 0 means that the file doesn't say. Raises ConfigError for more than that.
-    """
-    if trained and asked > trained:
-        raise ConfigError(
-            f"--context is {asked:,}, but the model was trained on {trained:,} tokens at most.",
-            f"Use --context {trained} or less.",
-        )
-    return asked or min(trained or LONGEST_CONTEXT, LONGEST_CONTEXT)
 
 
 def environment(key: str) -> dict[str, str]:

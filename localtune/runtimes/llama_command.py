@@ -9,9 +9,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from localtune.errors import RuntimeFileError
+from localtune.errors import ConfigError, RuntimeFileError
 
 PROGRAM = "llama-server"
+LONGEST_CONTEXT = 4096  # tokens, where none are asked for: more costs memory that few need
 
 
 def llama_command(gguf: Path, name: str, port: int, context: int) -> list[str]:
@@ -22,6 +23,19 @@ def llama_command(gguf: Path, name: str, port: int, context: int) -> list[str]:
         # As the exam was asked: always the likeliest word.
         *("--temp", "0", "--repeat-penalty", "1"),
     ]
+
+
+def context_for(asked: int, trained: int) -> int:
+    """Return the tokens of a context: those asked for, else what the model was trained on.
+
+    `trained` 0 means that the file doesn't say. Raises ConfigError for more than that.
+    """
+    if trained and asked > trained:
+        raise ConfigError(
+            f"--context is {asked:,}, but the model was trained on {trained:,} tokens at most.",
+            f"Use --context {trained} or less.",
+        )
+    return asked or min(trained or LONGEST_CONTEXT, LONGEST_CONTEXT)
 
 
 def is_there() -> bool:

@@ -398,6 +398,8 @@ def test_the_command_for_llama_server(build: Build, run: Run, tmp_path: Path) ->
     ).stdout.splitlines()
     assert said[:2] == ["--model", str(build.at.level_gguf("Q8_0"))]
     assert {"--jinja", "9000", "512"} <= set(said)
+    done = run("install", build.at.folder, "--llama-cpp", "--context", "4096")
+    refused(done, "trained on 512 tokens at most")
     done = run("install", build.at.folder, "--llama-cpp", "--start", PATH="/nowhere")
     refused(done, "llama-server can't be started")
 
