@@ -6,6 +6,7 @@ that goes on from one ends as one that was never stopped. Of several processes t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,8 +63,8 @@ class Recall(TrainerCallback):
         self._asked = list(_prompts(development, tokenizer, split)) if development else []
         self._ends = _ends(tokenizer, split) if self._asked else []
 
-    def __bool__(self) -> bool:
-        return bool(self._asked)
+    def __len__(self) -> int:
+        return len(self._asked)
 
     def on_train_begin(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
         """Forget a best checkpoint that went with a divergence."""
@@ -145,16 +146,29 @@ def settled(state: TrainerState) -> bool:
     return shares[-SETTLED:] == [1.0] * SETTLED
 
 
-def take_best(model: PeftModel, state: TrainerState, args: Any) -> None:
-    """Put the weights of the best checkpoint into the model; the latest of those that are alike.
+def take_best(model: PeftModel, state: TrainerState, args: Any, questions: int) -> None:
+    """Put the weights of the last checkpoint into the model, or of one that is clearly better.
 
     Only in the first process, which saves them, and removes the checkpoints while others read.
     """
-    best = state.best_global_step
-    if best and ranks.first():
+    if ranks.first():
+        step = state.best_global_step if _fell(state, questions) else state.global_step
         set_peft_model_state_dict(
-            model, load_file(_checkpoint(args, best) / "adapter_model.safetensors")
+            model, load_file(_checkpoint(args, step) / "adapter_model.safetensors")
         )
+
+
+def _fell(state: TrainerState, questions: int) -> bool:
+    """Whether fewer are right at the end than at best, by over two standard errors.
+
+    A question or two is chance, and what the last steps teach at a low learning rate would go.
+    """
+    shares = [row["development"] for row in state.log_history if "development" in row]
+    if not shares:
+        return False
+    best, last = max(shares), shares[-1]
+    p = (best + last) / 2
+    return bool(best - last > 2 * math.sqrt(2 * p * (1 - p) / questions))
 
 
 def _checkpoint(args: Any, step: int) -> Path:

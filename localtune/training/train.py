@@ -1,8 +1,8 @@
 """Fine-tune the base: base/ + lessons.jsonl + development.jsonl -> adapter/ + metrics.jsonl.
 
 transformers' Trainer with a PEFT LoRA adapter. Goes on from the last whole checkpoint in
-`checkpoints`, with the same order of lessons and the same loss curve on a CPU; takes the checkpoint
-at which most of the development questions were answered right.
+`checkpoints`, with the same order of lessons and the same loss curve on a CPU; takes a checkpoint
+that answered clearly more of the development questions than the end.
 """
 
 from __future__ import annotations
@@ -244,7 +244,7 @@ def _attempt(
     if not state or not (settled(state) or state.global_step >= arguments.max_steps):
         trainer.train(resume_from_checkpoint=last)
         state = trainer.state
-    take_best(model, state, arguments)
+    take_best(model, state, arguments, len(recall))
     wanted = {"loss", "development"}
     kept = ("step", "loss", "learning_rate", "epoch", "development")
     rows = (row for row in state.log_history if wanted & row.keys())

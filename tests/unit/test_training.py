@@ -33,7 +33,7 @@ from localtune.errors import BaseModelError, ConfigError, TrainingError
 from localtune.progress import Silent, SilentBar
 from localtune.training.base import fetch_base
 from localtune.training.checkpoints import last_whole
-from localtune.training.development import ANSWER, Development, Recall
+from localtune.training.development import ANSWER, Development, Recall, _fell
 from localtune.training.isolation import BY_LESSON, attend_by_lesson
 from localtune.training.lora import recipe
 from localtune.training.loss import answer_loss
@@ -352,6 +352,14 @@ def test_a_best_checkpoint_that_went_with_a_divergence_is_forgotten(
     state = TrainerState(best_global_step=20, best_metric=0.5)
     recall.on_train_begin(settings, state, None)
     assert (state.best_global_step, state.best_metric) == (20, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("right", "clearly"), [((20, 28, 27), False), ((20, 28, 18), True), ((28,), False), ((), False)]
+)
+def test_a_question_or_two_is_chance(right: tuple[int, ...], clearly: bool) -> None:
+    log = [{"step": i, "development": n / 29} for i, n in enumerate(right)]
+    assert _fell(TrainerState(log_history=[{"loss": 1.0}, *log]), 29) == clearly
 
 
 @pytest.mark.slow
