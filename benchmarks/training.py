@@ -4,8 +4,8 @@
 
 Same lessons, same adapter, same base; each side runs twice as a process of its own, there and back,
 for a number of seconds without start and first step. Ours takes a build's steps of 1,024 tokens
-(2,048 from 512 wide on); "ours-small" takes two rows of 256 a step, about the answer tokens of one
-of TRL's, so that losses after the same tokens can be compared. TRL's defaults are kept but for the
+(2,048 from 512 wide on); "ours-small" takes one row of as many tokens as TRL's 8 lessons have, so
+that losses after the same tokens and steps can be compared. TRL's defaults are kept but for the
 learning rate, as 2e-5 learns next to nothing in a minute (one run keeps it too): 8 lessons a step,
 padded to the longest, bfloat16 autocast, gradient checkpointing, loss on completions. What counts
 are answer tokens a second, of the clock and, for a machine that does other work meanwhile, of the
@@ -31,6 +31,7 @@ from typing import Any
 
 Row = dict[str, Any]
 RANK, ALPHA, RATE, HELD = 32, 64.0, 1e-3, 64  # HELD: lessons that only measure the loss
+EVERY = 5_000  # answer tokens, the loss is measured
 # layers, hidden, MLP, heads, KV heads, vocabulary: SmolLM2-135M's, Qwen2.5's 0.5B, 1.5B and 7B
 SHAPES = {
     "135M": (30, 576, 1536, 9, 3, 49152),
@@ -223,7 +224,7 @@ def watcher(seconds: float) -> Any:
                 self.row["cpu"] += time.process_time() - self.worked
                 marks = len(self.row["held"]) + 1
                 over = self.spent > seconds
-                if over or before + self.pending[0] >= 2_000 * marks:
+                if over or before + self.pending[0] >= EVERY * marks:
                     self.row["held"].append((before + self.pending[0], self.held()))
                 control.should_training_stop = over
 
@@ -290,12 +291,14 @@ def ours(which: str, folder: Path, lessons: list[Row], watch: Any) -> tuple[Any,
     from localtune.training.machine import halve_what_is_frozen, in_bf16, on_gpu
     from localtune.training.trainer import AnswerTrainer
 
-    config = TrainConfig(max_length=LONGEST)
+    found = [tokens(folder, row) for row in lessons]
+    alike = 8 * sum(len(lesson.ids) for lesson in found) // len(found)  # 8 lessons, TRL's step
+    config = TrainConfig(max_length=max(LONGEST, alike) if which == "ours-small" else LONGEST)
     wide = torch.bfloat16 if on_gpu(config) else torch.float32
     _, model = train.load(folder / "base", wide)
-    rows = 2 if which == "ours-small" else rows_a_step(config, model.config.hidden_size)
+    rows = 1 if which == "ours-small" else rows_a_step(config, model.config.hidden_size)
     plan = Recipe(RANK, ALPHA, RATE, 100_000, rows)
-    data = train._rows(model, [tokens(folder, row) for row in lessons], config, 0)
+    data = train._rows(model, found, config, 0)
     model = train.get_peft_model(model, train._adapter(plan))
     if in_bf16(config) and not on_gpu(config):
         halve_what_is_frozen(model)

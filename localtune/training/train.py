@@ -252,7 +252,7 @@ def _attempt(
 
 
 def _arguments(
-    plan: Recipe, data: Rows, checkpoints: Path, config: TrainConfig, kept: int
+    plan: Recipe, data: Rows, checkpoints: Path, config: TrainConfig, kept: int = 2
 ) -> TrainingArguments:
     cuda = on_gpu(config)
     return TrainingArguments(
