@@ -25,7 +25,7 @@ SHAPES = {
     "135M": ("HuggingFaceTB/SmolLM2-135M-Instruct", 16),
     "0.5B": ("Qwen/Qwen2.5-0.5B-Instruct", 8),
 }
-OPTIONS = {"questions": "8", "quantize": "Q4_K_M", "imatrix-tokens": "1024"}
+OPTIONS = {"lessons": "structure", "questions": "8", "quantize": "Q4_K_M", "imatrix-tokens": "1024"}
 BUILT = ("corpus", "exam", "lessons", "base", "train", "export", "imatrix", "quantize Q4_K_M")
 TIME, MEMORY = 0.25, 0.10  # the goals
 

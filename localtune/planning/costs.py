@@ -19,6 +19,7 @@ from localtune.planning.training import Training, estimate
 from localtune.planning.yardstick import run_through
 from localtune.progress import Progress
 from localtune.usage import tree_memory
+from localtune.workspace import read_jsonl
 
 if TYPE_CHECKING:
     from localtune.training.lora import Recipe
@@ -96,6 +97,7 @@ def cost(
     `loaded` says that training won't wait for its libraries. Raises LocaltuneError as it does.
     """
     load_libraries()
+    from localtune.training.checkpoints import steps_between
     from localtune.training.rehearse import pack_lessons, recipe_for
 
     shape = shape_of(base.config)
@@ -106,7 +108,10 @@ def cost(
     held = tree_memory()
     tried = estimate(base.config, shape, base.folder, packed, recipe, config.train, progress, steps)
     before = packed.seconds + (0.0 if loaded else _import_seconds)
-    rows = [stages.training(recipe.steps, tried, before)]
+    aside = lessons.with_name("development.jsonl")
+    asks = aside.exists() and any(read_jsonl(aside))
+    checks = -(-recipe.steps // steps_between(recipe.steps)) if asks else 0
+    rows = [stages.training(recipe.steps, checks, tried, before)]
     if rows[0].seconds >= behind and not config.export.adapter_only:
         rows += _behind(config, base, shape, recipe, packed, questions, held, progress)
     gguf = sizes(base.config, shape.parameters, config.quantize)

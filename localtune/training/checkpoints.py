@@ -15,6 +15,11 @@ WHOLE = "whole"  # the file that marks a checkpoint as written to its end
 RATE = "learning_rate.json"  # the halved one, after a divergence
 
 
+def steps_between(steps: int) -> int:
+    """Return after how many steps of a run there is a checkpoint: a tenth, but not a few."""
+    return max(20, steps // 10)
+
+
 def last_whole(checkpoints: Path) -> str | None:
     """The newest marked checkpoint; those that a killed process left half-written are removed."""
     found = sorted(checkpoints.glob("checkpoint-*"), key=_step)

@@ -36,7 +36,13 @@ from localtune.config import NF4, TrainConfig
 from localtune.errors import BaseModelError, TrainingError
 from localtune.progress import Progress, Silent
 from localtune.training import four_bit
-from localtune.training.checkpoints import full_disk_is_an_os_error, go_back, last_whole, rate_of
+from localtune.training.checkpoints import (
+    full_disk_is_an_os_error,
+    go_back,
+    last_whole,
+    rate_of,
+    steps_between,
+)
 from localtune.training.development import Development, Recall, settled, take_best
 from localtune.training.isolation import attend_by_lesson, isolates
 from localtune.training.lora import Recipe, recipe, rows_a_step
@@ -266,7 +272,7 @@ def _arguments(
         max_grad_norm=1.0,
         optim="adamw_torch_fused",
         save_strategy="steps",
-        save_steps=max(20, plan.steps // 10),
+        save_steps=steps_between(plan.steps),
         save_total_limit=kept,  # the newest two, and the best
         logging_steps=5,
         logging_nan_inf_filter=False,
