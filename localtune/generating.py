@@ -41,7 +41,7 @@ def stages(build: Build, stage: Callable[..., Stage], shared: dict[str, Any]) ->
     if config.lessons.chosen == "structure":
         return [
             stage("exam", asked, [at.passages, at.chats], [at.exam], (),
-                  partial(exams.exam, exams.by_rule), version=2),
+                  partial(exams.exam, exams.by_rule), version=3),
             stage("lessons", how, read, made, (), steps.lessons, version=4),
         ]
     who = {name: how[name] for name in ("mode", "teacher", "teacher_model")}
@@ -50,7 +50,7 @@ def stages(build: Build, stage: Callable[..., Stage], shared: dict[str, Any]) ->
     return [
         stage("writer", who, [at.base], [at.writer, at.writer_gguf], LIBRARIES, choose),
         stage("exam", {**asked, **known}, [at.passages, at.chats, at.writer],
-              [at.exam, at.exam_known], (), partial(exams.exam, exam), version=2),
+              [at.exam, at.exam_known], (), partial(exams.exam, exam), version=3),
         stage("lessons", how, [*read, at.writer], made, (), lessons, version=4),
     ]
     # fmt: on

@@ -13,6 +13,8 @@ from boatyard_build import artefacts, build, one_message, run
 import localtune
 from localtune.progress import Progress, Silent
 
+pytest_plugins = ["boatyard_documents"]
+
 
 def test_a_build_makes_everything_it_promises(built: Path) -> None:
     for name in ("Modelfile", "boatyard-Q4_K_M.gguf", "report.html", "README.md"):

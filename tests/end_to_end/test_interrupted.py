@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from boatyard_build import OPTIONS, artefacts, build, one_message, run, start
 
+pytest_plugins = ["boatyard_documents"]
+
 
 def wait_for(there: Callable[[], bool], process: subprocess.Popen[str], seconds: float) -> None:
     end = time.monotonic() + seconds
