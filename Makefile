@@ -42,7 +42,7 @@ test quick: export OMP_NUM_THREADS := 1
 test: setup ## run all tests
 	$(BIN)/python -m pytest $(CORES) --dist loadfile
 
-quick: setup ## run the unit tests that train nothing (under a minute)
+quick: setup ## run the unit tests that train nothing (a minute and a half)
 	$(BIN)/python -m pytest $(CORES) --dist worksteal -m "not slow" tests/unit
 
 lint: setup ## check format, lint and types
