@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from localtune.lessons.exam import Pair, askable, row_of, spread
+from localtune.lessons.exam import Pair, apart_from_others, askable, row_of, spread
 from localtune.lessons.facts import Fact
 from localtune.lessons.similarity import Exam, KeptBack
 from localtune.progress import Progress
@@ -37,11 +37,11 @@ def set_aside(
 
 
 def _chosen(asked: list[Pair], kept_back: Exam, r: Random) -> list[Pair]:
-    every, chosen = Exam(question.text for _, question in asked), dict[str, Pair]()
+    stands_apart, chosen = apart_from_others(asked), dict[str, Pair]()
     for fact, question in spread(asked, len(asked), r):
         if fact.id in chosen or kept_back.is_near(question.text):
             continue
-        if {asked[i][0].id for i in every.near(question.text)} == {fact.id}:
+        if stands_apart((fact, question)):
             chosen[fact.id] = (fact, question)
         if len(chosen) == QUESTIONS:
             break

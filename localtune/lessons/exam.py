@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -64,9 +65,8 @@ def _one_each(facts: list[Fact], common: frozenset[str], r: Random) -> list[Pair
     Where hardly any question stands apart those will do that no other fact is asked by.
     """
     asked = askable(facts, common)
-    every = Exam(question.text for _, question in asked)
-    near = [{asked[i][0].id for i in every.near(question.text)} for _, question in asked]
-    apart = _chosen([pair for pair, facts in zip(asked, near, strict=True) if len(facts) == 1], r)
+    stands_apart = apart_from_others(asked)
+    apart = _chosen([pair for pair in asked if stands_apart(pair)], r)
     if len(apart) >= FEWEST:
         return apart
     owners = defaultdict[str, set[str]](set)
@@ -85,6 +85,12 @@ def askable(facts: list[Fact], common: frozenset[str]) -> list[Pair]:
         for question in direct_questions(fact, common)
         if question.answers and _clear(question)
     ]
+
+
+def apart_from_others(asked: list[Pair]) -> Callable[[Pair], bool]:
+    """Return what says whether one of the questions comes near no question about another fact."""
+    every = Exam(question.text for _, question in asked)
+    return lambda pair: {asked[i][0].id for i in every.near(pair[1].text)} == {pair[0].id}
 
 
 def _chosen(pairs: list[Pair], r: Random) -> list[Pair]:

@@ -40,9 +40,8 @@ _SAID = re.compile(
     "|".join(rf"\b{re.escape(several)}\b" for several in SYNONYMS if not several.isalpha())
     + r"|[A-Za-z]+"
 )
-_SMALL = sorted(
-    STOP - {"how", "what", "when", "where", "which", "who", "whom", "while", "not", "no"}
-)
+_SMALL = STOP - set("how what when where which while who whom not no".split())
+_SMALL_ONES = sorted(_SMALL)  # to draw from: a set has no order
 _IS = re.compile(r"\b([Ww]hat|[Ww]ho|[Ww]here|[Ww]hen|[Hh]ow|[Tt]hat|[Tt]here) is\b")
 
 
@@ -109,9 +108,9 @@ def with_strange_words(text: str, strange: Sequence[str], r: Random) -> str:
         if word.lower() not in _SMALL or r.random() > 0.2:
             said.append(word)
         elif r.random() < 0.5:
-            said.append(r.choice(_SMALL))
+            said.append(r.choice(_SMALL_ONES))
         if r.random() < 0.15:
-            said.append(r.choice(_SMALL if not strange or r.random() < 0.3 else strange))
+            said.append(r.choice(_SMALL_ONES if not strange or r.random() < 0.3 else strange))
     return " ".join(said)
 
 

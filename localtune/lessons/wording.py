@@ -16,7 +16,7 @@ from random import Random
 
 from localtune.lessons.facts import Fact, sentences
 from localtune.lessons.forms import ASKED_BY, FORMS
-from localtune.lessons.grammar import base_of, clauses_of
+from localtune.lessons.grammar import Clause, base_of, clauses_of
 from localtune.lessons.keywords import Index, keywords
 from localtune.lessons.orders import orders_in
 from localtune.lessons.spans import Asked, end_questions, is_name, plain_questions, span_questions
@@ -45,11 +45,10 @@ def asked_of(fact: Fact, common: frozenset[str]) -> list[Asked]:
     """
     if fact.kind in ("row", "faq"):
         return []
-    return _asked_of(fact.statement, common)
+    return _asked_of(fact.statement, clauses_of(fact.statement, common), common)
 
 
-def _asked_of(statement: str, common: frozenset[str]) -> list[Asked]:
-    clauses = clauses_of(statement, common)
+def _asked_of(statement: str, clauses: list[Clause], common: frozenset[str]) -> list[Asked]:
     found = [asked for clause in clauses for asked in span_questions(clause, common)]
     return found or [*plain_questions(statement), *orders_in(statement)]
 
@@ -71,8 +70,9 @@ def reworded(fact: Fact, common: frozenset[str]) -> list[str]:
         return row_questions(fact, common)
     # The other sentences of an answer are facts of their own.
     stated = sentences(fact.statement)[0] if fact.kind == "faq" else fact.statement
-    ends = (end for clause in clauses_of(stated, common) for end in end_questions(clause))
-    found = [*_asked_of(stated, common), *ends]
+    clauses = clauses_of(stated, common)
+    ends = (end for clause in clauses for end in end_questions(clause))
+    found = [*_asked_of(stated, clauses, common), *ends]
     asked = [form for one in found for form in (one, *_shorter(one))]
     return [text for one in asked for text in (*_forms(one), *_by_verb(one))]
 

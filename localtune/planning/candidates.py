@@ -97,22 +97,26 @@ def compare(
         seconds = steps * measured.step * work.step_flops(shape) / flops
         memory = _memory(shape, known, used, work, measured)
         memory += 0 if measured.graphics_memory else held
-        precision, lacks = "", ""
-        if (
-            _too_much(memory, machine)
-            and measured.graphics_memory
-            and work.config.precision == AUTO
-        ):
-            spared = _weights(shape, measured.weight_bytes) - _weights(shape, NF4_BYTES)
-            less = memory - round(spared)
-            fits = not _too_much(less, machine)
-            precision, memory = (NF4, less) if fits and four_bit else ("", memory)
-            lacks = WITH_EXTRA if fits and not four_bit else ""
+        spared = _spared(memory, shape, work, measured, machine)
+        precision = NF4 if spared and four_bit else ""
+        memory -= spared if four_bit else 0
+        lacks = WITH_EXTRA if spared and not four_bit else ""
         disk = disk_of(shape, entry.id in here)
         why_not = _why_not(entry, seconds, memory, disk, machine, hours, entry.id in here, offline)
-        why_not += lacks
-        rows.append(Candidate(entry, seconds, memory, disk, entry.id in here, why_not, precision))
+        rows.append(
+            Candidate(entry, seconds, memory, disk, entry.id in here, why_not + lacks, precision)
+        )
     return rows
+
+
+def _spared(memory: int, shape: Shape, work: Work, measured: Training, machine: Machine) -> int:
+    """Return the bytes that 4 bits spare where a base fits a graphics card so, and only so."""
+    if not (_too_much(memory, machine) and measured.graphics_memory):
+        return 0
+    if work.config.precision != AUTO:
+        return 0
+    spared = round(_weights(shape, measured.weight_bytes) - _weights(shape, NF4_BYTES))
+    return 0 if _too_much(memory - spared, machine) else spared
 
 
 def _too_much(memory: int, machine: Machine) -> bool:

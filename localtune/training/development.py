@@ -142,8 +142,11 @@ class Recall(TrainerCallback):
 
 def settled(state: TrainerState) -> bool:
     """Whether every question was right at the last checks."""
-    shares = [row["development"] for row in state.log_history if "development" in row]
-    return shares[-SETTLED:] == [1.0] * SETTLED
+    return _shares(state)[-SETTLED:] == [1.0] * SETTLED
+
+
+def _shares(state: TrainerState) -> list[float]:
+    return [row["development"] for row in state.log_history if "development" in row]
 
 
 def take_best(model: PeftModel, state: TrainerState, args: Any, questions: int) -> None:
@@ -163,10 +166,9 @@ def _fell(state: TrainerState, questions: int) -> bool:
 
     A question or two is chance, and what the last steps teach at a low learning rate would go.
     """
-    shares = [row["development"] for row in state.log_history if "development" in row]
-    if not shares:
+    if state.best_metric is None:
         return False
-    best, last = max(shares), shares[-1]
+    best, last = state.best_metric, _shares(state)[-1]
     p = (best + last) / 2
     return bool(best - last > 2 * math.sqrt(2 * p * (1 - p) / questions))
 

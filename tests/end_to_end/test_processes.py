@@ -19,32 +19,7 @@ OFFICE = """# Tarnbrook Boatyard
 - The slipway is managed by Ilse Varga.
 - The yard gate is locked at 21:30.
 """
-NOTICES = """# Notices
-
-The hall holds 240 people. The tool library opens at 08:30. Ines Vale runs the kiosk.
-
-A lost key costs £25. Parcels must be collected in five days. Otto Brand repairs the bicycles.
-
-The gate is locked at 21:45. Mira Lund feeds the geese. The choir meets on 14 March.
-
-Bread is baked by Tove Ahlgren. The ferry was built in 1931. A sauna towel costs £3.
-
-Nils Odum winds the tower clock. The orchard covers 12 hectares. Soup is served at 11:50.
-
-Petra Sandell teaches pottery. The well was dug in 1874. Candles are sold by Ruth Emsley.
-
-The bakery closes at 17:20. The loft sleeps 16 guests. Jon Farrow tunes the organ.
-
-The mill was restored in 2009. Eggs are delivered by Hanna Brix. A fishing permit costs £18.
-
-The swimming lesson starts at 09:15. Karin Holt keeps the bees. The theatre seats 88 visitors.
-
-The bridge was opened in 1956. Firewood is split by Aldo Reyes. The museum ticket costs £7.
-
-Yoga classes begin at 18:40. The lighthouse was painted in 1998. Silas Boon shears the sheep.
-
-A rowing boat costs £32. The pantry holds 65 jars. Wool is spun by Edda Quist.
-"""
+NOTICES = "# Notices\n\n" + (Path(__file__).parents[1] / "town.md").read_text()
 OPTIONS = ["--steps", "15", "--questions", "4", "--quantize", "Q8_0", "--precision", "float32"]
 OPTIONS += ["--batch-tokens", "768", "--rank", "4"]  # three rows a step: they don't halve
 TWO = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "localtune"]
