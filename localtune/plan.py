@@ -183,12 +183,13 @@ def _candidates(
     from localtune.planning.base import Base, is_cached
     from localtune.planning.catalogue import entries
     from localtune.planning.costs import reference
-    from localtune.training.four_bit import is_installed
 
     one = candidates.reference()
     known = reference(
         build.config, read.build.at.lessons, Base(one.id, one.config, None, True, one), progress
     )
+    from localtune.training.four_bit import is_installed  # only here: `reference` times the loading
+
     work = candidates.Work(
         build.config.train, known.lessons.tokens, known.lessons.rows, known.lessons.answers
     )
@@ -271,7 +272,7 @@ def _problem(message: str, hint: str) -> Row:
 def keep_plan(build: Build, progress: Progress) -> None:
     """Write work/plan.json: what training will take; {} for few steps, or several processes.
 
-    It takes three steps of training, and the time of a yardstick (planning/yardstick.py) only where
+    It takes a few steps of training, and the time of a yardstick (planning/yardstick.py) only where
     training takes long. Raises LocaltuneError as training does.
     """
     from localtune.planning.base import Base

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,6 @@ from localtune.planning.training import Training, estimate
 from localtune.planning.yardstick import run_through
 from localtune.progress import Progress
 from localtune.usage import tree_memory
-from localtune.workspace import read_jsonl
 
 if TYPE_CHECKING:
     from localtune.training.lora import Recipe
@@ -91,10 +90,12 @@ def cost(
     steps: int = 4,
     behind: float = 0.0,
     loaded: bool = False,
+    asks: bool = True,
 ) -> Costs:
     """Try training, and, where it takes more than `behind` seconds, the stages behind it in small.
 
-    `loaded` says that training won't wait for its libraries. Raises LocaltuneError as it does.
+    `loaded` says that training won't wait for its libraries, `asks` that the questions set aside
+    are tried too. Raises LocaltuneError as training does.
     """
     load_libraries()
     from localtune.training.checkpoints import steps_between
@@ -104,13 +105,12 @@ def cost(
     with tempfile.TemporaryDirectory() as scratch:
         folder = base.folder or write_base(base.config, 1, Path(scratch) / "words")
         packed = pack_lessons(folder, lessons, config.train, None)
+    packed = packed if asks else replace(packed, aside=None)
     recipe = recipe_for(packed, config.train, shape.hidden, shape.model_type)
     held = tree_memory()
     tried = estimate(base.config, shape, base.folder, packed, recipe, config.train, progress, steps)
     before = packed.seconds + (0.0 if loaded else _import_seconds)
-    aside = lessons.with_name("development.jsonl")
-    asks = aside.exists() and any(read_jsonl(aside))
-    checks = -(-recipe.steps // steps_between(recipe.steps)) if asks else 0
+    checks = -(-recipe.steps // steps_between(recipe.steps)) if packed.aside else 0
     rows = [stages.training(recipe.steps, checks, tried, before)]
     if rows[0].seconds >= behind and not config.export.adapter_only:
         rows += _behind(config, base, shape, recipe, packed, questions, held, progress)
@@ -141,5 +141,5 @@ def _behind(
 
 
 def reference(config: BuildConfig, lessons: Path, base: Base, progress: Progress) -> Costs:
-    """Try training alone on the base that the others are told from."""
-    return cost(config, base, lessons, 0, progress, behind=float("inf"))
+    """Try steps alone on the base that the others are told from; nothing is asked."""
+    return cost(config, base, lessons, 0, progress, behind=float("inf"), asks=False)

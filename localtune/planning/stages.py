@@ -12,7 +12,6 @@ from localtune.planning.yardstick import Yardstick
 PROMPTS = 16  # that `verify` compares (evaluation/faithful.py)
 BAND = 0.5  # of stages that are told of a small model
 CHECKED = 60  # tokens of a prompt and its answer, about
-CHECK = 5  # steps that take as long as asking the questions set aside, about
 FLOAT = 4  # bytes of a weight where base and adapter are merged
 
 
@@ -35,7 +34,7 @@ def training(steps: int, checks: int, found: Training, before: float) -> Estimat
 
     The questions set aside are asked at so many `checks`.
     """
-    steps_alone, around = (steps + CHECK * checks) * found.step, before + found.around
+    steps_alone, around = steps * found.step + checks * found.check, before + found.around
     whole = steps_alone + around
     off = (steps_alone * found.band + around * BAND) / whole
     return Estimate("train", whole, round(off, 2), found.memory)

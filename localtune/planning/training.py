@@ -1,7 +1,7 @@
 """A base's shape and lessons -> seconds and memory of training, from a few steps of one cut short.
 
 Layers are alike: what a step takes is a straight line over them, through a base of one and of
-three. A base of few layers is trained as it is.
+five. A base of few layers is trained as it is.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from localtune.config import TrainConfig
+from localtune.planning.fresh import in_fresh_process
 from localtune.planning.shape import Config, Shape, write_base
 from localtune.progress import Progress
 
@@ -20,20 +21,23 @@ if TYPE_CHECKING:
     from localtune.training.rehearse import Lessons, Rehearsed
 
 WHOLE = 8  # layers up to which the whole base is rehearsed
-SHORT, LONGER = 1, 3
+SHORT, LONGER = 1, 5
+QUICK, TIMES = 25_000_000, 4  # parameters under which steps are short: more are tried, and here
 LEAST_BAND = 0.1  # of the time: what two runs on an idle machine differ by
 
 
 @dataclass(frozen=True)
 class Training:
-    """What training will take: seconds of a step and of all else, bytes at the highest.
+    """What training will take: seconds of a step, of a check and of all else, bytes at the highest.
 
-    `band` is the share by which the seconds of a step may be off; `memory` counts from nothing,
-    this process as it is now included. `weight_bytes` are those of a weight while it is used.
+    At a check the questions set aside are asked. `band` is the share by which the seconds of a step
+    may be off; `memory` counts from nothing, this process as it is now included. `weight_bytes` are
+    those of a weight while it is used.
     """
 
     step: float
     band: float
+    check: float
     around: float
     memory: int
     graphics_memory: int
@@ -57,21 +61,26 @@ def estimate(
     Raises BaseModelError, TrainingError.
     """
     layers = (shape.layers,) if shape.layers <= WHOLE else (SHORT, LONGER)
+    quick = shape.parameters < QUICK
+    steps *= TIMES if quick else 1
     found = []
     with tempfile.TemporaryDirectory() as scratch, progress.bar("try", len(layers)) as bar:
         for count in layers:
             folder = write_base(config, count, Path(scratch) / str(count), real)
-            found.append(_rehearse(folder, lessons, plan, chosen, steps))
+            found.append(_rehearse(quick, folder, lessons, plan, chosen, steps))
             bar.advance(detail=f"{found[-1].step:.1f} s a step with {count} layers")
     return _from_line(layers, found, shape.layers, lessons.memory)
 
 
 def _rehearse(
-    folder: Path, lessons: Lessons, plan: Recipe, chosen: TrainConfig, steps: int
+    here: bool, folder: Path, lessons: Lessons, plan: Recipe, chosen: TrainConfig, steps: int
 ) -> Rehearsed:
+    """Try steps in a fresh process, or `here`, where its start would take longer than they do."""
     from localtune.training.rehearse import rehearse
 
-    return rehearse(folder, lessons, plan, chosen, steps)
+    if here:
+        return rehearse(folder, lessons, plan, chosen, steps)
+    return in_fresh_process(rehearse, folder, lessons, plan, chosen, steps)
 
 
 def _from_line(layers: tuple[int, ...], found: list[Rehearsed], whole: int, lists: int) -> Training:
@@ -87,6 +96,7 @@ def _from_line(layers: tuple[int, ...], found: list[Rehearsed], whole: int, list
     return Training(
         step=step,
         band=round(min(1.0, max(LEAST_BAND, off)), 2),
+        check=reach(first.check, last.check),
         around=reach(first.around, last.around) if len(found) > 1 else first.around,
         memory=round(reach(first.memory, last.memory)) + lists,
         graphics_memory=round(reach(first.graphics_memory, last.graphics_memory)),

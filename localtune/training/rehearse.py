@@ -24,6 +24,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from transformers import AutoTokenizer
 
 from localtune.config import NF4_BYTES, PLAIN_TEMPLATE, TrainConfig
+from localtune.training.development import Development
 from localtune.training.lora import Recipe, recipe
 from localtune.training.tokenise import IGNORED, PackedRows, Split, splitter_of, tokenise
 from localtune.training.train import train
@@ -40,10 +41,11 @@ class Lessons:
     """Where lessons lie, and what all of them come to.
 
     `answers` is the share of tokens that is learned, `said` the tokens of an answer, `seconds` what
-    tokenising all will take.
+    tokenising all will take. `aside` are the questions set aside, where there are any.
     """
 
     file: Path
+    aside: Path | None
     tokens: int
     rows: int
     answers: float
@@ -60,11 +62,13 @@ class Lessons:
 class Rehearsed:
     """Seconds of a step (median, and half the range of all), of all else; bytes at the highest.
 
+    `check` are the seconds that asking the questions set aside takes, which isn't in `around`.
     `weight_bytes` are those of a base's weight while it is used, `precision` says it in words.
     """
 
     step: float
     spread: float
+    check: float
     around: float
     memory: int
     graphics_memory: int
@@ -89,8 +93,10 @@ def pack_lessons(base: Path, lessons: Path, config: TrainConfig, split: Split | 
     packed = len(PackedRows(sample, config.max_length, 0))
     tokens = sum(len(lesson.ids) for lesson in sample)
     answers = sum(label != IGNORED for lesson in sample for label in lesson.labels)
+    aside = lessons.with_name("development.jsonl")
     return Lessons(
         lessons,
+        aside if aside.exists() and any(read_jsonl(aside)) else None,
         round(scale * tokens),
         round(scale * packed),
         answers / max(1, tokens),
@@ -113,19 +119,28 @@ def rehearse(
     """
     began, peak = time.monotonic(), Peak()
     with tempfile.TemporaryDirectory() as scratch, _watched() as seen:
-        train_shortly(base, lessons.file, plan, config, steps, Path(scratch))
+        train_shortly(base, lessons.file, plan, config, steps, Path(scratch), lessons.aside)
     found = (peak.bytes(), peak.graphics_bytes(), *seen.precision())
     _give_back()
     seconds = [after - before for before, after in pairwise(seen.ends)]
     step = statistics.median(seconds)
-    around = time.monotonic() - began - steps * step
-    return Rehearsed(step, (max(seconds) - min(seconds)) / 2, max(0.0, around), *found)
+    around = max(0.0, time.monotonic() - began - steps * step - seen.asked)
+    return Rehearsed(step, (max(seconds) - min(seconds)) / 2, seen.asked, around, *found)
 
 
 def train_shortly(
-    base: Path, lessons: Path, plan: Recipe, config: TrainConfig, steps: int, folder: Path
+    base: Path,
+    lessons: Path,
+    plan: Recipe,
+    config: TrainConfig,
+    steps: int,
+    folder: Path,
+    aside: Path | None = None,
 ) -> Path:
-    """Train on some lessons by a recipe, but for few steps; return the adapter's folder."""
+    """Train on some lessons by a recipe, but for few steps; return the adapter's folder.
+
+    The questions set `aside` are asked once, behind the last step.
+    """
     short = replace(
         config,
         steps=steps,
@@ -137,15 +152,24 @@ def train_shortly(
     rows = ({**row, "targets": None} for row in islice(read_jsonl(lessons), TRIED))
     write_jsonl(folder / "lessons.jsonl", rows)
     adapter, metrics = folder / "adapter", folder / "metrics.jsonl"
-    train(base, folder / "lessons.jsonl", adapter, metrics, folder / "checkpoints", short)
+    train(
+        base,
+        folder / "lessons.jsonl",
+        adapter,
+        metrics,
+        folder / "checkpoints",
+        short,
+        development=Development(aside, lambda *_: False) if aside else None,
+    )
     return adapter
 
 
 @dataclass
 class _Seen:
-    """When each step ended, and how a frozen matrix was multiplied."""
+    """When each step ended, how long was asked, and how a frozen matrix was multiplied."""
 
     ends: list[float] = field(default_factory=list)
+    asks: list[float] = field(default_factory=list)  # the first and the last time
     weight: torch.dtype = torch.float32
     computed: torch.dtype = torch.float32
     bytes: int = 0
@@ -156,7 +180,14 @@ class _Seen:
             torch.cuda.synchronize()
         self.ends.append(time.monotonic())
 
+    @property
+    def asked(self) -> float:
+        """Return the seconds from the first to the last token of the answers."""
+        return self.asks[-1] - self.asks[0] if self.asks else 0.0
+
     def forward(self, module: Any, _: Any) -> None:
+        if self.ends and not module.training:
+            self.asks = [*self.asks[:1], time.monotonic()]
         if self.bytes or not type(module).__name__.startswith("Linear"):
             return
         weight = getattr(module, "weight", None)

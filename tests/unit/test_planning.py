@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from localtune.config import BaseConfig, BuildConfig, QuantizeConfig, TrainConfig
-from localtune.errors import BaseModelError, ConfigError
+from localtune.errors import BaseModelError, ConfigError, TrainingError
 from localtune.export.convert import convert
 from localtune.plan import Asked
 from localtune.planning import candidates
@@ -24,6 +25,7 @@ from localtune.planning.candidates import Work, choose, compare
 from localtune.planning.catalogue import Entry, entries, find
 from localtune.planning.disk import disk
 from localtune.planning.electricity import carbon, countries, power
+from localtune.planning.fresh import in_fresh_process
 from localtune.planning.machine import Machine, this_machine
 from localtune.planning.outline import sizes
 from localtune.planning.shape import cut, shape_of, write_base
@@ -32,7 +34,8 @@ from localtune.planning.targets import soft_targets
 from localtune.planning.training import Training, _from_line
 from localtune.planning.yardstick import Yardstick
 from localtune.runtimes.quantize import quantize
-from localtune.training.rehearse import Rehearsed
+from localtune.training.rehearse import Rehearsed, pack_lessons, recipe_for, rehearse
+from localtune.workspace import write_jsonl
 
 TINY = BaseConfig().folder()
 assert TINY
@@ -122,12 +125,13 @@ def test_disk_counts_what_lies_there_at_one_time() -> None:
 
 
 def tried(step: float, memory: int, spread: float = 0.0) -> Rehearsed:
-    return Rehearsed(step, spread, 2.0, memory, 0, 6, "float32")
+    return Rehearsed(step, spread, step / 2, 2.0, memory, 0, 6, "float32")
 
 
 def test_layers_are_a_straight_line() -> None:
     found = _from_line((1, 3), [tried(1.0, 100), tried(2.0, 160)], 24, 7)
     assert found.step == pytest.approx(1.0 + 23 * 0.5)
+    assert found.check == pytest.approx(found.step / 2)
     assert found.memory == 100 + 23 * 30 + 7
     alone = _from_line((6,), [tried(0.4, 100, 0.1)], 6, 0)
     assert (alone.step, alone.memory, alone.band) == (0.4, 100, 0.25)
@@ -137,6 +141,33 @@ def test_what_is_uncertain_grows_with_the_way_to_all_layers() -> None:
     near = _from_line((1, 3), [tried(1.0, 1, 0.02), tried(2.0, 2, 0.02)], 4, 0)
     far = _from_line((1, 3), [tried(1.0, 1, 0.2), tried(2.0, 2, 0.2)], 40, 0)
     assert near.band < far.band < 0.3
+
+
+@pytest.mark.slow
+def test_the_questions_set_aside_are_tried_too(tmp_path: Path) -> None:
+    lessons = tmp_path / "lessons.jsonl"
+    write_jsonl(lessons, [{"text": f"Gate {n} opens at {n} past nine."} for n in range(40)])
+    base = write_base(CONFIG, 1, tmp_path / "base", filled=True)
+    without = pack_lessons(base, lessons, TrainConfig(), None)
+    write_jsonl(tmp_path / "development.jsonl", [{"question": "Which gate?", "answers": ["9"]}])
+    found = []
+    for packed in (without, pack_lessons(base, lessons, TrainConfig(), None)):
+        plan = recipe_for(packed, TrainConfig(), 256, "llama")
+        found.append(rehearse(base, packed, plan, TrainConfig(max_length=64), 2))
+    assert found[0].check == 0 < found[1].check
+    assert min(row.step for row in found) > 0
+
+
+def test_what_is_tried_runs_in_a_process_of_its_own() -> None:
+    assert in_fresh_process(os.getpid) not in (0, os.getpid())
+    with pytest.raises(BaseModelError) as found:
+        in_fresh_process(base_of, BaseConfig(base="nobody/nothing", offline=True))
+    assert found.value.hint
+    with pytest.raises(TrainingError, match="ValueError: invalid literal"):
+        in_fresh_process(int, "seven")
+    with pytest.raises(TrainingError, match="signal 6") as killed:
+        in_fresh_process(os.abort)
+    assert "memory lacks" in killed.value.hint
 
 
 def test_stages_behind_training_grow_with_the_weights() -> None:
@@ -170,7 +201,7 @@ def machine(memory: int = 24 * GB, free_disk: int = 500 * GB) -> Machine:
     return Machine("Linux", 2, memory, memory, "", 0, free_disk)
 
 
-MEASURED = Training(1.5, 0.1, 3.0, 4 * GB, 0, 6, "float32", (1, 3))
+MEASURED = Training(1.5, 0.1, 0.5, 3.0, 4 * GB, 0, 6, "float32", (1, 3))
 WORK = Work(TrainConfig(), 600_000, 2500, 0.5)
 
 
@@ -204,7 +235,7 @@ def with_card(
     card: int, four_bit: bool, precision: str = "auto"
 ) -> dict[str, candidates.Candidate]:
     at = replace(machine(64 * GB), card="a card", card_memory=card)
-    on_card = Training(0.01, 0.1, 3.0, 4 * GB, GB, 2, "bfloat16", (1, 3))
+    on_card = Training(0.01, 0.1, 0.5, 3.0, 4 * GB, GB, 2, "bfloat16", (1, 3))
     work = replace(WORK, config=TrainConfig(precision=precision))
     rows = compare(work, on_card, 0, at, 99.0, frozenset({"tiny"}), False, four_bit)
     return {row.entry.id: row for row in rows}

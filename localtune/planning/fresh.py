@@ -1,0 +1,56 @@
+"""A call in a fresh process: what it holds is then its own, and nothing stays behind.
+
+What earlier work freed in a process fits no later block: the same steps held 9.6 GB in a fresh one
+and 11.0 GB behind smaller trials (docs/decisions/0018-plan.md).
+"""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from localtune.errors import LocaltuneError, TrainingError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def in_fresh_process(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Return what a function of a module returns; everything goes through pickle.
+
+    Raises what the call raises where it is a LocaltuneError, TrainingError where the process ends.
+    """
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "localtune.planning.fresh"],  # -P: imports nothing from here
+        input=pickle.dumps((call, args, kwargs)),
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode:
+        last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise TrainingError(
+            f"The few steps that a plan tries ended ({last or f'signal {-done.returncode}'}).",
+            "Without a message, memory lacks: lower --batch-tokens, or choose a smaller --base.",
+        )
+    found = pickle.loads(done.stdout)
+    if isinstance(found, LocaltuneError):
+        raise found
+    return found  # type: ignore[no-any-return]
+
+
+def main() -> None:
+    """Do the call that stands in the standard input; what it prints goes to the errors."""
+    call, args, kwargs = pickle.loads(sys.stdin.buffer.read())
+    out, sys.stdout = sys.stdout, sys.stderr
+    try:
+        found = call(*args, **kwargs)
+    except LocaltuneError as error:
+        found = error
+    out.buffer.write(pickle.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
