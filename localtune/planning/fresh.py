@@ -6,6 +6,7 @@ and 11.0 GB behind smaller trials (docs/decisions/0018-plan.md).
 
 from __future__ import annotations
 
+import os
 import pickle
 import subprocess
 import sys
@@ -42,14 +43,18 @@ def in_fresh_process(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) ->
 
 
 def main() -> None:
-    """Do the call that stands in the standard input; what it prints goes to the errors."""
+    """Do the call that stands in the standard input.
+
+    What it prints goes to the errors, also what a library's own C code prints.
+    """
     call, args, kwargs = pickle.loads(sys.stdin.buffer.read())
-    out, sys.stdout = sys.stdout, sys.stderr
-    try:
-        found = call(*args, **kwargs)
-    except LocaltuneError as error:
-        found = error
-    out.buffer.write(pickle.dumps(found))
+    with os.fdopen(os.dup(1), "wb") as out:
+        os.dup2(2, 1)
+        try:
+            found = call(*args, **kwargs)
+        except LocaltuneError as error:
+            found = error
+        out.write(pickle.dumps(found))
 
 
 if __name__ == "__main__":

@@ -160,6 +160,7 @@ def test_the_questions_set_aside_are_tried_too(tmp_path: Path) -> None:
 
 def test_what_is_tried_runs_in_a_process_of_its_own() -> None:
     assert in_fresh_process(os.getpid) not in (0, os.getpid())
+    assert in_fresh_process(os.write, 1, b"what a library prints") == 21
     with pytest.raises(BaseModelError) as found:
         in_fresh_process(base_of, BaseConfig(base="nobody/nothing", offline=True))
     assert found.value.hint
