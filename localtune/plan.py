@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from localtune import exams, steps
 from localtune.config import NF4, BuildConfig
 from localtune.errors import ConfigError, InputError
+from localtune.extras import FOUR_BIT, is_installed
 from localtune.planning import candidates, stages
 from localtune.planning.advice import Advice, advise
 from localtune.planning.bill import energy, hosted
@@ -188,8 +189,6 @@ def _candidates(
     known = reference(
         build.config, read.build.at.lessons, Base(one.id, one.config, None, True, one), progress
     )
-    from localtune.training.four_bit import is_installed  # only here: `reference` times the loading
-
     work = candidates.Work(
         build.config.train, known.lessons.tokens, known.lessons.rows, known.lessons.answers
     )
@@ -197,7 +196,7 @@ def _candidates(
     offline = build.config.base.offline
     held, hours = known.held, asked.hours
     return candidates.compare(
-        work, known.training, held, machine, hours, here, offline, is_installed()
+        work, known.training, held, machine, hours, here, offline, is_installed(FOUR_BIT)
     )
 
 

@@ -26,6 +26,7 @@ from localtune.corpus.pages import join_pages
 from localtune.corpus.pdf import read_pages
 from localtune.corpus.source import code_to_markdown
 from localtune.errors import UnreadableError
+from localtune.extras import OCR, is_installed
 
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 BLOCKS = MarkdownIt("commonmark").enable("table").disable("inline")  # twice as fast
@@ -94,7 +95,7 @@ def _from_text(data: bytes, kind: str, name: str) -> Text:
 
 def _from_pdf(pages: list[str], data: bytes) -> Text:
     blank = [number for number, page in enumerate(pages) if not page.strip()]
-    if blank and ocr.is_installed():
+    if blank and is_installed(OCR):
         for number, seen in zip(blank, ocr.read_scans(data, blank), strict=True):
             pages[number] = text_to_markdown(repair(_BULLET.sub("- ", seen)))
         blank = [number for number in blank if not pages[number].strip()]

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from functools import cache
 from typing import Any
 
-EXTRA = "ocr"
 SECONDS_A_PAGE = 60  # at most: some 14 were seen on one core
 _DPI = 200
 _LARGEST = 4000  # pixels of a page's longer side: a page of 5 metres would take all memory
-
-
-def is_installed() -> bool:
-    """Whether scanned pages can be read on this machine."""
-    return all(importlib.util.find_spec(name) for name in ("rapidocr", "onnxruntime"))
 
 
 def read_scans(data: bytes, pages: list[int]) -> list[str]:

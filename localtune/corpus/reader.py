@@ -13,13 +13,13 @@ from typing import Any
 
 from localtune.config import READERS, CorpusConfig, library_version
 from localtune.cores import cores
-from localtune.corpus import ocr
 from localtune.corpus.archives import MOST_MEMBERS
 from localtune.corpus.document import VERSION, Reading, Settings
 from localtune.corpus.files import Found, judge_member
 from localtune.corpus.readings import Readings, key_of
 from localtune.corpus.worker import Job
 from localtune.corpus.workers import Workers
+from localtune.extras import OCR, is_installed
 from localtune.progress import Bar, Progress
 
 MEGABYTES = 600  # of data a worker may hold, and what recognising scanned pages takes besides
@@ -64,7 +64,7 @@ def read_files(
 ) -> list[Read]:
     """Return what was read, in the order of the files; what `readings` knows isn't read again."""
     allow = tuple(sorted(value.casefold() for value in config.allow))
-    settings = Settings(config.passage_tokens, not config.keep_private, allow, ocr.is_installed())
+    settings = Settings(config.passage_tokens, not config.keep_private, allow, is_installed(OCR))
     most = config.max_file_mb * 1_000_000
     with progress.bar("documents", len(found)) as bar, Readings(readings) as kept:
         reader = _Reader(kept, settings, most, bar)

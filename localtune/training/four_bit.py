@@ -5,7 +5,7 @@ NF4: Dettmers et al. 2023, QLoRA, arXiv:2305.14314. The only importer of bitsand
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -20,25 +20,20 @@ from safetensors.torch import save_file
 
 from localtune.config import NF4, TrainConfig
 from localtune.errors import TrainingError
+from localtune.extras import FOUR_BIT, is_installed
 from localtune.progress import Progress
 from localtune.training.machine import in_bf16, on_gpu
 from localtune.workspace import atomic_path, remove
 
-EXTRA = "4bit"
 ROOM = 0.8  # of the free memory; the rest is for answers
-
-
-def is_installed() -> bool:
-    """Whether bitsandbytes is there."""
-    return importlib.util.find_spec("bitsandbytes") is not None
 
 
 def check_extra(config: TrainConfig) -> None:
     """Raise TrainingError where 4 bits are asked for and the extra isn't installed."""
-    if config.precision == NF4 and not is_installed():
+    if config.precision == NF4 and not is_installed(FOUR_BIT):
         raise TrainingError(
             f"--precision is {NF4}, but bitsandbytes isn't installed.",
-            f'Install it with `pip install "localtune[{EXTRA}]"`, or leave --precision away.',
+            f'Install it with `pip install "localtune[{FOUR_BIT}]"`, or leave --precision away.',
         )
 
 

@@ -15,7 +15,7 @@ import localtune
 PACKAGE = Path(localtune.__file__).parent
 STAGES = {"corpus", "lessons", "training", "export", "runtimes", "evaluation", "report"}
 SHARED = {
-    *("cores", "in_view", "errors", "progress", "config", "workspace", "privacy"),
+    *("cores", "extras", "in_view", "errors", "progress", "config", "workspace", "privacy"),
     *("loopback", "nothing_fetched", "ranks", "template_files", "usage", "writing"),
 }
 ONLY = {
