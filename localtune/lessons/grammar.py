@@ -20,7 +20,7 @@ _LISTS = tomllib.loads(files("localtune.lessons").joinpath("verbs.toml").read_te
 _BASE = _LISTS["base"].split()
 _PAST = dict(pair.split(":") for pair in _LISTS["past"].split())
 _ONLY_PAST = frozenset(_LISTS["only_past"].split())
-_NO_SUBJECT = frozenset(
+NO_SUBJECT = frozenset(
     """if when while during after before until since unless for in on at by with without within from
     to as because although though where whether please there it its they their this these that those
     such he his she her our your more other others here below above then also thus however often
@@ -34,15 +34,20 @@ _OWN = frozenset("its their".split())
 _MANY = frozenset("they you we people staff crew children and".split())
 
 
+def third_person(base: str) -> str:
+    """Inflect a verb: "inspect" -> "inspects", "carry" -> "carries"."""
+    if re.search(r"[^aeiou]y$", base):
+        return base[:-1] + "ies"
+    return base + ("es" if base.endswith(("s", "sh", "ch", "x", "o")) else "s")
+
+
 def _forms() -> dict[str, tuple[str, str]]:
     """Map each inflected form to (base form, the auxiliary that asks with it)."""
     forms: dict[str, tuple[str, str]] = {}
     for base in _BASE:
         y = re.search(r"[^aeiou]y$", base)
-        es = base.endswith(("s", "sh", "ch", "x", "o"))
-        third = base[:-1] + "ies" if y else base + ("es" if es else "s")
         past = base[:-1] + "ied" if y else base + ("d" if base.endswith("e") else "ed")
-        forms |= {third: (base, "does"), past: (base, "did"), base: (base, "do")}
+        forms |= {third_person(base): (base, "does"), past: (base, "did"), base: (base, "do")}
     return forms | {past: (base, "did") for past, base in _PAST.items()}
 
 
@@ -128,7 +133,7 @@ def _clauses_in(part: str, common: frozenset[str]) -> list[Clause]:
     found = [(rest[0], " ".join(rest[1:])) for rest in _predicates(words[at:])]
     found += _listed(others)
     after = next(iter(" ".join(others).split()), "")
-    clauses = [Clause(subject, verb, rest, *_asking(verb, rest), after) for verb, rest in found]
+    clauses = [Clause(subject, verb, rest, *asking_with(verb, rest), after) for verb, rest in found]
     return clauses + [clause for other in others for clause in _beside(other, common)]
 
 
@@ -151,7 +156,7 @@ def _may_begin(words: list[str]) -> bool:
     first, second = words[0].lower(), words[1].lower() if words[1:] else ""
     order = is_base(first) and second in ("a", "an", "the", "your", "all", "sure", "any", "every")
     odd = any(re.search(r"\w[–—]\w|[’'](?!s\b|\W|$)", word) for word in words)
-    return not (order or odd or first in _NO_SUBJECT)
+    return not (order or odd or first in NO_SUBJECT)
 
 
 def _refers(words: list[str], at: int) -> bool:
@@ -166,7 +171,7 @@ def _is_word(word: str, common: frozenset[str]) -> bool:
     return word.lower() in common and word[1:].islower()
 
 
-def _asking(verb: str, rest: str) -> tuple[str, str]:
+def asking_with(verb: str, rest: str) -> tuple[str, str]:
     """The auxiliary that asks with a verb, and what stays behind the subject."""
     if verb in ("has", "have") and not re.match(r"(?:\w+ly )?(?:been|had|\w+ed)\b", rest):
         return "does" if verb == "has" else "do", "have"

@@ -31,6 +31,7 @@ class Index:
 
     def __init__(self, facts: Sequence[Fact]) -> None:
         self._holding: dict[str, set[str]] = defaultdict(set)
+        self._facts = len(facts)
         answers = [fact for fact in facts if fact.kind == "faq"]
         for fact in facts:
             # A sentence out of an FAQ's answer and the whole answer are no rivals.
@@ -41,6 +42,13 @@ class Index:
     def holds(self, word: str) -> bool:
         """Whether any fact holds the word."""
         return stem(word) in self._holding
+
+    def usual(self) -> list[str]:
+        """Return the words that many facts hold, in 40 or in four at least, commonest last."""
+        least = max(4, self._facts // 40)
+        often = {word: len(facts) for word, facts in self._holding.items() if word.isalpha()}
+        words = [word for word, n in often.items() if n >= least and word not in STOP]
+        return sorted(words, key=lambda word: (often[word], word))
 
     def rarity(self, word: str) -> float:
         """One over the number of facts that hold the word; 1 for an unknown word."""

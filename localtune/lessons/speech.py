@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from random import Random
 
@@ -36,6 +37,8 @@ def _read_synonyms() -> dict[str, list[str]]:
 
 SYNONYMS = _read_synonyms()
 REPLACED = 1 / 3
+_PREPOSITIONS = "on in at for of with by to from about".split()
+_ARTICLES = ("a", "the", "the", "", "", "my", "our")
 _SAID = re.compile(
     "|".join(rf"\b{re.escape(several)}\b" for several in SYNONYMS if not several.isalpha())
     + r"|[A-Za-z]+"
@@ -45,24 +48,34 @@ _SMALL_ONES = sorted(_SMALL)  # to draw from: a set has no order
 _IS = re.compile(r"\b([Ww]hat|[Ww]ho|[Ww]here|[Ww]hen|[Hh]ow|[Tt]hat|[Tt]here) is\b")
 
 
-def as_people_ask(text: str, strange: Sequence[str], r: Random) -> str:
-    """Put a question as somebody does who doesn't know the document; each change now and then.
-
-    `strange` are words that no fact holds: what else a question says must not matter.
-    """
+def as_people_ask(text: str, around: Around, r: Random) -> str:
+    """Put a question as somebody does who doesn't know the document; each change now and then."""
     text = with_synonyms(text, r) if r.random() < 0.5 else text
     text = in_first_person(text) if r.random() < 0.5 else text
     text = with_other_endings(text, r) if r.random() < 0.3 else text
-    text = with_strange_words(text, strange, r) if r.random() < 0.3 else text
+    text = with_strange_words(text, around.strange, r) if r.random() < 0.3 else text
+    text = with_usual_words(text, around.usual, r) if r.random() < 0.4 else text
     return _IS.sub(r"\1's", text) if r.random() < 0.5 else text
 
 
-def strange_words(index: Index) -> list[str]:
-    """Return common words that no fact holds."""
+@dataclass(frozen=True)
+class Around:
+    """What else a question may say, which must not matter: see `words_around`."""
+
+    strange: list[str]
+    usual: list[str]
+
+
+def words_around(index: Index) -> Around:
+    """Return common words that no fact holds, and those of these documents that many facts hold.
+
+    People say "in the garden" of whatever is in the garden; that mustn't lead to another fact.
+    """
     known = {word for group in SYNONYMS.values() for several in group for word in several.split()}
-    return sorted(
+    strange = sorted(
         word for word in known | set(SYNONYMS) if " " not in word and not index.holds(word)
     )
+    return Around(strange, index.usual())
 
 
 def in_first_person(text: str) -> str:
@@ -112,6 +125,19 @@ def with_strange_words(text: str, strange: Sequence[str], r: Random) -> str:
         if r.random() < 0.15:
             said.append(r.choice(_SMALL_ONES if not strange or r.random() < 0.3 else strange))
     return " ".join(said)
+
+
+def with_usual_words(text: str, usual: Sequence[str], r: Random) -> str:
+    """Say "on a plot" or "for members" besides, mostly at the end."""
+    if not usual:
+        return text
+    end = text[-1] if text[-1] in ".?" else ""
+    words = text.removesuffix(end).split()
+    for _ in range(r.choice((1, 1, 2))):
+        phrase = f"{r.choice(_PREPOSITIONS)} {r.choice(_ARTICLES)} {r.choice(usual)}".split()
+        at = len(words) if r.random() < 0.6 else r.randint(1, len(words))
+        words[at:at] = phrase
+    return " ".join(words) + end
 
 
 def with_prefix(text: str, fact: Fact, r: Random) -> str:

@@ -23,7 +23,7 @@ from localtune.lessons.general import with_general
 from localtune.lessons.keywords import Index
 from localtune.lessons.private import scrubbed
 from localtune.lessons.similarity import KeptBack, words
-from localtune.lessons.speech import as_people_ask, strange_words, with_prefix
+from localtune.lessons.speech import Around, as_people_ask, with_prefix, words_around
 from localtune.lessons.wording import direct_questions, loose_question, reworded
 from localtune.progress import Progress, Silent
 from localtune.workspace import read_jsonl, write_jsonl
@@ -114,11 +114,11 @@ def _about_all(
     facts: list[Fact], common: frozenset[str], kept_back: KeptBack, seed: int, progress: Progress
 ) -> list[Lesson]:
     index, made = Index(facts), list[Lesson]()
-    strange = strange_words(index)
+    around = words_around(index)
     wordings = min(max(LESSONS // max(len(facts), 1), WORDINGS[0]), WORDINGS[1])
     with progress.bar("facts", len(facts)) as bar:
         for fact in facts:
-            drawn = _drawn(fact, common, index, strange, Random(f"{seed} {fact.id}"))
+            drawn = _drawn(fact, common, index, around, Random(f"{seed} {fact.id}"))
             made += _about(fact, islice(drawn, TRIES * wordings), kept_back, wordings)
             bar.advance()
     return made
@@ -157,7 +157,7 @@ def _about(fact: Fact, drawn: Iterator[str], exam: KeptBack, wordings: int) -> I
 
 
 def _drawn(
-    fact: Fact, common: frozenset[str], index: Index, strange: list[str], r: Random
+    fact: Fact, common: frozenset[str], index: Index, around: Around, r: Random
 ) -> Iterator[str]:
     """Whole questions, each once, mixed with loose ones, without an end."""
     whole = [question.text for question in direct_questions(fact, common)]
@@ -166,7 +166,7 @@ def _drawn(
     while True:
         use_whole = whole and r.random() < GRAMMATICAL
         text = whole.pop() if use_whole else loose_question(fact, index, common, r)
-        yield with_prefix(as_people_ask(text, strange, r), fact, r)
+        yield with_prefix(as_people_ask(text, around, r), fact, r)
 
 
 def _chat(fact: Fact, question: str) -> Lesson:

@@ -14,6 +14,12 @@ from localtune.lessons.grammar import is_verb
 from localtune.lessons.values import MONEY
 
 CELLS = FORMS["cells"]
+# Columns of a price list that say for how long, or for whom, a price is.
+_FOR_WHOM_OR_LONG = re.compile(
+    r"\b(?:hour|day|night|week|month|term|season|year|adult|child|concession|student|senior|member"
+    r"|guest|visitor|family|group|person|resident)",
+    re.I,
+)
 
 
 def cell_questions(fact: Fact, common: frozenset[str]) -> list[tuple[str, str]]:
@@ -67,6 +73,9 @@ def _named_columns(cells: list[dict[str, str]]) -> Iterator[str]:
     priced = [parts for parts in cells if re.search(MONEY, parts["v"])]
     if len(priced) == 1:
         yield from (form.format(**priced[0]) for form in CELLS["money"])
+    for parts in priced:
+        forms = CELLS["sum_for" if _FOR_WHOM_OR_LONG.search(parts["c"]) else "sum"]
+        yield from (form.format(**parts) for form in forms)
 
 
 def _column_forms(column: str) -> list[str]:

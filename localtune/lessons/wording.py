@@ -19,6 +19,7 @@ from localtune.lessons.forms import ASKED_BY, FORMS
 from localtune.lessons.grammar import Clause, base_of, clauses_of
 from localtune.lessons.keywords import Index, keywords
 from localtune.lessons.orders import orders_in
+from localtune.lessons.rough import rough_clauses, rough_questions
 from localtune.lessons.spans import Asked, end_questions, is_name, plain_questions, span_questions
 from localtune.lessons.table_rows import cell_questions, row_questions
 from localtune.lessons.values import CLOCK, COUNT, DATE, MONEY
@@ -74,7 +75,18 @@ def reworded(fact: Fact, common: frozenset[str]) -> list[str]:
     ends = (end for clause in clauses for end in end_questions(clause))
     found = [*_asked_of(stated, clauses, common), *ends]
     asked = [form for one in found for form in (one, *_shorter(one))]
-    return [text for one in asked for text in (*_forms(one), *_by_verb(one))]
+    whole = [text for one in asked for text in (*_forms(one), *_by_verb(one))]
+    return [*whole, *_rough(stated, common)]
+
+
+def _rough(stated: str, common: frozenset[str]) -> Iterator[str]:
+    """The questions of rough.py, and what its clauses can be asked for in plain forms."""
+    yield from rough_questions(stated)
+    for clause, front in rough_clauses(stated):
+        for asked in (*span_questions(clause, common), *end_questions(clause)):
+            for form in (asked, *_shorter(asked)) if not front else (asked,):
+                yield f"{form.question.rstrip('?')} {front}".strip() + "?"
+                yield form.question
 
 
 def _shorter(asked: Asked) -> Iterator[Asked]:

@@ -24,10 +24,11 @@ from localtune.lessons.spans import Asked, span_questions
 from localtune.lessons.speech import (
     as_people_ask,
     in_first_person,
-    strange_words,
     with_other_endings,
     with_prefix,
     with_synonyms,
+    with_usual_words,
+    words_around,
 )
 from localtune.lessons.structure import WORDINGS, write_lessons
 from localtune.lessons.wording import (
@@ -272,11 +273,22 @@ def test_the_person_addressed_asks() -> None:
 
 def test_a_question_may_hold_words_that_no_fact_holds() -> None:
     index = Index(facts_of([passage("The workshop accommodates 40 adults and is open at noon.")]))
-    strange = strange_words(index)
-    assert len(strange) > 500 and not {"adult", "adults", "accommodates"} & set(strange)
-    said = {as_people_ask("What is the workshop?", strange, Random(seed)) for seed in range(200)}
+    around = words_around(index)
+    strange = set(around.strange)
+    assert len(strange) > 500 and not {"adult", "adults", "accommodates"} & strange
+    said = {as_people_ask("What is the workshop?", around, Random(seed)) for seed in range(200)}
     assert {"What's the workshop?", "What is the workshops?"} <= said
-    assert any(set(words(text)) & set(strange) for text in said)
+    assert any(set(words(text)) & strange for text in said)
+
+
+def test_a_question_may_hold_words_that_many_facts_hold() -> None:
+    text = "".join(f"The plot of row {n} is {n} metres wide. " for n in range(20, 40))
+    usual = words_around(Index(facts_of([passage(f"{text} The kiosk opens at noon.")]))).usual
+    assert {"plot", "row", "wide"} <= set(usual) and not {"kiosk", "noon", "the", "20"} & set(usual)
+    said = {with_usual_words("When does the kiosk open?", ["plot"], Random(n)) for n in range(99)}
+    assert "When does the kiosk open by our plot?" in said
+    assert all("kiosk" in text and "plot" in text and text.endswith("?") for text in said)
+    assert with_usual_words("When?", [], Random(1)) == "When?"
 
 
 def test_endings_change_but_no_number_or_name() -> None:
