@@ -286,7 +286,7 @@ def test_a_question_may_hold_words_that_many_facts_hold() -> None:
     usual = words_around(Index(facts_of([passage(f"{text} The kiosk opens at noon.")]))).usual
     assert {"plot", "row", "wide"} <= set(usual) and not {"kiosk", "noon", "the", "20"} & set(usual)
     said = {with_usual_words("When does the kiosk open?", ["plot"], Random(n)) for n in range(99)}
-    assert "When does the kiosk open by our plot?" in said
+    assert any(text.startswith("When does the kiosk open ") for text in said)
     assert all("kiosk" in text and "plot" in text and text.endswith("?") for text in said)
     assert with_usual_words("When?", [], Random(1)) == "When?"
 
