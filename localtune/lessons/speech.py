@@ -129,10 +129,10 @@ def with_strange_words(text: str, strange: Sequence[str], r: Random) -> str:
 
 def with_usual_words(text: str, usual: Sequence[str], r: Random) -> str:
     """Say "on a plot" or "for members" besides, mostly at the end."""
-    if not usual:
-        return text
-    end = text[-1] if text[-1] in ".?" else ""
+    end = text[-1:] if text.endswith((".", "?")) else ""
     words = text.removesuffix(end).split()
+    if not usual or not words:
+        return text
     for _ in range(r.choice((1, 1, 2))):
         phrase = f"{r.choice(_PREPOSITIONS)} {r.choice(_ARTICLES)} {r.choice(usual)}".split()
         at = len(words) if r.random() < 0.6 else r.randint(1, len(words))

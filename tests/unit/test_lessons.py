@@ -289,6 +289,7 @@ def test_a_question_may_hold_words_that_many_facts_hold() -> None:
     assert any(text.startswith("When does the kiosk open ") for text in said)
     assert all("kiosk" in text and "plot" in text and text.endswith("?") for text in said)
     assert with_usual_words("When?", [], Random(1)) == "When?"
+    assert with_usual_words("", ["plot"], Random(1)) == ""
 
 
 def test_endings_change_but_no_number_or_name() -> None:
