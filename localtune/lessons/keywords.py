@@ -44,7 +44,7 @@ class Index:
         return stem(word) in self._holding
 
     def usual(self) -> list[str]:
-        """Return the words that many facts hold, in 40 or in four at least, commonest last."""
+        """Return the words that a fortieth of the facts hold, or four at least, commonest last."""
         least = max(4, self._facts // 40)
         often = {word: len(facts) for word, facts in self._holding.items() if word.isalpha()}
         words = [word for word, n in often.items() if n >= least and word not in STOP]
