@@ -3,9 +3,9 @@
 Run `python benchmarks/distillation.py [--steps 80,160] [--teacher 800] [--seeds 7,8,9]`: steps of
 1,024 tokens. Every row is trained anew from the base on the same lessons, once a seed, which draws
 their order and LoRA's beginning: the same for every row. Printed is each seed's recall and their
-mean. The teachers: the
-base with the passage in view (what a lesson of the mode `self` asks for), and a base that was tuned
-on the lessons by cross-entropy for --teacher steps. Recall is that of the merged BF16 file.
+mean. The teachers: the base with the passage in view (what a lesson of the mode `self` asks for),
+and a base that was tuned on the lessons by cross-entropy for --teacher steps. Recall is that of the
+merged BF16 file.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ BLOCKS = MarkdownIt("commonmark").enable("table").disable("inline")  # twice as 
 # Marks such as * are looked through by holds_control itself.
 _COULD_CHANGE = re.compile(r"\][(\[:]|&#?\w|<[A-Za-z/!?]|[<\[|｜] ?`")
 _FIRST_HEADING = re.compile(r"^# +(.+)$", re.M)
-_HOW_TO_SCAN = "`pip install localtune[ocr]` reads scans"
+_HOW_TO_SCAN = f"`pip install localtune[{OCR}]` reads scans"
 _BULLET = re.compile(r"^[•·▪●] *", re.M)
 _MAIL_HEAD = re.compile(r"\A\*\*Subject\*\*: (.*)\n")
 _ADDRESS = re.compile(r"\\?<([\w.+-]{1,64}@[\w.-]{1,255})\\?>")

@@ -34,6 +34,11 @@ _OWN = frozenset("its their".split())
 _MANY = frozenset("they you we people staff crew children and".split())
 
 
+def upper_first(text: str) -> str:
+    """Begin a text with a capital, and leave the rest."""
+    return text[:1].upper() + text[1:]
+
+
 def third_person(base: str) -> str:
     """Inflect a verb: "inspect" -> "inspects", "carry" -> "carries"."""
     if re.search(r"[^aeiou]y$", base):

@@ -19,6 +19,7 @@ from localtune.lessons.grammar import (
     base_of,
     is_verb,
     third_person,
+    upper_first,
 )
 from localtune.lessons.values import COUNT, MONEY
 
@@ -51,10 +52,7 @@ _BY_WHOM = re.compile(
     r"((?: (?!by\b)[\w'’-]+){0,6}) by (?!(?:the end|then|\d|text|post|email|card|hand)\b)"
     r"(?:the |an? |our )?[\w&'-]+"
 )
-_BOUND = re.compile(
-    r"\b(?:no|not) (larger|bigger|longer|deeper|higher|taller|wider|heavier|older|later|faster|more"
-    r"|fewer|less) than\b"
-)
+_BOUND = re.compile(rf"\b(?:no|not) ({'|'.join(_FORMS['adjectives'])}) than\b")
 _UP_TO = re.compile(
     rf"\b(?:up to|at most|at least|a maximum of|no more than) {COUNT}\s?([a-z-]+)"
     r"(?: (long|high|deep|wide|tall|old|late))?"
@@ -80,14 +78,13 @@ _LONGEST = 14  # words of a subject with its relative clause
 
 def rough_questions(statement: str) -> Iterator[str]:
     """Yield questions that a statement answers, some of them in poor English."""
-    for part in _PARTS.split(statement.rstrip(".!? ")):
-        yield from _about_part(_AND.sub("", part.strip()))
+    for front, rest in _parts(statement):
+        yield from _about_part(front, rest)
 
 
 def rough_clauses(statement: str) -> Iterator[tuple[Clause, str]]:
     """Yield clauses whose subject may hold a relative clause, each with what stood in front."""
-    for part in _PARTS.split(statement.rstrip(".!? ")):
-        front, rest = _fronted(_AND.sub("", part.strip()))
+    for front, rest in _parts(statement):
         if clause := _clause(rest):
             yield clause, front
         for match in _WHICH.finditer(rest):
@@ -95,8 +92,13 @@ def rough_clauses(statement: str) -> Iterator[tuple[Clause, str]]:
                 yield clause, ""
 
 
-def _about_part(part: str) -> Iterator[str]:
-    front, rest = _fronted(part)
+def _parts(statement: str) -> Iterator[tuple[str, str]]:
+    """Cut a statement at its conjunctions, and each part behind what stands in front of it."""
+    for part in _PARTS.split(statement.rstrip(".!? ")):
+        yield _fronted(_AND.sub("", part.strip()))
+
+
+def _about_part(front: str, rest: str) -> Iterator[str]:
     conditions = [front] if _CONDITION.match(front) else []
     conditions += [match[0] for match in _INNER.finditer(rest)]
     for condition in conditions:
@@ -107,16 +109,15 @@ def _about_part(part: str) -> Iterator[str]:
         yield from _filled("sum" if re.match(MONEY, match[2]) else "value", n=match[1])
     for match in _FOR_MONEY.finditer(rest):
         yield from _filled("price", n=match[1])
-    clause = _clause(rest)
-    if clause:
+    if clause := _clause(rest):
         yield from _about_clause(clause, front)
     yield from _bounds(rest)
 
 
 def _about_clause(clause: Clause, front: str) -> Iterator[str]:
     whole = " ".join(f"{clause.inverted(clause.rest)} {front}".split())
-    if not re.search(rf"{_VALUE}", whole):
-        yield f"{_upper(whole)}?"
+    if not re.search(_VALUE, whole):
+        yield f"{upper_first(whole)}?"
     yield from _each_price(clause, front)
     if clause.verb in _MODAL and clause.subject != "I":
         yield from _filled("may", n=clause.subject, a=clause.asking)
@@ -142,7 +143,7 @@ def _bounds(text: str) -> Iterator[str]:
     """ "Ponds no deeper than 45 cm" -> "How deep can ponds be?"."""
     if match := _BOUND.search(text):
         thing = _thing_before(text[: match.start()])
-        adjective, noun = _FORMS["adjectives"].get(match[1], ("much", "amount"))
+        adjective, noun = _FORMS["adjectives"][match[1]]
         if thing and " who " not in thing:
             yield from _filled("bound", n=thing, a=adjective, s=noun)
     for match in _UP_TO.finditer(text):
@@ -196,7 +197,7 @@ def _fronted(text: str) -> tuple[str, str]:
 
 def _filled(which: str, **parts: str) -> Iterator[str]:
     for form in _FORMS[which]:
-        yield _upper(form.format(**parts))
+        yield upper_first(form.format(**parts))
 
 
 def _lower(text: str) -> str:
@@ -204,7 +205,3 @@ def _lower(text: str) -> str:
     first, _, others = text.partition(" ")
     name = others[:1].isupper() or not (first[1:].islower() or first == "A")
     return text if name else text[:1].lower() + text[1:]
-
-
-def _upper(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -14,7 +14,7 @@ from random import Random
 
 from localtune.lessons.facts import Fact
 from localtune.lessons.forms import FORMS
-from localtune.lessons.grammar import base_of
+from localtune.lessons.grammar import base_of, upper_first
 from localtune.lessons.keywords import STOP, Index
 
 _FIRST_PERSON = [
@@ -93,7 +93,7 @@ def with_synonyms(text: str, r: Random) -> str:
         some = SYNONYMS.get(word.lower(), ())
         if not some or (word[0].isupper() and match.start()) or r.random() > REPLACED:
             return word
-        return _upper(r.choice(some)) if word[0].isupper() else r.choice(some)
+        return upper_first(r.choice(some)) if word[0].isupper() else r.choice(some)
 
     return _SAID.sub(other, text)
 
@@ -146,7 +146,3 @@ def with_prefix(text: str, fact: Fact, r: Random) -> str:
         topic = fact.headings[-1] if fact.headings else fact.title
         text = f"{r.choice(FORMS['prefixes']).format(t=topic, o=fact.title)} {text}"
     return text.lower().rstrip("?.") if r.random() < 0.12 else text
-
-
-def _upper(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -16,7 +16,7 @@ from random import Random
 
 from localtune.lessons.facts import Fact, sentences
 from localtune.lessons.forms import ASKED_BY, FORMS
-from localtune.lessons.grammar import Clause, base_of, clauses_of
+from localtune.lessons.grammar import Clause, base_of, clauses_of, upper_first
 from localtune.lessons.keywords import Index, keywords
 from localtune.lessons.orders import orders_in
 from localtune.lessons.rough import rough_clauses, rough_questions
@@ -103,8 +103,8 @@ def _forms(asked: Asked) -> Iterator[str]:
     """All forms of one question; the special ones only where their parts make sense."""
     said, wh = asked.stated, asked.wh[:1].lower() + asked.wh[1:]
     subject, predicate = asked.subject, f"{asked.verb} {asked.rest}".strip()
-    parts = {"W": asked.wh, "w": wh, "q": asked.inverted, "s": said, "S": _upper(said)}
-    parts |= {"n": subject, "N": _upper(subject), "p": predicate}
+    parts = {"W": asked.wh, "w": wh, "q": asked.inverted, "s": said, "S": upper_first(said)}
+    parts |= {"n": subject, "N": upper_first(subject), "p": predicate}
     yield from (form.format(**parts) for form in (*FORMS["any"], *FORMS["by_sort"][_sort(asked)]))
 
 
@@ -194,7 +194,3 @@ def _term(fact: Fact) -> tuple[str, str] | None:
     """Term and value of a list item like "Shoes: soft soles only"."""
     named = re.match(r"([^:()]{2,60}): (.{1,60})$", fact.statement) if fact.kind == "term" else None
     return (named[1], named[2].rstrip(".")) if named else None
-
-
-def _upper(text: str) -> str:
-    return text[:1].upper() + text[1:]
