@@ -86,11 +86,16 @@ def choose(build: Build, progress: Progress) -> None:
 def _follows(build: Build, identity: str, size: int, progress: Progress) -> bool:
     """Try whether the base follows instructions, and say what comes of it."""
     from localtune.lessons.probe import probe
+    from localtune.runtimes.llama import CrashError
 
     asked = build.config.lessons.chosen
     if asked == "teacher" and size < SMALL:
         return False
-    tried = probe(_base_writer(build, identity))
+    try:
+        tried = probe(_base_writer(build, identity))
+    except CrashError as error:
+        progress.warn(f"{error.message} The base counts as one that can't follow an instruction.")
+        return False
     said = f"the base does {tried.done} of {tried.tasks} small tasks with a text in view"
     if asked == "auto":
         then = "it writes the lessons" if tried.follows else "lessons are made by rule"
@@ -145,6 +150,7 @@ def exam(build: Build, out: Path, progress: Progress) -> None:
     """Let the chosen model write the exam; by rule where there is none, or it can't."""
     from localtune.lessons.model_exam import Examined, write_exam_with
     from localtune.lessons.model_lessons import NotUsableError
+    from localtune.runtimes.llama import CrashError
 
     at, chosen = build.at, read_json(build.at.writer)
     write_jsonl(at.exam_known, [])
@@ -152,13 +158,13 @@ def exam(build: Build, out: Path, progress: Progress) -> None:
         exams.by_rule(build, out, progress)
         return
     files = Examined(at.passages, out, at.exam_known, at.ledgers / "exam.jsonl")
-    with _writers(build, chosen) as (writer, base):
-        try:
+    try:
+        with _writers(build, chosen) as (writer, base):
             knows = _knows(build, base)
             write_exam_with(writer, knows, files, build.config.exam, progress)
-        except NotUsableError as error:
-            _fall_back(chosen, error, "the exam is", progress)
-            exams.by_rule(build, out, progress)
+    except (NotUsableError, CrashError) as error:
+        _fall_back(chosen, error, "the exam is", progress)
+        exams.by_rule(build, out, progress)
 
 
 def _fall_back(chosen: dict[str, Any], error: Exception, what: str, progress: Progress) -> None:
@@ -190,6 +196,7 @@ def _knows(build: Build, base: Writer) -> Knows:
 def lessons(build: Build, progress: Progress) -> None:
     """Let the chosen model write the lessons; by rule where there is none, or it can't."""
     from localtune.lessons.model_lessons import NotUsableError, Written, write_with
+    from localtune.runtimes.llama import CrashError
 
     at, reading, chosen = build.at, build.config.corpus, read_json(build.at.writer)
     if chosen["mode"] == "structure":
@@ -206,10 +213,10 @@ def lessons(build: Build, progress: Progress) -> None:
         build.config.chat.system,
         at.development,
     )
-    with _writers(build, chosen) as (writer, base):
-        try:
+    try:
+        with _writers(build, chosen) as (writer, base):
             can = base if chosen["follows"] else None
             write_with(writer, can, files, build.config.lessons, progress)
-        except NotUsableError as error:
-            _fall_back(chosen, error, "lessons are", progress)
-            steps.lessons(build, progress)
+    except (NotUsableError, CrashError) as error:
+        _fall_back(chosen, error, "lessons are", progress)
+        steps.lessons(build, progress)

@@ -10,8 +10,8 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,14 +76,15 @@ def _watch(usage: Usage, end: threading.Event, energy: Energy) -> None:
 
 def tree_memory() -> int:
     """Return the resident bytes of this process and all that it has started, at this moment."""
+    return int(sum(_of_tree(lambda process: process.memory_info().rss)))
+
+
+def _of_tree(figure: Callable[[psutil.Process], float]) -> Iterator[float]:
+    """Yield a figure of this process and of each that it has started."""
     this = psutil.Process()
-    total = 0
     for process in (this, *this.children(recursive=True)):
-        try:
-            total += process.memory_info().rss
-        except psutil.Error:  # it has just ended
-            continue
-    return total
+        with suppress(psutil.Error):  # it has just ended
+            yield figure(process)
 
 
 class Peak:
@@ -120,5 +121,5 @@ def _cuda() -> Any:
 
 
 def _cpu_seconds() -> float:
-    times = psutil.Process().cpu_times()
-    return float(times.user + times.system + times.children_user + times.children_system)
+    """Return the CPU seconds of this process and all that it has started, ended or running."""
+    return sum(_of_tree(lambda process: sum(process.cpu_times()[:4])))

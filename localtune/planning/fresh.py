@@ -1,61 +1,31 @@
-"""A call in a fresh process: what it holds is then its own, and nothing stays behind.
+"""A call in a fresh process: its memory is its own, and is free again afterwards.
 
 What earlier work freed in a process fits no later block: the same steps held 9.6 GB in a fresh one
-and 11.0 GB behind smaller trials (docs/decisions/0018-plan.md).
+and 11.0 GB after smaller trials (docs/decisions/0018-plan.md).
 """
 
 from __future__ import annotations
 
-import os
-import pickle
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from localtune.errors import LocaltuneError, TrainingError
+from localtune.errors import TrainingError
+from localtune.processes import ProcessEndedError, Worker
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 def in_fresh_process(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Return what a function of a module returns; everything goes through pickle.
+    """Return what a function of a module returns.
 
-    Raises what the call raises where it is a LocaltuneError, TrainingError where the process ends.
+    Raises the LocaltuneError that it raises, TrainingError where the process ends.
     """
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "localtune.planning.fresh"],  # -P: imports nothing from here
-        input=pickle.dumps((call, args, kwargs)),
-        capture_output=True,
-        check=False,
-    )
-    if done.returncode:
-        last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+    try:
+        with Worker() as worker:
+            return worker.call(call, *args, **kwargs)
+    except ProcessEndedError as error:
         raise TrainingError(
-            f"The few steps that a plan tries ended ({last or f'signal {-done.returncode}'}).",
-            "Without a message, memory lacks: lower --batch-tokens, or choose a smaller --base.",
-        )
-    found = pickle.loads(done.stdout)
-    if isinstance(found, LocaltuneError):
-        raise found
-    return found  # type: ignore[no-any-return]
-
-
-def main() -> None:
-    """Do the call that stands in the standard input.
-
-    What it prints goes to the errors, also what a library's own C code prints.
-    """
-    call, args, kwargs = pickle.loads(sys.stdin.buffer.read())
-    with os.fdopen(os.dup(1), "wb") as out:
-        os.dup2(2, 1)
-        try:
-            found = call(*args, **kwargs)
-        except LocaltuneError as error:
-            found = error
-        out.write(pickle.dumps(found))
-
-
-if __name__ == "__main__":
-    main()
+            f"The trial steps of the estimate ended ({error.message}).",
+            "Without a message, memory ran out: lower --batch-tokens, or choose a smaller --base.",
+        ) from error

@@ -1,83 +1,101 @@
-"""llama.cpp: load a GGUF, ask it, look at its logits.
+"""Load a GGUF in llama.cpp, ask it, return its logits.
 
-Works on llama.h's own functions, as vendored in llama-cpp-python 0.3.36: the wrapper's chat and
-completion layers cost more than a small model's answer. Knows nothing of build folders.
+llama.cpp runs in a child process (engine.py, through processes.py), which is kept between requests:
+a signal or a failed assertion there is a RuntimeFileError here, after one retry in a new process.
+Knows nothing of build folders.
 """
 
 from __future__ import annotations
 
-import codecs
-import ctypes
-import os
-import weakref
-from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import llama_cpp
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from localtune.cores import cores
 from localtune.errors import RuntimeFileError
+from localtune.processes import ProcessEndedError, Remote
 from localtune.runtimes.chat import Message, render
-from localtune.runtimes.header import Header, header_of
-from localtune.runtimes.layers import Watch
-from localtune.runtimes.vocabulary import Vocabulary
+from localtune.runtimes.header import Header
 
-ERROR = 4  # ggml_log_level
-SMALL = 100_000_000  # parameters
-CUT = ("file bounds", "failed to read")  # in what llama.cpp says of a file that ends too soon
-AGAIN = "Fetch or copy it again, to its end; a file that a build made is made anew by that build."
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+ONE_THREAD_PARAMETERS = 100_000_000  # below this, one thread answers fastest
 NO_MEMORY = "Close other programs and try again; it may lack memory."
-_complaints: deque[str] = deque(maxlen=20)
-
-
-def _listen(level: int, text: bytes, _: ctypes.c_void_p) -> None:
-    """Keep llama.cpp's errors for our own messages, drop the rest."""
-    if level == ERROR:
-        _complaints.append(text.decode("utf-8", "replace").strip())
-
-
-_callback = llama_cpp.llama_log_callback(_listen)  # named, as C keeps no reference
-llama_cpp.llama_log_set(_callback, ctypes.c_void_p(0))
+REPORT_CRASH = (
+    "Run the command again. If it crashes again, fetch or make the GGUF anew, or use another "
+    "model; please report it with the message above."
+)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model said, as text and as tokens; `ended` by itself, not at a limit."""
+    """A model's answer as text and token ids; `ended` by an end-of-turn token, not at a limit."""
 
     text: str
     ids: tuple[int, ...]
     ended: bool
 
 
+class CrashError(RuntimeFileError):
+    """The process of llama.cpp ended. `killed`: by SIGKILL, as when memory runs out."""
+
+    def __init__(self, message: str, hint: str = "", killed: bool = False) -> None:
+        super().__init__(message, hint)
+        self.killed = killed
+
+
+@contextmanager
+def crash_is_an_error(gguf: Path) -> Iterator[None]:
+    """Raise CrashError where the process of llama.cpp ends."""
+    try:
+        yield
+    except ProcessEndedError as error:
+        if error.killed:
+            what = f"The process that ran {gguf.name} in llama.cpp was killed"
+            raise CrashError(f"{what}; memory may have run out.", NO_MEMORY, True) from error
+        what = f"llama.cpp crashed on {gguf.name} ({error.message})."
+        raise CrashError(what, REPORT_CRASH) from error
+
+
 def read_header(gguf: Path) -> Header:
     """Read a GGUF's header without loading its weights. Raises RuntimeFileError."""
-    model = _load(gguf, vocabulary_only=True)
-    # Every token is asked for it, which a question to the model needn't wait for.
-    header = replace(header_of(model), ends=Vocabulary(model).ends_of_turn())
-    llama_cpp.llama_model_free(model)
+    header: Header = Splitter(gguf).call("header")
     return header
 
 
-class Splitter:
+class Loaded:
+    """An object of engine.py that belongs to one GGUF."""
+
+    def __init__(self, kind: str, gguf: Path, *args: Any) -> None:
+        """Make an object of the class `kind` for a file. Raises RuntimeFileError."""
+        self._gguf = gguf
+        with crash_is_an_error(gguf):
+            self._remote = Remote(f"localtune.runtimes.{kind}", gguf.absolute(), *args)
+
+    def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Call a method in the child process. Raises RuntimeFileError."""
+        with crash_is_an_error(self._gguf):
+            return self._remote.call(method, *args, **kwargs)
+
+
+class Splitter(Loaded):
     """A GGUF's tokenizer without its weights: how llama.cpp's server splits a text."""
 
     def __init__(self, gguf: Path) -> None:
         """Load a file's vocabulary. Raises RuntimeFileError."""
-        model = _load(gguf, vocabulary_only=True)
-        self._vocabulary = Vocabulary(model)
-        weakref.finalize(self, llama_cpp.llama_model_free, model)
+        super().__init__("engine:Splitter", gguf)
 
     def token_ids(self, text: str) -> list[int]:
-        """Tokenise a text; special tokens count, BOS comes once where the file asks for it."""
-        return self._vocabulary.token_ids(text)
+        """Tokenise a text; special tokens are parsed, BOS comes once where the file asks for it."""
+        ids: list[int] = self.call("token_ids", text)
+        return ids
 
 
-class Model:
+class Model(Loaded):
     """A loaded GGUF that answers greedily, so the same question has the same answer."""
 
     def __init__(
@@ -91,174 +109,46 @@ class Model:
         """Load a file; `context` tokens, or as many as the model was trained on if fewer.
 
         `threads` 0 means one for a small model, else all cores this process may use. `adapter` is
-        a GGUF adapter that is laid upon the file, `template` the chat template of a file without
-        one. Raises RuntimeFileError.
+        a GGUF adapter for the model, `template` the chat template of a file without one. Raises
+        RuntimeFileError.
         """
-        self._model = model = _load(gguf)
-        self._lora = _load_adapter(model, adapter) if adapter else None
-        header = header_of(model)
-        self.header = replace(header, template=header.template or template)
-        self.context = min(context, self.header.context or context)
-        self._context = self._new_context(threads or threads_for(self.header))
-        self._vocabulary = Vocabulary(model)
-        self._batch = llama_cpp.llama_batch_init(self.context, 0, 1)
-        weakref.finalize(self, _free, model, self._context, self._batch)
+        super().__init__("engine:Model", gguf, context, threads, adapter)
+        self.context: int
+        header, self.context = self.call("description")
+        self.header: Header = replace(header, template=header.template or template)
 
     def ask(self, messages: list[Message], max_tokens: int = 64) -> Answer:
         """Answer the last message, with the file's own chat template.
 
         Raises RuntimeFileError where the conversation doesn't fit into the context.
         """
-        ids = self.token_ids(self.render(messages))
-        said = list(self._answer_ids(ids, max_tokens))
-        ended = len(said) < min(max_tokens, self.context - len(ids))
-        text = b"".join(map(self._vocabulary.piece, said))
-        return Answer(text.decode("utf-8", "replace").strip(), tuple(said), ended)
-
-    def stream(self, messages: list[Message], max_tokens: int = 64) -> Iterator[str]:
-        """Yield the same answer as `ask`, piece by piece while it is made."""
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        begun = False
-        for token in self._answer_ids(self.token_ids(self.render(messages)), max_tokens):
-            part = decoder.decode(self._vocabulary.piece(token))
-            part = part if begun else part.lstrip()
-            if part:
-                begun = True
-                yield part
+        answer: Answer = self.call("ask", self.render(messages), max_tokens)
+        return answer
 
     def render(self, messages: list[Message]) -> str:
         """Return the prompt as text, up to where the answer begins."""
         return render(self.header.template, messages, self.header.bos, self.header.eos)
 
     def token_ids(self, text: str) -> list[int]:
-        """Tokenise a prompt as llama.cpp's server does: special tokens count, BOS comes once."""
-        return self._vocabulary.token_ids(text)
+        """Tokenise a prompt as llama.cpp's server does; special tokens are parsed, BOS is added."""
+        ids: list[int] = self.call("token_ids", text)
+        return ids
 
     def logits(self, ids: list[int]) -> npt.NDArray[np.float32]:
-        """Return the logits behind every token, (len(ids), vocabulary)."""
-        self._check_room(ids)
-        self._forget()
-        self._decode(ids, 0, every=True)
-        shape = (len(ids), self._vocabulary.size)
-        return np.ctypeslib.as_array(llama_cpp.llama_get_logits(self._context), shape).copy()
+        """Return the logits after every token, (len(ids), vocabulary)."""
+        logits: npt.NDArray[np.float32] = self.call("logits", ids)
+        return logits
 
     def layers(self, ids: list[int]) -> list[npt.NDArray[np.float32]]:
-        """Return what every layer hands on to the next, first layer first, (len(ids), width)."""
-        self._check_room(ids)
-        watch = Watch(len(ids))
-        watched = self._new_context(cores(), watch)
-        usual, self._context = self._context, watched
-        try:
-            self._decode(ids, 0, every=True)
-        finally:
-            self._context = usual
-            llama_cpp.llama_free(watched)
-        return watch.outputs()
-
-    def _new_context(self, threads: int, watch: Watch | None = None) -> Any:
-        made = _new_context(self._model, self.context, threads, watch)
-        if self._lora:
-            adapters = (llama_cpp.llama_adapter_lora_p_ctypes * 1)(self._lora)
-            llama_cpp.llama_set_adapters_lora(made, adapters, 1, (ctypes.c_float * 1)(1.0))
-        return made
-
-    def _answer_ids(self, ids: list[int], max_tokens: int) -> Iterator[int]:
-        """Yield the most likely tokens until the model ends its turn or a limit is reached."""
-        self._check_room(ids)
-        self._forget()
-        fed, past = ids, 0
-        for _ in range(min(max_tokens, self.context - len(ids))):
-            self._decode(fed, past)
-            past += len(fed)
-            logits = llama_cpp.llama_get_logits_ith(self._context, -1)
-            token = int(np.ctypeslib.as_array(logits, (self._vocabulary.size,)).argmax())
-            if self._vocabulary.ends(token):
-                return
-            yield token
-            fed = [token]
-
-    def _decode(self, ids: list[int], past: int, every: bool = False) -> None:
-        batch, last = self._batch, len(ids) - 1
-        batch.n_tokens = len(ids)
-        for i, token in enumerate(ids):
-            batch.token[i], batch.pos[i] = token, past + i
-            batch.n_seq_id[i], batch.seq_id[i][0] = 1, 0
-            batch.logits[i] = every or i == last
-        if llama_cpp.llama_decode(self._context, batch):
-            raise _failed("llama.cpp could not run the model", NO_MEMORY)
-
-    def _forget(self) -> None:
-        llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self._context), False)
-
-    def _check_room(self, ids: list[int]) -> None:
-        if not 0 < len(ids) < self.context:
-            raise RuntimeFileError(
-                f"The prompt is {len(ids)} tokens long; the context holds {self.context}.",
-                "Ask something shorter, or raise --context if the model was trained on more.",
-            )
-
-
-def _load(gguf: Path, vocabulary_only: bool = False) -> Any:
-    try:
-        with gguf.open("rb") as file:
-            is_gguf = file.read(4) == b"GGUF"
-    except OSError as error:
-        raise RuntimeFileError(
-            f"{gguf} can't be read: {error.strerror}.",
-            "Give a GGUF that is there and yours to read.",
-        ) from error
-    _complaints.clear()
-    settings = llama_cpp.llama_model_default_params()
-    settings.vocab_only = vocabulary_only
-    model = llama_cpp.llama_model_load_from_file(os.fsencode(gguf), settings) if is_gguf else None
-    if not model:
-        cut = any(sign in text for text in _complaints for sign in CUT)
-        what = "is cut short or damaged" if cut else "is not a GGUF that llama.cpp can load"
-        raise _failed(f"{gguf} {what}", AGAIN)
-    return model
-
-
-def _load_adapter(model: Any, adapter: Path) -> Any:
-    """Load a GGUF adapter for a model, which frees it at its own end."""
-    _complaints.clear()
-    lora = llama_cpp.llama_adapter_lora_init(model, os.fsencode(adapter))
-    if not lora:
-        llama_cpp.llama_model_free(model)
-        raise _failed(f"{adapter} is no adapter that llama.cpp can lay upon this model")
-    return lora
-
-
-def _new_context(model: Any, tokens: int, threads: int, watch: Watch | None = None) -> Any:
-    settings = llama_cpp.llama_context_default_params()
-    if watch:
-        settings.cb_eval = watch.callback
-    settings.n_ctx = settings.n_batch = settings.n_ubatch = tokens
-    settings.n_threads = settings.n_threads_batch = threads
-    settings.no_perf = True
-    context = llama_cpp.llama_init_from_model(model, settings)
-    if not context:
-        if not watch:  # a second context, of a model that lives on
-            llama_cpp.llama_model_free(model)
-        raise _failed("llama.cpp could not make a context", NO_MEMORY)
-    return context
-
-
-def _free(model: Any, context: Any, batch: Any) -> None:
-    llama_cpp.llama_batch_free(batch)
-    llama_cpp.llama_free(context)
-    llama_cpp.llama_model_free(model)
-
-
-def _failed(what: str, hint: str = "Run `localtune build` again.") -> RuntimeFileError:
-    # The first of its complaints says why, those that follow that it failed.
-    why = f" ({_complaints[0].rpartition('error loading model: ')[2]})" if _complaints else ""
-    return RuntimeFileError(f"{what}{why}.", hint)
+        """Return the output of every layer, first layer first, each (len(ids), width)."""
+        outputs: list[npt.NDArray[np.float32]] = self.call("layers", ids)
+        return outputs
 
 
 def threads_for(header: Header) -> int:
-    """Return how many threads answer best: one for a small model, else all cores.
+    """Return the fastest number of threads: one for a small model, else all cores.
 
     A small model's threads wait for each other longer than they work: 100 times slower beside
     another busy program (5.8M parameters, 2 cores: 1.0 s a question, 0.007 s with one thread).
     """
-    return 1 if header.parameters < SMALL else cores()
+    return 1 if header.parameters < ONE_THREAD_PARAMETERS else cores()

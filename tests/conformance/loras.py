@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 from transformers import PreTrainedTokenizerFast as Fast
 
-from localtune.runtimes.llama import Model
+from localtune.runtimes.engine import Model
 
 IDS = [5 + (i * 37) % 440 for i in range(64)]
 
@@ -46,7 +46,7 @@ def edit_weights(adapter: Path, change: Any) -> None:
 
 def logits(gguf: Path, adapter: Path | None = None) -> Any:
     """Return the logits of a GGUF, with a GGUF adapter upon it as llama.cpp's --lora has it."""
-    model = Model(gguf)
+    model = Model(gguf, 512, 1, None)
     if adapter:
         loaded = upon(model, adapter)
         assert loaded, "llama.cpp refuses the adapter"

@@ -29,7 +29,7 @@ from localtune.export.families import FAMILIES
 from localtune.export.gguf_adapter import export_adapter
 from localtune.export.master import export_master
 from localtune.progress import Silent
-from localtune.runtimes.llama import Model
+from localtune.runtimes.engine import Model
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # PEFT's, on what is asked for on purpose
 # A variant of random_models.py for each family, one more with biases.
@@ -144,7 +144,7 @@ def test_gpt2_with_the_scripts_file_is_refused(lora_script: Script, tmp_path: Pa
         base, tmp_path / "theirs.gguf", "f32", adapter=make_adapter(base, tmp_path / "a")
     )
     export_master(base, None, tmp_path / "base.gguf", "base")
-    assert not upon(Model(tmp_path / "base.gguf"), tmp_path / "theirs.gguf")
+    assert not upon(Model(tmp_path / "base.gguf", 512, 1, None), tmp_path / "theirs.gguf")
 
 
 @pytest.mark.parametrize("kind", ["f32", "f16", "bf16"])

@@ -16,19 +16,19 @@ PACKAGE = Path(localtune.__file__).parent
 STAGES = {"corpus", "lessons", "training", "export", "runtimes", "evaluation", "report"}
 SHARED = {
     *("cores", "extras", "in_view", "errors", "progress", "config", "workspace", "privacy"),
-    *("loopback", "nothing_fetched", "ranks", "template_files", "usage", "writing"),
+    *("loopback", "nothing_fetched", "processes", "ranks", "template_files", "usage", "writing"),
 }
 ONLY = {
     "llama_cpp": {
         f"runtimes/{name}.py"
         for name in (
-            "llama",
-            "header",
+            "engine",
+            "engine_header",
+            "engine_writer",
             "layers",
             "openai_server",
             "quantizer",
             "vocabulary",
-            "writer",
         )
     },
     "huggingface_hub": {"training/base.py", "hub.py"},

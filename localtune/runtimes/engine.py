@@ -1,0 +1,212 @@
+"""Load a GGUF in llama.cpp, ask it, return its logits. Runs in the child process of llama.py.
+
+Calls llama.h's functions, as vendored in llama-cpp-python 0.3.36: the wrapper's chat and completion
+layers take longer than a small model's answer. A failed assertion of ggml ends the process.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import weakref
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import llama_cpp
+import numpy as np
+import numpy.typing as npt
+
+from localtune.cores import cores
+from localtune.errors import RuntimeFileError
+from localtune.runtimes.engine_header import header_of
+from localtune.runtimes.header import Header
+from localtune.runtimes.layers import Watch
+from localtune.runtimes.llama import NO_MEMORY, Answer, threads_for
+from localtune.runtimes.vocabulary import Vocabulary
+
+ERROR = 4  # ggml_log_level
+CUT = ("file bounds", "failed to read")  # in what llama.cpp says of a file that ends too soon
+AGAIN = "Fetch or copy it again, to its end; a file that a build made is made anew by that build."
+_complaints: deque[str] = deque(maxlen=20)
+
+
+def _listen(level: int, text: bytes, _: ctypes.c_void_p) -> None:
+    """Keep llama.cpp's errors for our own messages, drop the rest."""
+    if level == ERROR:
+        _complaints.append(text.decode("utf-8", "replace").strip())
+
+
+_callback = llama_cpp.llama_log_callback(_listen)  # named, as C keeps no reference
+llama_cpp.llama_log_set(_callback, ctypes.c_void_p(0))
+
+
+class Splitter:
+    """A GGUF's tokenizer without its weights: how llama.cpp's server splits a text."""
+
+    def __init__(self, gguf: Path) -> None:
+        """Load a file's vocabulary. Raises RuntimeFileError."""
+        model = _load(gguf, vocabulary_only=True)
+        self._vocabulary, self._header = Vocabulary(model), header_of(model)
+        weakref.finalize(self, llama_cpp.llama_model_free, model)
+
+    def token_ids(self, text: str) -> list[int]:
+        """Tokenise a text; special tokens are parsed, BOS comes once where the file asks for it."""
+        return self._vocabulary.token_ids(text)
+
+    def header(self) -> Header:
+        """Return what the file says, `ends` included, for which every token is looked at."""
+        return replace(self._header, ends=self._vocabulary.ends_of_turn())
+
+
+class Model:
+    """A loaded GGUF that answers greedily; llama.Model says what each method returns."""
+
+    def __init__(self, gguf: Path, context: int, threads: int, adapter: Path | None) -> None:
+        """Load a file and an adapter for it. Raises RuntimeFileError."""
+        self._model = model = _load(gguf)
+        self._lora = _load_adapter(model, adapter) if adapter else None
+        self.header = header_of(model)
+        self.context = min(context, self.header.context or context)
+        self._context = self._new_context(threads or threads_for(self.header))
+        self._vocabulary = Vocabulary(model)
+        self._batch = llama_cpp.llama_batch_init(self.context, 0, 1)
+        weakref.finalize(self, _free, model, self._context, self._batch)
+
+    def description(self) -> tuple[Header, int]:
+        """Return the header and the context in tokens."""
+        return self.header, self.context
+
+    def ask(self, prompt: str, max_tokens: int) -> Answer:
+        """Continue a prompt up to an end-of-turn token or a limit."""
+        ids = self.token_ids(prompt)
+        answer = list(self._answer_ids(ids, max_tokens))
+        ended = len(answer) < min(max_tokens, self.context - len(ids))
+        text = b"".join(map(self._vocabulary.piece, answer))
+        return Answer(text.decode("utf-8", "replace").strip(), tuple(answer), ended)
+
+    def token_ids(self, text: str) -> list[int]:
+        """Tokenise a prompt as llama.cpp's server does: special tokens count, BOS comes once."""
+        return self._vocabulary.token_ids(text)
+
+    def logits(self, ids: list[int]) -> npt.NDArray[np.float32]:
+        """Return the logits behind every token, (len(ids), vocabulary)."""
+        self._check_room(ids)
+        self._forget()
+        self._decode(ids, 0, every=True)
+        shape = (len(ids), self._vocabulary.size)
+        return np.ctypeslib.as_array(llama_cpp.llama_get_logits(self._context), shape).copy()
+
+    def layers(self, ids: list[int]) -> list[npt.NDArray[np.float32]]:
+        """Return what every layer hands on to the next, first layer first, (len(ids), width)."""
+        self._check_room(ids)
+        watch = Watch(len(ids))
+        watched = self._new_context(cores(), watch)
+        usual, self._context = self._context, watched
+        try:
+            self._decode(ids, 0, every=True)
+        finally:
+            self._context = usual
+            llama_cpp.llama_free(watched)
+        return watch.outputs()
+
+    def _new_context(self, threads: int, watch: Watch | None = None) -> Any:
+        made = _new_context(self._model, self.context, threads, watch)
+        if self._lora:
+            adapters = (llama_cpp.llama_adapter_lora_p_ctypes * 1)(self._lora)
+            llama_cpp.llama_set_adapters_lora(made, adapters, 1, (ctypes.c_float * 1)(1.0))
+        return made
+
+    def _answer_ids(self, ids: list[int], max_tokens: int) -> Iterator[int]:
+        """Yield the most likely tokens until the model ends its turn or a limit is reached."""
+        self._check_room(ids)
+        self._forget()
+        fed, past = ids, 0
+        for _ in range(min(max_tokens, self.context - len(ids))):
+            self._decode(fed, past)
+            past += len(fed)
+            logits = llama_cpp.llama_get_logits_ith(self._context, -1)
+            token = int(np.ctypeslib.as_array(logits, (self._vocabulary.size,)).argmax())
+            if self._vocabulary.ends(token):
+                return
+            yield token
+            fed = [token]
+
+    def _decode(self, ids: list[int], past: int, every: bool = False) -> None:
+        batch, last = self._batch, len(ids) - 1
+        batch.n_tokens = len(ids)
+        for i, token in enumerate(ids):
+            batch.token[i], batch.pos[i] = token, past + i
+            batch.n_seq_id[i], batch.seq_id[i][0] = 1, 0
+            batch.logits[i] = every or i == last
+        if llama_cpp.llama_decode(self._context, batch):
+            raise _failed("llama.cpp could not run the model", NO_MEMORY)
+
+    def _forget(self) -> None:
+        llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self._context), False)
+
+    def _check_room(self, ids: list[int]) -> None:
+        if not 0 < len(ids) < self.context:
+            raise RuntimeFileError(
+                f"The prompt is {len(ids)} tokens long; the context holds {self.context}.",
+                "Ask something shorter, or raise --context if the model was trained on more.",
+            )
+
+
+def _load(gguf: Path, vocabulary_only: bool = False) -> Any:
+    try:
+        with gguf.open("rb") as file:
+            is_gguf = file.read(4) == b"GGUF"
+    except OSError as error:
+        raise RuntimeFileError(
+            f"{gguf} can't be read: {error.strerror}.",
+            "Give a GGUF that is there and yours to read.",
+        ) from error
+    _complaints.clear()
+    settings = llama_cpp.llama_model_default_params()
+    settings.vocab_only = vocabulary_only
+    model = llama_cpp.llama_model_load_from_file(os.fsencode(gguf), settings) if is_gguf else None
+    if not model:
+        cut = any(sign in text for text in _complaints for sign in CUT)
+        what = "is cut short or damaged" if cut else "is not a GGUF that llama.cpp can load"
+        raise _failed(f"{gguf} {what}", AGAIN)
+    return model
+
+
+def _load_adapter(model: Any, adapter: Path) -> Any:
+    """Load a GGUF adapter for a model, which frees it at its own end."""
+    _complaints.clear()
+    lora = llama_cpp.llama_adapter_lora_init(model, os.fsencode(adapter))
+    if not lora:
+        llama_cpp.llama_model_free(model)
+        raise _failed(f"{adapter} is no adapter that llama.cpp can lay upon this model")
+    return lora
+
+
+def _new_context(model: Any, tokens: int, threads: int, watch: Watch | None = None) -> Any:
+    settings = llama_cpp.llama_context_default_params()
+    if watch:
+        settings.cb_eval = watch.callback
+    settings.n_ctx = settings.n_batch = settings.n_ubatch = tokens
+    settings.n_threads = settings.n_threads_batch = threads
+    settings.no_perf = True
+    context = llama_cpp.llama_init_from_model(model, settings)
+    if not context:
+        if not watch:  # a second context, of a model that lives on
+            llama_cpp.llama_model_free(model)
+        raise _failed("llama.cpp could not make a context", NO_MEMORY)
+    return context
+
+
+def _free(model: Any, context: Any, batch: Any) -> None:
+    llama_cpp.llama_batch_free(batch)
+    llama_cpp.llama_free(context)
+    llama_cpp.llama_model_free(model)
+
+
+def _failed(what: str, hint: str = "Run `localtune build` again.") -> RuntimeFileError:
+    # The first of its complaints says why, those that follow that it failed.
+    why = f" ({_complaints[0].rpartition('error loading model: ')[2]})" if _complaints else ""
+    return RuntimeFileError(f"{what}{why}.", hint)

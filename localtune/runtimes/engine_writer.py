@@ -1,0 +1,115 @@
+"""A GGUF that writes free text, or JSON by a grammar. Runs in the child process of writer.py.
+
+llama-cpp-python's own completion is used here: it keeps the common prefix of two prompts, and the
+questions about a passage share one. On a GPU all layers are loaded there.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import llama_cpp
+from llama_cpp import Llama, LlamaGrammar
+
+from localtune.config import PLAIN_TEMPLATE
+from localtune.errors import RuntimeFileError
+from localtune.in_view import Message
+from localtune.runtimes.chat import render
+from localtune.runtimes.engine import Splitter
+from localtune.runtimes.llama import NO_MEMORY, threads_for
+from localtune.writing import Schema, UnusableError
+
+MIN_ANSWER_TOKENS = 64  # room that a prompt must leave
+
+
+class Writer:
+    """A loaded GGUF; the same seed gives the same text. LocalWriter says what it returns."""
+
+    def __init__(self, gguf: Path, context: int) -> None:
+        """Load a file. Raises RuntimeFileError."""
+        splitter = Splitter(gguf)
+        self._split, self._header = splitter.token_ids, splitter.header()
+        self._template = self._header.template or PLAIN_TEMPLATE
+        self._context = min(context, self._header.context or context)
+        threads = threads_for(self._header)
+        try:
+            self._model = Llama(
+                str(gguf),
+                n_ctx=self._context,
+                n_gpu_layers=-1,  # without a GPU this means nothing
+                n_threads=threads,
+                n_threads_batch=threads,
+                flash_attn=True,
+                verbose=False,
+            )
+        except ValueError as error:
+            raise RuntimeFileError(f"llama.cpp can't load {gguf}: {error}.", NO_MEMORY) from error
+
+    def write(
+        self,
+        messages: list[Message],
+        schema: Schema | None,
+        max_tokens: int,
+        temperature: float,
+        seed: int,
+    ) -> str:
+        """Return the answer to a conversation, JSON of the schema if there is one."""
+        ids = self._split(render(self._template, messages, self._header.bos, self._header.eos))
+        room = self._context - len(ids)
+        if room < min(max_tokens, MIN_ANSWER_TOKENS):
+            raise UnusableError(
+                f"A prompt of {len(ids)} tokens doesn't fit into {self._context} with its answer.",
+                "Give a smaller --passage-tokens.",
+            )
+        try:
+            completion: Any = self._model.create_completion(
+                ids,
+                max_tokens=min(max_tokens, room),
+                temperature=temperature,
+                seed=seed,
+                grammar=self._grammar(json.dumps(schema)) if schema else None,
+            )
+        except RuntimeError as error:
+            raise RuntimeFileError(f"llama.cpp could not go on: {error}.", NO_MEMORY) from error
+        choice = completion["choices"][0]
+        if schema and choice["finish_reason"] == "length":
+            raise UnusableError("An answer was cut off at its limit.")
+        return str(choice["text"]).strip()
+
+    def _grammar(self, schema: str) -> LlamaGrammar:
+        """Return the grammar of a schema, without limits of length where those are refused.
+
+        Raises UnusableError for a schema that llama.cpp refuses. The wrapper doesn't check this:
+        it would sample with a null pointer, and the process would end.
+        """
+        for candidate in (schema, _without_lengths(schema)):
+            grammar = _grammar(candidate)
+            if _is_accepted(self._model, grammar):
+                return grammar
+        raise UnusableError(f"llama.cpp refuses the grammar of the JSON schema {schema[:200]}.")
+
+
+@lru_cache(maxsize=64)
+def _grammar(schema: str) -> LlamaGrammar:
+    return LlamaGrammar.from_json_schema(schema, verbose=False)
+
+
+def _is_accepted(model: Llama, grammar: LlamaGrammar) -> bool:
+    """Whether llama.cpp can parse a grammar. It limits the size of repetitions, for instance."""
+    vocabulary = llama_cpp.llama_model_get_vocab(model.model)
+    sampler = llama_cpp.llama_sampler_init_grammar(vocabulary, grammar._grammar.encode(), b"root")
+    if sampler:
+        llama_cpp.llama_sampler_free(sampler)
+    return bool(sampler)
+
+
+def _without_lengths(schema: str) -> str:
+    """Return a schema whose texts may have any length; the limit of tokens bounds them."""
+
+    def drop(part: dict[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in part.items() if key != "maxLength"}
+
+    return json.dumps(json.loads(schema, object_hook=drop))
