@@ -28,7 +28,9 @@ from localtune.runtimes.llama import NO_MEMORY, Answer, threads_for
 from localtune.runtimes.vocabulary import Vocabulary
 
 ERROR = 4  # ggml_log_level
-CUT = ("file bounds", "failed to read")  # in what llama.cpp says of a file that ends too soon
+# Parts of llama.cpp's messages about a file that ends too soon, and about memory that ran out.
+CUT = ("file bounds", "failed to read")
+OUT_OF_MEMORY = ("bad_alloc", "allocate memory", "insufficient memory", "failed to allocate")
 AGAIN = "Fetch or copy it again, to its end; a file that a build made is made anew by that build."
 _complaints: deque[str] = deque(maxlen=20)
 
@@ -168,8 +170,10 @@ def _load(gguf: Path, vocabulary_only: bool = False) -> Any:
     settings = llama_cpp.llama_model_default_params()
     settings.vocab_only = vocabulary_only
     model = llama_cpp.llama_model_load_from_file(os.fsencode(gguf), settings) if is_gguf else None
+    if not model and _complained_of(OUT_OF_MEMORY):
+        raise _failed(f"Memory ran out while {gguf} was loaded", NO_MEMORY)
     if not model:
-        cut = any(sign in text for text in _complaints for sign in CUT)
+        cut = _complained_of(CUT)
         what = "is cut short or damaged" if cut else "is not a GGUF that llama.cpp can load"
         raise _failed(f"{gguf} {what}", AGAIN)
     return model
@@ -204,6 +208,10 @@ def _free(model: Any, context: Any, batch: Any) -> None:
     llama_cpp.llama_batch_free(batch)
     llama_cpp.llama_free(context)
     llama_cpp.llama_model_free(model)
+
+
+def _complained_of(signs: tuple[str, ...]) -> bool:
+    return any(sign in text for text in _complaints for sign in signs)
 
 
 def _failed(what: str, hint: str = "Run `localtune build` again.") -> RuntimeFileError:

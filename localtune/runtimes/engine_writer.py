@@ -23,6 +23,9 @@ from localtune.runtimes.llama import NO_MEMORY, threads_for
 from localtune.writing import Schema, UnusableError
 
 MIN_ANSWER_TOKENS = 64  # room that a prompt must leave
+# Longer texts aren't limited by the grammar: it nests one optional character in the other, which
+# llama.cpp refuses from some 1,000 on, and overflows its stack far beyond.
+MAX_GRAMMAR_CHARACTERS = 500
 
 
 class Writer:
@@ -85,8 +88,8 @@ class Writer:
         Raises UnusableError for a schema that llama.cpp refuses. The wrapper doesn't check this:
         it would sample with a null pointer, and the process would end.
         """
-        for candidate in (schema, _without_lengths(schema)):
-            grammar = _grammar(candidate)
+        for characters in (MAX_GRAMMAR_CHARACTERS, 0):
+            grammar = _grammar(_with_lengths_up_to(characters, schema))
             if _is_accepted(self._model, grammar):
                 return grammar
         raise UnusableError(f"llama.cpp refuses the grammar of the JSON schema {schema[:200]}.")
@@ -106,10 +109,11 @@ def _is_accepted(model: Llama, grammar: LlamaGrammar) -> bool:
     return bool(sampler)
 
 
-def _without_lengths(schema: str) -> str:
-    """Return a schema whose texts may have any length; the limit of tokens bounds them."""
+def _with_lengths_up_to(characters: int, schema: str) -> str:
+    """Return a schema without the greater limits of length; max_tokens bounds those texts."""
 
     def drop(part: dict[str, Any]) -> dict[str, Any]:
-        return {key: value for key, value in part.items() if key != "maxLength"}
+        too_long = isinstance(part.get("maxLength"), int) and part["maxLength"] > characters
+        return {key: part[key] for key in part if not (key == "maxLength" and too_long)}
 
     return json.dumps(json.loads(schema, object_hook=drop))

@@ -7,44 +7,37 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 import pytest
-from boatyard_build import artefacts, build, command, one_message, run, start
+from boatyard_build import artefacts, build, command, one_message, start
 
 pytest_plugins = ["boatyard_documents", "tiny_server"]
-MODULES = ("localtune.processes", "localtune.runtimes.quantizer")  # what runs llama.cpp
+WORKER, QUANTIZER = "localtune.processes", "localtune.runtimes.quantizer"  # they run llama.cpp
 QUESTION = "Who keeps the keys of the boatyard?"
 
 
-def children(process: subprocess.Popen[str]) -> Iterator[psutil.Process]:
-    """Yield the child processes that run llama.cpp."""
-    try:
+def send(process: subprocess.Popen[str], what: signal.Signals, *modules: str) -> int:
+    """Send a signal to the child processes that run these modules; return their number."""
+    sent = 0
+    with suppress(psutil.Error):  # one of them has just ended
         for child in psutil.Process(process.pid).children(recursive=True):
-            if any(module in child.cmdline() for module in MODULES):
-                yield child
-    except psutil.Error:  # one of them has just ended
-        return
-
-
-def send(process: subprocess.Popen[str], what: signal.Signals) -> None:
-    for child in children(process):
-        try:
-            child.send_signal(what)
-        except psutil.NoSuchProcess:
-            continue
+            if any(module in child.cmdline() for module in modules):
+                child.send_signal(what)
+                sent += 1
+    return sent
 
 
 @contextmanager
-def crashing(process: subprocess.Popen[str], what: signal.Signals) -> Iterator[None]:
+def crashing(process: subprocess.Popen[str], what: signal.Signals, *modules: str) -> Iterator[None]:
     """Let every process of llama.cpp crash as soon as it is started."""
     ended = threading.Event()
 
     def crash() -> None:
         while not ended.is_set():
-            send(process, what)
+            send(process, what, *modules)
             time.sleep(0.005)
 
     thread = threading.Thread(target=crash)
@@ -65,7 +58,7 @@ def run_crashing(
             stderr=subprocess.PIPE,
             text=True,
         ) as process,
-        crashing(process, what),
+        crashing(process, what, WORKER, QUANTIZER),
     ):
         out, errors = process.communicate(f"{QUESTION}\n", timeout=120)
     return subprocess.CompletedProcess(arguments, process.returncode, out, errors)
@@ -111,8 +104,7 @@ def test_a_crash_in_every_stage_of_a_build_changes_nothing(
     lines, crashes = [], 0
     for line in process.stderr:  # a stage is named before it asks llama.cpp
         lines.append(line)
-        crashes += len(list(children(process)))
-        send(process, signal.SIGABRT)
+        crashes += send(process, signal.SIGABRT, WORKER)
     assert process.wait(timeout=60) == 0, lines
     assert crashes > 3
     assert build(docs, tmp_path / "out", "--name", "boatyard").returncode == 0
@@ -137,14 +129,7 @@ def test_rules_write_lessons_and_exam_where_llama_cpp_crashes(docs: Path, tmp_pa
         command("build", docs, "--out", out, *options), stderr=subprocess.PIPE, text=True
     )
     assert process.stderr
-    with crashing(process, signal.SIGSEGV):
-        for line in process.stderr:
-            if "Segmentation fault" in line and "made by rule" in line:
-                break
-        lessons = out / "work" / "lessons.jsonl"
-        while not lessons.exists() and process.poll() is None:
-            time.sleep(0.01)
-    process.kill()
-    process.communicate()
-    assert lessons.exists()
-    assert run("exam", out).returncode == 0
+    with crashing(process, signal.SIGSEGV, WORKER):
+        warned = any("lessons are made by rule" in line for line in process.stderr)
+    rest = process.communicate(timeout=120)[1]
+    assert warned and process.returncode == 0, rest
