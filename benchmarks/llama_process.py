@@ -38,10 +38,12 @@ def main() -> None:
         trip = seconds(lambda: [child.token_ids("x") for _ in range(2000)]) / 2000
     ratios = [one / other for one, other in rounds]
     middle = [statistics.median(side) for side in zip(*rounds, strict=True)]
-    print(f"{gguf.name}: {QUESTIONS} answers of at most {MAX_TOKENS} tokens, {ROUNDS} rounds")
-    print(f"child process {middle[0]:.3f} s, in-process {middle[1]:.3f} s (medians)")
-    print(f"ratio {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})")
-    print(f"a request that does nothing: {trip * 1e6:.0f} microseconds")
+    sys.stdout.write(
+        f"{gguf.name}: {QUESTIONS} answers of at most {MAX_TOKENS} tokens, {ROUNDS} rounds\n"
+        f"child process {middle[0]:.3f} s, in-process {middle[1]:.3f} s (medians)\n"
+        f"ratio {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})\n"
+        f"a request that does nothing: {trip * 1e6:.0f} microseconds\n"
+    )
 
 
 def tiny(gguf: Path) -> Path:

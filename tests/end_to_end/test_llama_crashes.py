@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from boatyard_build import artefacts, build, command, one_message, start
+from boatyard_build import OPTIONS, artefacts, build, command, one_message, start
 
 pytest_plugins = ["boatyard_documents", "tiny_server"]
 WORKER, QUANTIZER = "localtune.processes", "localtune.runtimes.quantizer"  # they run llama.cpp
@@ -114,7 +114,7 @@ def test_a_crash_in_every_stage_of_a_build_changes_nothing(
 @pytest.mark.slow
 def test_a_build_that_ends_with_a_crash_resumes(docs: Path, built: Path, copy: Path) -> None:
     (copy / "work" / "faithful.json").unlink()
-    done = run_crashing("build", docs, "--out", copy, "--base", "tiny", what=signal.SIGABRT)
+    done = run_crashing("build", docs, "--out", copy, *OPTIONS, what=signal.SIGABRT)
     assert done.returncode == 1 and one_message(done), done.stderr
     assert "Aborted" in done.stderr
     assert build(docs, copy).returncode == 0

@@ -89,6 +89,13 @@ def test_imports_run_downward(file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", FILES, ids=inside)
+def test_what_llama_cpp_can_crash_is_imported_only_in_child_processes(file: Path) -> None:
+    inner = {f"localtune.runtimes.{Path(name).stem}" for name in ONLY["llama_cpp"]}
+    if inside(file) not in ONLY["llama_cpp"]:
+        assert not [name for name in imports(file) if name.rpartition(".")[0] in inner]
+
+
+@pytest.mark.parametrize("file", FILES, ids=inside)
 def test_files_stay_short_and_honest(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
     assert text.count("\n") < 300, f"{inside(file)} is too long"
