@@ -112,7 +112,7 @@ def test_memory_that_runs_out_is_not_called_a_damaged_file(tiny_gguf: Path) -> N
     limit = psutil.Process(worker.process_id).memory_info().vms
     worker.call(resource.setrlimit, resource.RLIMIT_AS, (limit, limit))
     try:
-        with pytest.raises(RuntimeFileError, match="[Mm]emory") as raised:
+        with pytest.raises(RuntimeFileError, match=r"[Mm]emory") as raised:
             Model(tiny_gguf, context=100_000)
         assert raised.value.hint == NO_MEMORY and "damaged" not in raised.value.message
     finally:
