@@ -206,11 +206,11 @@ def test_a_stop_costs_one_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     whole = load_file(run(tmp_path, *rows))
     read, calls = targets.thoughts, list[int]()
 
-    def stopped(model: Any, asked: list[Any]) -> Any:
+    def stopped(model: Any, asked: list[Any], threads: TorchThreads) -> Any:
         calls.append(len(asked))
         if len(calls) == 4:
             raise KeyboardInterrupt
-        return read(model, asked)
+        return read(model, asked, threads)
 
     monkeypatch.setattr(targets, "thoughts", stopped)
     with pytest.raises(KeyboardInterrupt):

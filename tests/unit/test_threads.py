@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from torch.nn.modules.module import register_module_forward_pre_hook
 
+from localtune.config import BaseConfig, TrainConfig
 from localtune.cores import chosen_threads, cores, llama_threads, usable_cores, use_threads
 from localtune.threads import ThreadChoice, TorchThreads, counts_up_to
+from localtune.training.train import train
+from localtune.workspace import read_jsonl, write_jsonl
 
 Speed = Callable[[int, int], float]  # (threads, step) -> tokens a second
 TOKENS = 1000
@@ -224,3 +228,45 @@ def test_a_system_without_cgroups_has_all_its_cores(
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: range(64), raising=False)
     assert usable_cores(tmp_path) == 64
+
+
+@pytest.fixture
+def two_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let PyTorch use two threads, on a machine of two cores or more."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: range(2), raising=False)
+    monkeypatch.delenv("LOCALTUNE_THREADS", raising=False)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def threads_of_steps(folder: Path, steps: int, threads: int) -> tuple[set[int], list[float]]:
+    """Train the built-in base; return the thread counts it computed with, and the losses."""
+    base, seen = BaseConfig().folder(), set[int]()
+    assert base
+    folder.mkdir()
+    write_jsonl(folder / "lessons.jsonl", [{"text": f"Gate {n} is closed."} for n in range(40)])
+    files = [folder / name for name in ("lessons.jsonl", "adapter", "metrics.jsonl", "checkpoints")]
+    config = TrainConfig(steps=steps, batch_tokens=64, max_length=64, threads=threads)
+    hook = register_module_forward_pre_hook(lambda *_: seen.add(torch.get_num_threads()))
+    train(base, *files, config)
+    hook.remove()
+    return seen, [row["loss"] for row in read_jsonl(files[2])]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("two_threads")
+def test_training_measures_each_thread_count_and_learns_the_same(tmp_path: Path) -> None:
+    measured, losses = threads_of_steps(tmp_path / "measured", 3, 0)
+    assert measured == {1, 2}
+    fixed, same_losses = threads_of_steps(tmp_path / "fixed", 3, 2)
+    assert fixed == {2}
+    assert losses == pytest.approx(same_losses, rel=0.02)
+    assert torch.get_num_threads() == 2
+
+
+@pytest.mark.slow
+def test_a_training_of_few_steps_reports_its_loss(tmp_path: Path) -> None:
+    _, losses = threads_of_steps(tmp_path / "short", 2, 1)
+    assert len(losses) == 1 and losses[0] > 0
