@@ -107,9 +107,9 @@ class Model(Loaded):
     ) -> None:
         """Load a file; `context` tokens, or as many as the model was trained on if fewer.
 
-        `threads` 0 means one for a small model, else all cores this process may use. `adapter` is
-        a GGUF adapter for the model, `template` the chat template of a file without one. Raises
-        RuntimeFileError.
+        `threads` 0 means one for a small model, otherwise what is measured to be fastest.
+        `adapter` is a GGUF adapter for the model, `template` the chat template of a file without
+        one. Raises RuntimeFileError.
         """
         super().__init__("engine:Model", gguf, context, threads or chosen_threads(), adapter)
         self.context: int

@@ -8,12 +8,15 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import llama_cpp
 import pytest
 import torch
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 from localtune.config import BaseConfig, TrainConfig
 from localtune.cores import chosen_threads, cores, llama_threads, usable_cores, use_threads
+from localtune.export.convert import convert
+from localtune.runtimes.engine import Model
 from localtune.threads import ThreadChoice, TorchThreads, counts_up_to
 from localtune.training.train import train
 from localtune.workspace import read_jsonl, write_jsonl
@@ -270,3 +273,26 @@ def test_training_measures_each_thread_count_and_learns_the_same(tmp_path: Path)
 def test_a_training_of_few_steps_reports_its_loss(tmp_path: Path) -> None:
     _, losses = threads_of_steps(tmp_path / "short", 2, 1)
     assert len(losses) == 1 and losses[0] > 0
+
+
+@pytest.mark.slow
+def test_llama_cpp_measures_the_counts_of_a_large_model_and_answers_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: range(2), raising=False)
+    monkeypatch.delenv("LOCALTUNE_THREADS", raising=False)
+    monkeypatch.setattr("localtune.cores.SMALL_MODEL", 0)
+    base = BaseConfig().folder()
+    assert base
+    convert(base, tmp_path / "tiny.gguf", name="tiny")
+    answers, used = [], []
+    for threads in (0, 1):
+        model = Model(tmp_path / "tiny.gguf", 128, threads, None)
+        prompt = model.token_ids("The keys of the boatyard are kept by")
+        used.append(set[int]())
+        answers.append([])
+        for token in model._answer_ids(prompt, 24):
+            answers[-1].append(token)
+            used[-1].add(llama_cpp.llama_n_threads(model._context))
+    assert used == [{1, 2}, {1}]
+    assert len(answers[0]) > 4 and answers[0] == answers[1]
