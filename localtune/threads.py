@@ -1,4 +1,4 @@
-"""How many threads PyTorch computes with on the CPU: the count that is fastest now, by measurement.
+"""How many threads compute on the CPU: the count that is fastest at the moment, by measurement.
 
 The threads of a product wait for each other at its end, and they wait without giving up their
 cores. Beside another program, one thread per core is therefore many times slower than one thread
@@ -128,5 +128,5 @@ class TorchThreads:
         yield
         self._torch.set_num_threads(self.choice.after(tokens, time.perf_counter() - began))
         if self.choice.settled != settled:
-            most = self.choice.most
-            self._say(f"{self.choice.settled} of {most} threads are used: the fastest right now")
+            count, most = self.choice.settled, self.choice.most
+            self._say(f"using {count} of {most} threads, which is the fastest at the moment")

@@ -1,8 +1,8 @@
 """Fine-tune the base: base/ + lessons.jsonl + development.jsonl -> adapter/ + metrics.jsonl.
 
 transformers' Trainer with a PEFT LoRA adapter. Goes on from the last whole checkpoint in
-`checkpoints`, with the same order of lessons and the same loss curve on a CPU; takes a checkpoint
-that answered clearly more of the development questions than the end.
+`checkpoints`, with the same order of lessons and, on a CPU with a fixed number of threads, the same
+loss curve; takes a checkpoint that answered clearly more of the development questions than the end.
 """
 
 from __future__ import annotations
