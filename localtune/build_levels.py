@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from localtune.cores import use_threads
 from localtune.errors import ConfigError
 from localtune.evaluation.ladder import recommend, sit, stray
 from localtune.evaluation.recall import read_exam
@@ -66,7 +67,8 @@ def climb(folder: Path, levels: tuple[str, ...], progress: Progress) -> dict[str
     wanted = replace(build.config.quantize, levels=levels)
     build = replace(build, config=replace(build.config, quantize=wanted))
     check_before(build)
-    with build.at.hold(), no_room_is_an_error(build.at.folder):
+    threads = use_threads(build.config.train.threads)
+    with threads, build.at.hold(), no_room_is_an_error(build.at.folder):
         run_some(build, ["imatrix"], progress)
         found = _compare(build, progress)
         write_json(build.at.ladder, found)

@@ -184,7 +184,9 @@ class TrainConfig:
     seed: int = option(7, "Seed of the order of lessons and of LoRA.", flag="--train-seed")
     precision: str = option("auto", "Number format of training: auto, bf16, float32 or nf4.")
     device: str = option("auto", "Where training runs: auto, cpu or cuda.", lock=False)
-    threads: int = option(0, "CPU threads; 0 means all cores.", lock=False)
+    threads: int = option(
+        0, "CPU threads of every stage; 0 measures which count is fastest.", lock=False
+    )
 
     def check(self) -> None:
         for flag, value in (

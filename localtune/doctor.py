@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localtune.config import BaseConfig, library_version
+from localtune.cores import usable_cores
 from localtune.report.figures import size
 
 ROOM_NEEDED = 2_000_000_000  # bytes: a small base, its master and two levels
@@ -43,7 +44,7 @@ def examine() -> Iterator[Finding]:
     """Look at Python, libraries, processor, memory, GPU, disk, the built-in base and Ollama."""
     yield _python()
     yield from map(_library, NEEDED, NEEDED.values())
-    yield Finding("ok", "processor", f"{os.cpu_count()} cores, {platform.machine()}")
+    yield Finding("ok", "processor", f"{usable_cores()} cores, {platform.machine()}")
     yield from _memory()
     yield _gpu()
     yield _disk(Path.cwd())

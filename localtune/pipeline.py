@@ -65,7 +65,8 @@ def stages(build: Build) -> list[Stage]:
     ) -> Stage:
         chosen = settings if isinstance(settings, dict) else locked_values(settings)
         ins, outs = _named(build, inputs), _named(build, outputs)
-        return Stage(name, version, chosen, ins, outs, libraries, partial(call, build), scratch)
+        run = partial(steps.in_threads, call, build)
+        return Stage(name, version, chosen, ins, outs, libraries, run, scratch)
 
     alone, system = config.export.adapter_only, {"system": config.chat.system}
     asked = {**locked_values(config.grade), **system}

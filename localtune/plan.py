@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from localtune import exams, steps
 from localtune.config import NF4, BuildConfig
+from localtune.cores import use_threads
 from localtune.errors import ConfigError, InputError
 from localtune.extras import FOUR_BIT, is_installed
 from localtune.planning import candidates, stages
@@ -79,7 +80,8 @@ def make_plan(build: Build, base_given: bool, asked: Asked, progress: Progress) 
         from localtune.planning.base import base_of
 
         base_of(build.config.base)  # what isn't there is said before anything is read
-    with tempfile.TemporaryDirectory() as scratch:
+    threads = build.config.train.threads
+    with tempfile.TemporaryDirectory() as scratch, use_threads(threads):
         read = _read(build, Path(scratch), progress)
         found = {"documents": _about(build.docs, read), "advice": asdict(read.advice)}
         if read.problem:

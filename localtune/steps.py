@@ -11,6 +11,7 @@ from pathlib import Path
 
 from localtune import ranks
 from localtune.config import PLAIN_TEMPLATE, BuildConfig
+from localtune.cores import use_threads
 from localtune.errors import ConfigError, EvaluationError, RuntimeFileError, UnsupportedError
 from localtune.export.quantize import wants_imatrix
 from localtune.progress import Progress, Silent
@@ -37,6 +38,12 @@ class Build:
         """Return the levels that are shipped, or the adapter in their place."""
         adapter_only = self.config.export.adapter_only
         return (ADAPTER,) if adapter_only else self.config.quantize.levels
+
+
+def in_threads(step: Callable[[Build, Progress], None], build: Build, progress: Progress) -> None:
+    """Run a step with the thread count of `--threads`, if it was given."""
+    with use_threads(build.config.train.threads):
+        step(build, progress)
 
 
 def corpus(build: Build, progress: Progress) -> None:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from localtune.errors import EvaluationError
 from localtune.evaluation.layers import first_difference, torch_layers
 from localtune.progress import Progress, Silent
+from localtune.threads import TorchThreads
 
 PROMPTS = 16
 MOST_KL = 1e-3  # nats a token, mean
@@ -86,10 +87,10 @@ def check(
     """
     tokenizer, trained = load_merged(base, adapter, rounded)
     asked = questions[:: max(1, len(questions) // PROMPTS)][:PROMPTS]
-    with progress.bar("compare", len(asked)) as bar:
+    with TorchThreads() as threads, progress.bar("compare", len(asked)) as bar:
         compared = []
         for question in asked:
-            compared.append(compare(question, tokenizer, trained, model, split))
+            compared.append(compare(question, tokenizer, trained, model, split, threads))
             bar.advance()
     found = summarise(compared)
     upon = (MOST_KL_UPON, LEAST_AGREEMENT_UPON)
@@ -125,7 +126,8 @@ def load_merged(base: Path, adapter: Path, rounded: bool = True) -> tuple[Any, A
     model = AutoModelForCausalLM.from_pretrained(
         base, dtype=torch.float32, local_files_only=True, use_safetensors=True
     )
-    merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+    with TorchThreads():
+        merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
     for weight in merged.parameters():
         if rounded and weight.ndim > 1:
             weight.data = weight.data.bfloat16().float()
@@ -133,14 +135,21 @@ def load_merged(base: Path, adapter: Path, rounded: bool = True) -> tuple[Any, A
 
 
 def compare(
-    question: str, tokenizer: Any, trained: Any, model: Runtime, split: Split | None = None
+    question: str,
+    tokenizer: Any,
+    trained: Any,
+    model: Runtime,
+    split: Split | None,
+    threads: TorchThreads,
 ) -> Comparison:
     """Ask one question and compare what both predict along prompt and answer."""
     messages = [{"role": "user", "content": question}]
     prompt, spaces = check_prompt(messages, tokenizer, model, split)
     answer = model.ask(messages)
     ids = prompt + list(tokenizer(answer.text, add_special_tokens=False).input_ids)
-    wanted, got = torch_logits(trained, ids), model.logits(ids)
+    with threads.timed(len(ids)):
+        wanted = torch_logits(trained, ids)
+    got = model.logits(ids)
     known = min(wanted.shape[1], got.shape[1])  # rows without a token may be on one side only
     wanted, got = wanted[:, :known], got[:, :known]
     agree = agreement(wanted, got)

@@ -9,7 +9,6 @@ begin with BOS where the model wants one. The output's weight is left out, as th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from localtune.export.config_json import Config, read_config
 from localtune.export.family import Family
 from localtune.export.mapping import complete, family_of, gguf_names
 from localtune.progress import Progress, Silent
+from localtune.threads import TorchThreads
 from localtune.workspace import atomic_path
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 GENERAL = Path(__file__).parent / "general.txt"
 CHUNK = 512  # tokens
-SMALL = 100_000_000  # parameters
 SHORTEST = 32  # tokens of a last piece
 
 
@@ -138,9 +137,14 @@ def measure(
         elif layers and hasattr(module, "gate_up_proj") and hasattr(module, "num_experts"):
             hooks.append(_listen_to_experts(module, name, sums))
     try:
-        with torch.inference_mode(), _threads(model), progress.bar("importance", len(texts)) as bar:
+        with (
+            torch.inference_mode(),
+            TorchThreads() as threads,
+            progress.bar("importance", len(texts)) as bar,
+        ):
             for ids in texts if layers else []:
-                model.base_model(input_ids=torch.tensor([ids], device=model.device))
+                with threads.timed(len(ids)):
+                    model.base_model(input_ids=torch.tensor([ids], device=model.device))
                 bar.advance()
     finally:
         for hook in hooks:
@@ -180,21 +184,6 @@ def _listen_to_experts(module: Any, name: str, sums: dict[str, Sums]) -> Any:
             counted["down"].add(module.act_fn(gate) * up, expert)
 
     return module.register_forward_pre_hook(count)
-
-
-@contextmanager
-def _threads(model: Any) -> Iterator[None]:
-    """Run a small model in one thread: beside another busy program, threads wait for each other
-    (5.8M parameters, 8192 tokens, 2 cores of which one was busy: 2.2 s with one, 9.7 s with two).
-    """
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1 if model.num_parameters() < SMALL else before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _write(out: Path, sums: dict[str, Sums], datasets: list[str], chunks: int, length: int) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localtune.config import NF4, BuildConfig
+from localtune.cores import llama_threads
 from localtune.errors import LocaltuneError
 from localtune.planning import stages
 from localtune.planning.base import Base
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from localtune.training.lora import Recipe
     from localtune.training.rehearse import Lessons
 
-LARGE = 100_000_000  # parameters from which on llama.cpp is given all cores (runtimes/llama.py)
 MEMORY_BAND = 0.1
 _import_seconds = 0.0  # what loading PyTorch and the others took, the first time
 
@@ -132,8 +132,8 @@ def _behind(
 ) -> list[stages.Estimate]:
     """Return the stages behind training; none for a family that only llama.cpp's script writes."""
     try:
-        large = shape.parameters >= LARGE
-        stick = run_through(base.config, packed.file, recipe, config.quantize, large, progress)
+        threads = llama_threads(shape.parameters)
+        stick = run_through(base.config, packed.file, recipe, config.quantize, threads, progress)
     except LocaltuneError as error:
         progress.warn(f"the stages behind training aren't estimated: {error.message}")
         return []

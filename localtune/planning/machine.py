@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from localtune.cores import cores
+from localtune.cores import usable_cores
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def this_machine(folder: Path) -> Machine:
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     return Machine(
         system=f"{platform.system()} {platform.machine()}",
-        cores=cores(),
+        cores=usable_cores(),
         memory=memory.total,
         free_memory=memory.available,
         card=card,

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 ENOUGH = 25_000_000  # parameters from which on what is measured isn't only what starting takes
 MOST_LAYERS = 6
 TOKENS = 256  # the importance matrix is tried with
-SMALL = 100_000_000  # parameters under which llama.cpp is given one thread (runtimes/llama.py)
 ASKED = [{"role": "user", "content": "When does the office of the department open on weekdays?"}]
 SAID = 12  # tokens of an answer that are waited for
 
@@ -52,12 +51,13 @@ def run_through(
     lessons: Path,
     recipe: Recipe,
     chosen: QuantizeConfig,
-    large: bool,
+    threads: int,
     progress: Progress,
 ) -> Yardstick:
     """Make a small base of a shape and take it through all stages behind training.
 
-    `large` says that the whole base will be given all cores. Raises LocaltuneError where one fails.
+    `threads` is how many llama.cpp will use for the whole base. Raises LocaltuneError where a stage
+    fails.
     """
     with tempfile.TemporaryDirectory() as scratch, progress.bar("try", 3 + len(chosen.levels)) as b:
         folder = Path(scratch)
@@ -71,7 +71,7 @@ def run_through(
         b.advance(detail="importance matrix")
         start, quantize = _quantize(master, folder, chosen, lambda level: b.advance(detail=level))
         files = {"BF16": master} | {level: folder / f"{level}.gguf" for level in chosen.levels}
-        asked = {name: _ask(file, large) for name, file in files.items()}
+        asked = {name: _ask(file, threads) for name, file in files.items()}
         b.advance(detail="answers")
     return Yardstick(
         shape_of(cut(small, _layers(small))).parameters,
@@ -157,12 +157,11 @@ def _quantize(
     return start, seconds
 
 
-def _ask(gguf: Path, large: bool) -> tuple[float, float]:
+def _ask(gguf: Path, threads: int) -> tuple[float, float]:
     """Return the seconds of a prompt with its first token, and of each further one."""
-    from localtune.cores import cores
     from localtune.runtimes.llama import Model
 
-    model = Model(gguf, threads=cores() if large else 1)
+    model = Model(gguf, threads=threads)
     model.ask(ASKED, max_tokens=1)
     first = _timed(lambda: model.ask(ASKED, max_tokens=1))
     began = time.monotonic()

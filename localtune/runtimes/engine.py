@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import time
 import weakref
 from collections import deque
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ from localtune.runtimes.header import Header
 from localtune.runtimes.layers import Watch
 from localtune.runtimes.llama import NO_MEMORY, Answer, threads_for
 from localtune.runtimes.vocabulary import Vocabulary
+from localtune.threads import ThreadChoice, counts_up_to
 
 ERROR = 4  # ggml_log_level
 # Parts of llama.cpp's messages about a file that ends too soon, and about memory that ran out.
@@ -72,7 +74,9 @@ class Model:
         self._lora = _load_adapter(model, adapter) if adapter else None
         self.header = header_of(model)
         self.context = min(context, self.header.context or context)
-        self._context = self._new_context(threads or threads_for(self.header))
+        counts = [threads] if threads else counts_up_to(threads_for(self.header))
+        self._token_threads, self._prompt_threads = ThreadChoice(counts), ThreadChoice(counts)
+        self._context = self._new_context(counts[0])
         self._vocabulary = Vocabulary(model)
         self._batch = llama_cpp.llama_batch_init(self.context, 0, 1)
         weakref.finalize(self, _free, model, self._context, self._batch)
@@ -143,8 +147,17 @@ class Model:
             batch.token[i], batch.pos[i] = token, past + i
             batch.n_seq_id[i], batch.seq_id[i][0] = 1, 0
             batch.logits[i] = every or i == last
+        began = time.perf_counter()
         if llama_cpp.llama_decode(self._context, batch):
             raise _failed("llama.cpp could not run the model", NO_MEMORY)
+        self._choose_threads(len(ids), time.perf_counter() - began)
+
+    def _choose_threads(self, tokens: int, seconds: float) -> None:
+        """Set the thread counts of the next call; prompts and single tokens have their own."""
+        choice = self._prompt_threads if tokens > 1 else self._token_threads
+        choice.after(tokens, seconds)
+        counts = self._token_threads.threads, self._prompt_threads.threads
+        llama_cpp.llama_set_n_threads(self._context, *counts)
 
     def _forget(self) -> None:
         llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self._context), False)

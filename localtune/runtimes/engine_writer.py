@@ -31,13 +31,13 @@ MAX_GRAMMAR_CHARACTERS = 500
 class Writer:
     """A loaded GGUF; the same seed gives the same text. LocalWriter says what it returns."""
 
-    def __init__(self, gguf: Path, context: int) -> None:
-        """Load a file. Raises RuntimeFileError."""
+    def __init__(self, gguf: Path, context: int, threads: int) -> None:
+        """Load a file; `threads` 0 chooses. Raises RuntimeFileError."""
         splitter = Splitter(gguf)
         self._split, self._header = splitter.token_ids, splitter.header()
         self._template = self._header.template or PLAIN_TEMPLATE
         self._context = min(context, self._header.context or context)
-        threads = threads_for(self._header)
+        threads = threads or threads_for(self._header)
         try:
             self._model = Llama(
                 str(gguf),

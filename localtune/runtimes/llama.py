@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from localtune.cores import cores
+from localtune.cores import chosen_threads, llama_threads
 from localtune.errors import RuntimeFileError
 from localtune.processes import ProcessEndedError, Remote
 from localtune.runtimes.chat import Message, render
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-ONE_THREAD_PARAMETERS = 100_000_000  # below this, one thread answers fastest
 NO_MEMORY = "Close other programs and try again; it may lack memory."
 REPORT_CRASH = (
     "Run the command again. If it crashes again, fetch or make the GGUF anew, or use another "
@@ -108,11 +107,11 @@ class Model(Loaded):
     ) -> None:
         """Load a file; `context` tokens, or as many as the model was trained on if fewer.
 
-        `threads` 0 means one for a small model, else all cores this process may use. `adapter` is
-        a GGUF adapter for the model, `template` the chat template of a file without one. Raises
-        RuntimeFileError.
+        `threads` 0 means one for a small model, otherwise what is measured to be fastest.
+        `adapter` is a GGUF adapter for the model, `template` the chat template of a file without
+        one. Raises RuntimeFileError.
         """
-        super().__init__("engine:Model", gguf, context, threads, adapter)
+        super().__init__("engine:Model", gguf, context, threads or chosen_threads(), adapter)
         self.context: int
         header, self.context = self.call("description")
         self.header: Header = replace(header, template=header.template or template)
@@ -146,9 +145,5 @@ class Model(Loaded):
 
 
 def threads_for(header: Header) -> int:
-    """Return the fastest number of threads: one for a small model, else all cores.
-
-    A small model's threads wait for each other longer than they work: 100 times slower beside
-    another busy program (5.8M parameters, 2 cores: 1.0 s a question, 0.007 s with one thread).
-    """
-    return 1 if header.parameters < ONE_THREAD_PARAMETERS else cores()
+    """Return how many threads answer best."""
+    return llama_threads(header.parameters)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from localtune.cores import chosen_threads
 from localtune.in_view import Message
 from localtune.runtimes.llama import CrashError, Loaded
 from localtune.writing import Schema, UnusableError
@@ -25,7 +26,7 @@ class LocalWriter(Loaded):
 
         Raises RuntimeFileError.
         """
-        super().__init__("engine_writer:Writer", gguf, context)
+        super().__init__("engine_writer:Writer", gguf, context, chosen_threads())
         self.identity = identity
         self._crashed_requests = 0
 

@@ -122,7 +122,7 @@ def rehearse(
         train_shortly(base, lessons.file, plan, config, steps, Path(scratch), lessons.aside)
     found = (peak.bytes(), peak.graphics_bytes(), *seen.precision())
     _give_back()
-    seconds = [after - before for before, after in pairwise(seen.ends)]
+    seconds = seen.seconds()
     step = statistics.median(seconds)
     around = max(0.0, time.monotonic() - began - steps * step - seen.asked)
     return Rehearsed(step, (max(seconds) - min(seconds)) / 2, seen.asked, around, *found)
@@ -168,7 +168,7 @@ def train_shortly(
 class _Seen:
     """When each step ended, how long was asked, and how a frozen matrix was multiplied."""
 
-    ends: list[float] = field(default_factory=list)
+    ends: list[tuple[float, int]] = field(default_factory=list)  # with the next step's threads
     asks: list[float] = field(default_factory=list)  # the first and the last time
     weight: torch.dtype = torch.float32
     computed: torch.dtype = torch.float32
@@ -178,7 +178,14 @@ class _Seen:
     def step(self, *_: Any) -> None:
         if torch.cuda.is_available():
             torch.cuda.synchronize()
-        self.ends.append(time.monotonic())
+        self.ends.append((time.monotonic(), torch.get_num_threads()))
+
+    def seconds(self) -> list[float]:
+        """Return the seconds of the steps with the thread count that was fastest."""
+        found: dict[int, list[float]] = {}
+        for (began, threads), (ended, _) in pairwise(self.ends):
+            found.setdefault(threads, []).append(ended - began)
+        return min(found.values(), key=statistics.median)
 
     @property
     def asked(self) -> float:

@@ -26,6 +26,7 @@ from transformers.utils import logging as transformers_logging
 from localtune.errors import InputError, TrainingError
 from localtune.in_view import in_view
 from localtune.progress import Progress, Silent
+from localtune.threads import TorchThreads
 from localtune.training.loss import logits_of
 from localtune.training.machine import cpu_has_bf16
 from localtune.training.soft_rows import Lesson, asks, key_of
@@ -83,12 +84,12 @@ def write_targets(
     room = getattr(model.config.get_text_config(), "max_position_embeddings", None) or max_length
     asking = Asking(tokenizer, split, texts, max_length, room)
     rows = sorted(wanted.values(), key=lambda row: str(row.get("passage", "")))
-    with progress.bar("targets", len(rows)) as bar:
+    with TorchThreads(not gpu) as threads, progress.bar("targets", len(rows)) as bar:
         for begin in range(0, len(rows), PART):
             part, group = parts / f"{begin:08}.safetensors", rows[begin : begin + PART]
             if not part.exists():
                 torch.manual_seed(begin)  # of the tokens that are drawn, also after a stop
-                _write(part, thoughts(model, [asking.of(row) for row in group]))
+                _write(part, thoughts(model, [asking.of(row) for row in group], threads))
             bar.advance(len(group))
     count = _join([load_file(part) for part in sorted(parts.glob("*.safetensors"))], out)
     if asking.cut:
@@ -155,13 +156,14 @@ class Asking:
         return self.split(render(self.tokenizer, in_view(messages[:first], passage), True))
 
 
-def thoughts(model: Any, asked: list[Asked]) -> Kept:
+def thoughts(model: Any, asked: list[Asked], threads: TorchThreads) -> Kept:
     """Return the base's likeliest next tokens at the places of each lesson, in the given order."""
     found: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
     fast = torch.autocast("cpu", torch.bfloat16, enabled=cpu_has_bf16())
     with torch.inference_mode(), fast:
         for taken in _batches(asked):
-            found.update(zip(taken, _read(model, [asked[i] for i in taken]), strict=True))
+            read = _read(model, [asked[i] for i in taken], threads)
+            found.update(zip(taken, read, strict=True))
     ids, logprobs = zip(*(found[i] for i in range(len(asked))), strict=True)
     return {
         "lessons": np.frombuffer(b"".join(one.key for one in asked), np.uint8).reshape(-1, 16),
@@ -183,25 +185,28 @@ def _batches(asked: list[Asked]) -> Iterator[list[int]]:
         yield taken
 
 
-def _read(model: Any, batch: list[Asked]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def _read(
+    model: Any, batch: list[Asked], threads: TorchThreads
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Yield (places, k) token ids and log-probabilities of each lesson of one batch."""
     past, begin = _begun(model, batch)
     longest = max(1, *(len(one.ids) - begin for one in batch))
     padding = [longest + begin - len(one.ids) for one in batch]
     ids = [one.ids[begin:] + [0] * pad for one, pad in zip(batch, padding, strict=True)]
     mask = [[1] * len(one.ids) + [0] * pad for one, pad in zip(batch, padding, strict=True)]
-    hidden = model.base_model(
-        input_ids=torch.tensor(ids, device=model.device),
-        attention_mask=torch.tensor(mask, device=model.device),
-        past_key_values=past,
-        use_cache=past is not None,
-    ).last_hidden_state
-    wanted = [hidden[i, [at - begin for at in one.places]] for i, one in enumerate(batch)]
     top: list[list[torch.Tensor]] = [[], []]
-    for some in torch.cat(wanted).split(POSITIONS):
-        said = logits_of(model, some).float().log_softmax(-1)
-        for held, made in zip(top, _kept(said, batch[0].drawn), strict=True):
-            held.append(made)
+    with threads.timed(len(batch) * longest):
+        hidden = model.base_model(
+            input_ids=torch.tensor(ids, device=model.device),
+            attention_mask=torch.tensor(mask, device=model.device),
+            past_key_values=past,
+            use_cache=past is not None,
+        ).last_hidden_state
+        wanted = [hidden[i, [at - begin for at in one.places]] for i, one in enumerate(batch)]
+        for some in torch.cat(wanted).split(POSITIONS):
+            said = logits_of(model, some).float().log_softmax(-1)
+            for held, made in zip(top, _kept(said, batch[0].drawn), strict=True):
+                held.append(made)
     sizes = [len(one.places) for one in batch]
     logprobs, likeliest = (torch.cat(held).split(sizes) for held in top)
     if any(some.isnan().any() for some in logprobs):

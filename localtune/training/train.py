@@ -1,8 +1,8 @@
 """Fine-tune the base: base/ + lessons.jsonl + development.jsonl -> adapter/ + metrics.jsonl.
 
 transformers' Trainer with a PEFT LoRA adapter. Goes on from the last whole checkpoint in
-`checkpoints`, with the same order of lessons and the same loss curve on a CPU; takes a checkpoint
-that answered clearly more of the development questions than the end.
+`checkpoints`, with the same order of lessons and, on a CPU with a fixed number of threads, the same
+loss curve; takes a checkpoint that answered clearly more of the development questions than the end.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from transformers.utils import logging as transformers_logging
 
 from localtune import ranks
 from localtune.config import NF4, TrainConfig
+from localtune.cores import use_threads
 from localtune.errors import BaseModelError, TrainingError
 from localtune.progress import Progress, Silent
 from localtune.training import four_bit
@@ -59,12 +60,7 @@ from localtune.training.tokenise import (
     tokenise,
 )
 from localtune.training.trainer import AnswerTrainer, Diverged, Rate, Report, Whole
-from localtune.workspace import (
-    atomic_path,
-    read_jsonl,
-    remove,
-    write_jsonl,
-)
+from localtune.workspace import atomic_path, read_jsonl, remove, write_jsonl
 
 HALVINGS = 5  # of the learning rate, where the loss diverges
 
@@ -96,8 +92,6 @@ def train(
     """
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
-    if config.threads:
-        torch.set_num_threads(config.threads)
     set_seed(config.seed)
     wide = torch.bfloat16 if on_gpu(config) and in_bf16(config) else torch.float32
     tokenizer, model = load(base, wide, **four_bit.how_to_load(config))
@@ -118,12 +112,17 @@ def train(
     model = get_peft_model(model, _adapter(plan))
     if in_bf16(config) and not on_gpu(config) and config.precision != NF4:
         halve_what_is_frozen(model)
-    with progress.bar("train", plan.steps) as bar, full_disk_is_an_os_error(checkpoints):
+    with (
+        use_threads(config.threads),
+        progress.bar("train", plan.steps) as bar,
+        full_disk_is_an_os_error(checkpoints),
+    ):
         recall = Recall(development, tokenizer, split, in_bf16(config), progress.note)
         report = Report(bar, progress.warn)
         history = _run(model, data, plan, checkpoints, config, report, recall)
     losses = [row["loss"] for row in history if "loss" in row]
-    progress.note(f"loss {losses[-1]:.2f} nats a token" if losses else "no step was made")
+    if losses:
+        progress.note(f"loss {losses[-1]:.2f} nats a token")
     if ranks.first():
         with full_disk_is_an_os_error(adapter.parent):
             if trained_upon:
@@ -274,7 +273,7 @@ def _arguments(
         save_strategy="steps",
         save_steps=steps_between(plan.steps),
         save_total_limit=kept,  # the newest two, and the best
-        logging_steps=5,
+        logging_steps=min(5, plan.steps),
         logging_nan_inf_filter=False,
         report_to=[],
         disable_tqdm=True,

@@ -13,6 +13,7 @@ from transformers import Trainer, TrainerCallback
 
 from localtune.errors import TrainingError
 from localtune.progress import Bar
+from localtune.threads import TorchThreads
 from localtune.training.checkpoints import WHOLE
 from localtune.training.loss import answer_loss, tokens_of
 
@@ -40,6 +41,16 @@ class AnswerTrainer(Trainer):
     parts = 1  # that a process's rows are cut into
     lean = False  # whether activations are computed a second time rather than kept
     warn: Callable[[str], None]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Take what Trainer takes."""
+        super().__init__(*args, **kwargs)
+        self.threads = TorchThreads(self.args.use_cpu, lambda text: self.warn(text))
+
+    def train(self, *args: Any, **kwargs: Any) -> Any:
+        """Train as Trainer does, with as many threads as are fastest."""
+        with self.threads:
+            return super().train(*args, **kwargs)
 
     def get_train_dataloader(self) -> DataLoader:
         """Return the loader that one process alone would have, in every process."""
@@ -72,7 +83,8 @@ class AnswerTrainer(Trainer):
         counted = tokens_of(batch)
         first, processes = self.args.process_index, self.args.world_size
         mine = {key: values[first::processes] for key, values in batch.items()}
-        loss = self._as_memory_allows(mine, counted)
+        with self.threads.timed(mine["labels"].numel()):
+            loss = self._as_memory_allows(mine, counted)
         return self._over_processes(loss) if processes > 1 else loss
 
     def _as_memory_allows(self, batch: dict[str, torch.Tensor], counted: float) -> torch.Tensor:

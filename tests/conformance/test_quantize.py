@@ -254,6 +254,7 @@ def test_a_quantizer_that_dies_is_an_error(master: Path, tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_it_and_leaves_nothing(sent: int, code: int, tmp_path: Path) -> None:
     master = make_master(tmp_path, 1024, num_hidden_layers=4)

@@ -175,6 +175,7 @@ def test_a_useless_teacher_is_an_error_that_says_how_much_was_kept(
     assert "--lessons structure" in hint and "Traceback" not in done.stderr
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_does_not_wait_for_the_teacher(
     docs: Path, tmp_path: Path, rule: RuleTeacher
 ) -> None:

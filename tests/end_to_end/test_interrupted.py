@@ -60,6 +60,7 @@ def test_training_goes_on_from_its_checkpoint(docs: Path, built: Path, tmp_path:
     assert artefacts(out) == artefacts(built)
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_a_folder_in_use_and_ctrl_c(docs: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     process = start(docs, out)

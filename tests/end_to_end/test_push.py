@@ -118,6 +118,7 @@ def test_a_second_push_sends_nothing_and_a_changed_card_only_that(hub: Hub, copy
     assert shown.endswith(b"Ask Ada.\n") and metadata(shown)["license"] == "mit"
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_upload_that_is_stopped_goes_on(hub: Hub, copy: Path) -> None:
     sums = {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in copy.glob("*.gguf")

@@ -198,6 +198,7 @@ def children(parent: int) -> list[int]:
 
 
 @pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_its_end_leaves_no_child(office: Path, server: str, number: signal.Signals) -> None:
     with serving(office, server, "--level", "Q8_0") as running:

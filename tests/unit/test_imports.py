@@ -16,6 +16,7 @@ PACKAGE = Path(localtune.__file__).parent
 STAGES = {"corpus", "lessons", "training", "export", "runtimes", "evaluation", "report"}
 SHARED = {
     *("cores", "extras", "in_view", "errors", "progress", "config", "workspace", "privacy"),
+    "threads",
     *("loopback", "nothing_fetched", "processes", "ranks", "template_files", "usage", "writing"),
 }
 ONLY = {

@@ -345,6 +345,7 @@ def test_killed_in_mid_upload_then_installed(build: Build, server: StandIn, run:
     assert server.uploads() == 2
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_in_mid_upload(build: Build, server: StandIn) -> None:
     server.accidents["POST /api/blobs"] = [lambda handler: time.sleep(30)]
     process = subprocess.Popen(command("install", build.at.folder), env=environment(server),

@@ -174,6 +174,7 @@ convert_with_script(Path(sys.argv[1]), Path(sys.argv[2]), "bf16", "m")
 """
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_ends_the_script_too(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

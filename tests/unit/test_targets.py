@@ -14,6 +14,7 @@ from transformers import AutoTokenizer
 from localtune.config import BaseConfig, TrainConfig
 from localtune.errors import InputError, TrainingError
 from localtune.in_view import in_view
+from localtune.threads import TorchThreads
 from localtune.training import distil, targets
 from localtune.training.loss import answer_loss, tokens_of
 from localtune.training.soft_rows import SoftTokens, Targets, key_of
@@ -117,9 +118,9 @@ def test_a_passage_is_read_once_for_all_lessons_about_it(monkeypatch: pytest.Mon
         return forward(input_ids, **more)
 
     monkeypatch.setattr(model.base_model, "forward", counted)
-    shared, read = targets.thoughts(model, asked), sum(lengths)
+    shared, read = targets.thoughts(model, asked, TorchThreads()), sum(lengths)
     monkeypatch.setattr(targets, "SHARED", 10_000)
-    alone = targets.thoughts(model, asked)
+    alone = targets.thoughts(model, asked, TorchThreads())
     assert read < (sum(lengths) - read) / 2
     assert (shared["ends"] == alone["ends"]).all()
     # Ties may change places in bfloat16; what is likely is the same.
@@ -205,11 +206,11 @@ def test_a_stop_costs_one_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     whole = load_file(run(tmp_path, *rows))
     read, calls = targets.thoughts, list[int]()
 
-    def stopped(model: Any, asked: list[Any]) -> Any:
+    def stopped(model: Any, asked: list[Any], threads: TorchThreads) -> Any:
         calls.append(len(asked))
         if len(calls) == 4:
             raise KeyboardInterrupt
-        return read(model, asked)
+        return read(model, asked, threads)
 
     monkeypatch.setattr(targets, "thoughts", stopped)
     with pytest.raises(KeyboardInterrupt):
