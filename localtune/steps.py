@@ -120,7 +120,7 @@ def targets(build: Build, progress: Progress) -> None:
         at.passages,
         at.targets,
         at.target_parts,
-        build.config.train.max_length,
+        build.config.train,
         progress=progress,
         split=lesson_splitter(at, progress),
     )
