@@ -8,11 +8,17 @@ from operator import itemgetter
 from typing import Any
 
 import torch
+from jinja2 import TemplateError
 from torch.utils.data import Dataset, default_collate
 
 from localtune.config import PLAIN_TEMPLATE as PLAIN_TEMPLATE
+from localtune.errors import BaseModelError
 
 Split = Callable[[str], list[int]]
+RAISED_BY_TEMPLATES = (
+    *(TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError),
+    RecursionError,
+)
 IGNORED = -100  # the label of a token on which no loss is taken
 
 
@@ -79,10 +85,19 @@ def splitter_of(tokenizer: Any) -> Split:
 
 
 def render(tokenizer: Any, messages: list[dict[str, str]], generate: bool) -> str:
-    """Return a conversation as text, up to where an answer begins where one is to be generated."""
-    return str(
-        tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=generate)
-    )
+    """Return a conversation as text, up to where an answer begins where one is to be generated.
+
+    Raises BaseModelError for what the chat template raises, which may be anything.
+    """
+    try:
+        return str(
+            tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=generate)
+        )
+    except RAISED_BY_TEMPLATES as error:
+        raise BaseModelError(
+            f"The base's chat template can't render a conversation: {error}",
+            "Fix the chat template in the base's folder, or choose another --base.",
+        ) from error
 
 
 class PackedRows(Dataset[dict[str, torch.Tensor]]):
