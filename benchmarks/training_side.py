@@ -114,7 +114,7 @@ def tokens(folder: Path, row: Row) -> Any:
 
     tokenizer = tokenizer_of(folder)
     lesson = {"messages": [*row["prompt"], *row["completion"]]}
-    return tokenise(lesson, tokenizer, splitter_of(tokenizer), LONGEST)
+    return tokenise(lesson, tokenizer, splitter_of(tokenizer))
 
 
 @functools.cache

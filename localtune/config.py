@@ -180,7 +180,7 @@ class TrainConfig:
     learning_rate: float = option(0.0, "Highest learning rate; 0 chooses.")
     steps: int = option(0, "Optimiser steps; 0 chooses.")
     batch_tokens: int = option(0, "Tokens in one optimiser step; 0 chooses.", "tokens")
-    max_length: int = option(256, "Longest lesson; the rest is cut.", "tokens")
+    max_length: int = option(0, "Longest lesson; 0 chooses by the lessons and the base.", "tokens")
     seed: int = option(7, "Seed of the order of lessons and of LoRA.", flag="--train-seed")
     precision: str = option("auto", "Number format of training: auto, bf16, float32 or nf4.")
     device: str = option("auto", "Where training runs: auto, cpu or cuda.", lock=False)
@@ -201,9 +201,10 @@ class TrainConfig:
         formats, devices = ("auto", "bf16", "float32", NF4), ("auto", "cpu", "cuda")
         require(self.precision in formats, "--precision", self.precision, " or ".join(formats))
         require(self.device in devices, "--device", self.device, " or ".join(devices))
-        require(self.max_length >= 16, "--max-length", self.max_length, "16 or more")
-        enough = not self.batch_tokens or self.batch_tokens >= self.max_length
-        rule = f"at least --max-length ({self.max_length})"
+        fits = self.max_length == 0 or self.max_length >= 16
+        require(fits, "--max-length", self.max_length, "0, or 16 or more")
+        enough = not self.batch_tokens or self.batch_tokens >= max(16, self.max_length)
+        rule = f"at least 16 and --max-length ({self.max_length})"
         require(enough, "--batch-tokens", self.batch_tokens, rule)
 
 

@@ -19,6 +19,7 @@ from localtune.progress import Progress
 from localtune.stage import Stage
 from localtune.steps import Build
 from localtune.teachers import connected, find_model, tell_of
+from localtune.template_check import check_template
 from localtune.training.base import parameters
 from localtune.workspace import read_json, temporary_path, write_json, write_jsonl
 
@@ -202,7 +203,7 @@ def lessons(build: Build, progress: Progress) -> None:
     if chosen["mode"] == "structure":
         steps.lessons(build, progress)
         return
-    steps.check_system(build)
+    check_template(at, build.config)
     files = Written(
         at.passages,
         at.exam,

@@ -32,6 +32,7 @@ from localtune.workspace import no_room_is_an_error, read_json, write_json
 TRAINERS = ("torch", "transformers", "peft", "accelerate", "tokenizers")
 FOUR_BIT = ("bitsandbytes",)
 GGUF = ("gguf",)
+LENGTHS = ("max_length", "batch_tokens")  # options that say how long a lesson may be
 LLAMA = ("llama-cpp-python",)
 
 
@@ -77,7 +78,7 @@ def stages(build: Build) -> list[Stage]:
               [at.documents, at.passages, at.chats, at.removed], READERS, steps.corpus, version=2),
         stage("base", config.base, [base] if base else [], [at.base], (), steps.base),
         *generating.stages(build, stage, {**private, **system}),
-        stage("targets", {"max_length": config.train.max_length},
+        stage("targets", {key: getattr(config.train, key) for key in LENGTHS},
               [at.base, at.lessons, at.passages], [at.targets], (*TRAINERS, *LLAMA),
               steps.targets, scratch=at.target_parts),
         stage("plan", config.train, [at.base, at.lessons, at.targets], [at.plan], TRAINERS,

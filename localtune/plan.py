@@ -174,7 +174,7 @@ def _targets(config: BuildConfig, at: Workspace, found: Costs) -> list[stages.Es
         read_jsonl(at.passages),
         found.lessons.tokens,
         found.training.step,
-        found.recipe.rows * config.train.max_length,
+        found.recipe.rows * found.lessons.row,
         found.training.around,
     )
 
@@ -191,9 +191,9 @@ def _candidates(
     known = reference(
         build.config, read.build.at.lessons, Base(one.id, one.config, None, True, one), progress
     )
-    work = candidates.Work(
-        build.config.train, known.lessons.tokens, known.lessons.rows, known.lessons.answers
-    )
+    lessons = known.lessons
+    train = replace(build.config.train, max_length=lessons.row)
+    work = candidates.Work(train, lessons.tokens, lessons.rows, lessons.answers)
     here = frozenset(entry.id for entry in entries() if is_cached(entry.id))
     offline = build.config.base.offline
     held, hours = known.held, asked.hours

@@ -12,9 +12,10 @@ from pathlib import Path
 from localtune import ranks
 from localtune.config import PLAIN_TEMPLATE, BuildConfig
 from localtune.cores import use_threads
-from localtune.errors import ConfigError, EvaluationError, RuntimeFileError, UnsupportedError
+from localtune.errors import EvaluationError, UnsupportedError
 from localtune.export.quantize import wants_imatrix
 from localtune.progress import Progress, Silent
+from localtune.template_check import check_template
 from localtune.workspace import (
     Workspace,
     read_jsonl,
@@ -58,7 +59,7 @@ def lessons(build: Build, progress: Progress) -> None:
     from localtune.lessons.structure import write_lessons
 
     at, reading = build.at, build.config.corpus
-    check_system(build)
+    check_template(at, build.config)
     write_lessons(
         at.passages,
         at.exam,
@@ -72,34 +73,11 @@ def lessons(build: Build, progress: Progress) -> None:
     )
 
 
-def check_system(build: Build) -> None:
-    """Raise ConfigError where the base's chat template has no place for the system prompt."""
-    from localtune.in_view import with_system
-    from localtune.modelfiles import header_of
-    from localtune.runtimes.chat import render
-
-    system = build.config.chat.system
-    if not system:
-        return
-    asked = with_system([{"role": "user", "content": "?"}], system)
-    try:
-        header = header_of(build.at.base)
-        shown = render(header.template or PLAIN_TEMPLATE, asked, header.bos, header.eos)
-    except UnsupportedError:  # another converter knows it, and training will say
-        return
-    except RuntimeFileError:
-        shown = ""
-    if system.strip() not in shown:
-        raise ConfigError(
-            f"--system is set, but the chat template of {build.config.base.base} shows none.",
-            "Leave --system away, or choose another --base.",
-        )
-
-
 def base(build: Build, progress: Progress) -> None:
     from localtune.base_files import fetch
 
     fetch(build.config.base, build.at.base, progress)
+    check_template(build.at, build.config)
 
 
 def convert_base(build: Build, out: Path, progress: Progress) -> None:
@@ -127,7 +105,7 @@ def targets(build: Build, progress: Progress) -> None:
         at.passages,
         at.targets,
         at.target_parts,
-        build.config.train.max_length,
+        build.config.train,
         progress=progress,
         split=lesson_splitter(at, progress),
     )

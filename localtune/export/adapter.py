@@ -12,12 +12,11 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from localtune.errors import ExportError
-from localtune.export.config_json import read_json
+from localtune.export.adapter_config import cannot_merge, read_adapter_config, value_for
 from localtune.export.tensors import Array, Tensors
 
 KEPT = 8  # modules whose factors stay in memory: more than threads work on at once
@@ -26,14 +25,7 @@ FACTOR = re.compile(
     r"^(?P<module>.+)\.lora_(?P<part>A|B|embedding_A|embedding_B|magnitude_vector)"
     r"(?:\.default)?(?:\.(?P<kind>weight|bias))?$"
 )
-USUAL_ALPHA = 8  # peft/tuners/lora/config.py
 NORMAL = {"embedding_A": "A", "embedding_B": "B", "magnitude_vector": "magnitude"}
-REFUSED = (
-    "trainable_token_indices",
-    "target_parameters",
-    "layer_replication",
-    "alora_invocation_tokens",
-)
 
 
 @dataclass(frozen=True)
@@ -53,23 +45,22 @@ class Adapter:
     def __init__(self, folder: Path) -> None:
         """Read what the adapter changes. Raises ExportError for what can't be merged."""
         self.folder = folder
-        self.config = _read_config(folder)
+        self.config = read_adapter_config(folder)
         self.tensors = Tensors(folder)
         self.replaced: dict[str, str] = {}
         self._kept: dict[str, tuple[Array, Array]] = {}
         self.modules: dict[str, Factors] = {}
         for name in self.tensors.names():
             self._sort_in(name)
-        for module, factors in self.modules.items():
-            if not {"A", "B"} <= factors.parts.keys():
-                raise _cannot_merge(folder, f"only half of the factors of {module}")
+        for module in self.modules:
+            self._check_parts(module)
 
     def _sort_in(self, name: str) -> None:
         plain = name.removeprefix(PREFIX)
         found = FACTOR.match(plain)
         if not found:
             if "lora" in plain or "." not in plain:
-                raise _cannot_merge(self.folder, f"the tensor {name!r}, which is not known")
+                raise cannot_merge(self.folder, f"the tensor {name!r}, which is not known")
             for wrapper in (".modules_to_save.default", ".base_layer"):
                 plain = plain.replace(wrapper, "")
             self.replaced[plain] = name
@@ -79,6 +70,21 @@ class Adapter:
         embedding = found["part"].startswith("embedding")
         known = self.modules.setdefault(found["module"], Factors({}, embedding))
         known.parts[part] = name
+
+    def _check_parts(self, module: str) -> None:
+        """Refuse factors that PEFT would not load, or load otherwise than they are stored."""
+        parts = self.modules[module].parts
+        if not {"A", "B"} <= parts.keys():
+            raise cannot_merge(self.folder, f"only half of the factors of {module}")
+        for part, option in (("magnitude", "use_dora"), ("bias", "lora_bias")):
+            value = bool(self.config.get(option))
+            if value != (part in parts):
+                what = f"{'no' if value else 'a'} {part} of {module}, though {option} = {value}"
+                raise cannot_merge(self.folder, what)
+        rank = value_for(self.config, module, "r", "rank_pattern")
+        if self.rank(module) != rank:
+            what = f"factors of rank {self.rank(module)} for {module}, though r = {rank}"
+            raise cannot_merge(self.folder, what)
 
     def check_numbers(self) -> None:
         """Raise ExportError for a factor that is infinite or not a number."""
@@ -100,11 +106,8 @@ class Adapter:
 
     def scaling(self, module: str) -> float:
         """Return what a module's product is multiplied by."""
-        alpha, rank = self.config["lora_alpha"], self.rank(module)
-        for pattern, other in (self.config.get("alpha_pattern") or {}).items():
-            if re.match(rf"(.*\.)?({pattern})$", module):
-                alpha = other
-                break
+        alpha = value_for(self.config, module, "lora_alpha", "alpha_pattern")
+        rank = self.rank(module)
         return float(alpha / (math.sqrt(rank) if self.config.get("use_rslora") else rank))
 
     def factors(self, module: str) -> tuple[Array, Array]:
@@ -137,30 +140,3 @@ class Adapter:
         if name is None:
             return None
         return self.tensors.read(name) * np.float32(self.scaling(module))
-
-
-def _read_config(folder: Path) -> dict[str, Any]:
-    config = read_json(folder / "adapter_config.json", "Train the adapter again.")
-    for key in REFUSED:
-        if config.get(key):
-            raise _cannot_merge(folder, f"{key} = {config[key]!r}")
-    if config.get("peft_type", "LORA") != "LORA":
-        raise _cannot_merge(folder, f"an adapter of the type {config['peft_type']}")
-    config.setdefault("lora_alpha", USUAL_ALPHA)
-    patterns = config.get("alpha_pattern") or {}
-    try:
-        alphas = [config["lora_alpha"], *patterns.values()]
-        if not all(isinstance(alpha, int | float) and math.isfinite(alpha) for alpha in alphas):
-            raise _cannot_merge(folder, f"an alpha that is no number ({alphas})")
-        for pattern in patterns:
-            re.compile(pattern)
-    except (AttributeError, re.error) as error:
-        raise _cannot_merge(folder, f"an alpha_pattern that is none ({error})") from error
-    return config
-
-
-def _cannot_merge(folder: Path, what: str) -> ExportError:
-    return ExportError(
-        f"The adapter {folder} holds {what}, which can't be merged.",
-        "Train it with LoRA (or rsLoRA, DoRA) on linear layers, or merge it with PEFT.",
-    )

@@ -58,14 +58,9 @@ class Merged:
     def names(self) -> list[str]:
         """Return the plain names of all weights, those that the adapter brings included."""
         new = [name for name in self._replaced if name not in self._stored]
-        biases = [
-            f"{module}.bias"
-            for module, name in self._modules.items()
-            if self.adapter and self.adapter.bias(name) is not None
-        ]
         heads = [f"{m}.weight" for m in self._modules if f"{m}.weight" not in self._stored]
         heads += [f"{HEAD}.weight"] if self._head_stays() else []
-        return list(dict.fromkeys([*self._stored, *new, *biases, *heads]))
+        return list(dict.fromkeys([*self._stored, *new, *heads]))
 
     def stored_name(self, name: str) -> str:
         """Return a weight's name in the base's files, or the name that it has with PEFT."""
@@ -77,9 +72,6 @@ class Merged:
             return self.adapter.tensors.shape(self._replaced[name])
         if name in self._stored:
             return self._base.shape(self._stored[name])
-        module = name.rpartition(".")[0]
-        if name.endswith(".bias"):
-            return self.shape(f"{module}.weight")[:1]
         return self._base.shape(self._tied())
 
     def kind(self, name: str) -> str:
@@ -120,8 +112,6 @@ class Merged:
             return self.adapter.tensors.raw(self._replaced[name])
         if name in self._stored:
             return self._base.raw(self._stored[name])
-        if name.endswith(".bias"):
-            return np.zeros(self.shape(name), np.float32)
         return self._base.raw(self._tied())
 
     def rows(self, name: str, rows: slice | Index, turned: bool = False) -> Array:
@@ -167,17 +157,28 @@ class Merged:
             got = self.adapter.shape(name)
             if got != wanted and (not self.is_turned(name) or got[::-1] != wanted):
                 raise _another_base(f"was made for a {name} of {got}, the base's is {wanted}")
-            if self.adapter.magnitude(name) is not None and self.adapter.modules[name].embedding:
-                raise ExportError(
-                    f"The adapter changes the embedding {name} with DoRA.",
-                    "Merge it with PEFT, or train the embedding with plain LoRA.",
-                )
+            self._check_parts(module, name)
         for name in self._replaced:
-            if name in self._stored and self._base.shape(self._stored[name]) != self.shape(name):
-                raise _another_base(
-                    f"brings a {name} of {self.shape(name)}, the base's is "
-                    f"{self._base.shape(self._stored[name])}"
-                )
+            if name not in self._stored and name != f"{HEAD}.weight":
+                raise _another_base(f"brings {name}, which the base doesn't have")
+            own = self._base.shape(self._stored.get(name) or self._tied())
+            if self.shape(name) != own:
+                raise _another_base(f"brings a {name} of {self.shape(name)}, the base's is {own}")
+
+    def _check_parts(self, module: str, name: str) -> None:
+        """Refuse what PEFT can't merge, and DoRA of an embedding."""
+        assert self.adapter
+        parts = self.adapter.modules[name].parts
+        if "bias" in parts and f"{module}.bias" not in self._stored:
+            raise ExportError(
+                f"The adapter adds to the bias of {name} (lora_bias), which the base doesn't have.",
+                "PEFT can't merge it either; train without lora_bias.",
+            )
+        if "magnitude" in parts and self.adapter.modules[name].embedding:
+            raise ExportError(
+                f"The adapter changes the embedding {name} with DoRA.",
+                "Merge it with PEFT, or train the embedding with plain LoRA.",
+            )
 
 
 def _untie(stored: dict[str, str], config: Config) -> None:

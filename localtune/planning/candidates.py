@@ -26,7 +26,10 @@ BAND = 0.4  # of what is told from another base
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be learned: lessons in packed rows, the share of their tokens that is answers."""
+    """What is to be learned: lessons in packed rows, the share of their tokens that is answers.
+
+    `config.max_length` is the length of a row.
+    """
 
     config: TrainConfig
     tokens: int

@@ -106,6 +106,7 @@ def cost(
         folder = base.folder or write_base(base.config, 1, Path(scratch) / "words")
         packed = pack_lessons(folder, lessons, config.train, None)
     packed = packed if asks else replace(packed, aside=None)
+    config = replace(config, train=replace(config.train, max_length=packed.row))
     recipe = recipe_for(packed, config.train, shape.hidden, shape.model_type)
     held = tree_memory()
     tried = estimate(base.config, shape, base.folder, packed, recipe, config.train, progress, steps)

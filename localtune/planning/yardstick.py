@@ -119,8 +119,7 @@ def _adapter(base: Path, lessons: Path, recipe: Recipe, folder: Path) -> Path:
     from localtune.training.rehearse import train_shortly
 
     folder.mkdir()
-    few = TrainConfig(batch_tokens=64, max_length=64)
-    return train_shortly(base, lessons, recipe, few, 1, folder)
+    return train_shortly(base, lessons, recipe, TrainConfig(), 1, folder)
 
 
 def _imatrix(base: Path, adapter: Path, folder: Path) -> tuple[float, float]:

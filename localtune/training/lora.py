@@ -9,6 +9,7 @@ from localtune.config import TrainConfig
 RANKS = ((20_000, 32), (100_000, 64), (1_000_000, 128))  # lessons of fewer tokens -> rank
 SMALL = 512  # hidden size under which the measured recipe of the built-in base holds
 STEP_TOKENS, SMALL_STEP = 2048, 1024
+USUAL_ROW_TOKENS = 256  # of a packed row where no lesson is longer
 PASSES, STEPS = 1.5, 500  # over the lessons, which ask each fact in many wordings; at least
 
 
@@ -26,7 +27,7 @@ class Recipe:
 def rows_a_step(config: TrainConfig, hidden: int) -> int:
     """Return how many packed rows one optimiser step takes. Small steps suit a small base."""
     chosen = SMALL_STEP if hidden < SMALL else STEP_TOKENS
-    return max(1, (config.batch_tokens or chosen) // config.max_length)
+    return max(1, (config.batch_tokens or chosen) // (config.max_length or USUAL_ROW_TOKENS))
 
 
 def recipe(

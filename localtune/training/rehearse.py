@@ -21,12 +21,13 @@ from typing import Any
 import torch
 from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.optim.optimizer import register_optimizer_step_post_hook
-from transformers import AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer
 
 from localtune.config import NF4_BYTES, PLAIN_TEMPLATE, TrainConfig
 from localtune.training.development import Development
+from localtune.training.lengths import fit_for, row_length
 from localtune.training.lora import Recipe, recipe
-from localtune.training.tokenise import IGNORED, PackedRows, Split, splitter_of, tokenise
+from localtune.training.tokenise import IGNORED, PackedRows, Split, splitter_of
 from localtune.training.train import train
 from localtune.usage import Peak
 from localtune.workspace import read_jsonl, write_jsonl
@@ -40,14 +41,16 @@ STEPS = 4  # the first isn't counted: it warms up, and AdamW has no memory yet
 class Lessons:
     """Where lessons lie, and what all of them come to.
 
-    `answers` is the share of tokens that is learned, `said` the tokens of an answer, `seconds` what
-    tokenising all will take. `aside` are the questions set aside, where there are any.
+    `row` is the tokens of a packed row, `answers` the share of tokens that is learned, `said` the
+    tokens of an answer, `seconds` what tokenising all will take. `aside` are the questions set
+    aside, where there are any.
     """
 
     file: Path
     aside: Path | None
     tokens: int
     rows: int
+    row: int
     answers: float
     said: float
     seconds: float
@@ -87,10 +90,12 @@ def pack_lessons(base: Path, lessons: Path, config: TrainConfig, split: Split | 
     split = split or splitter_of(tokenizer)
     rows = read_jsonl(lessons)
     first = list(islice(rows, SAMPLE))
-    sample = [tokenise(row, tokenizer, split, config.max_length) for row in first]
+    fit = fit_for(config, AutoConfig.from_pretrained(base, local_files_only=True), tokenizer, split)
+    sample = [tokens for row in first for _, tokens in fit.of(row)]
+    row_tokens = row_length(config, fit.limit, sample)
     said = sum(m["role"] == "assistant" for row in first for m in row.get("messages", ()))
-    scale = 1 + sum(1 for _ in rows) / max(1, len(sample))
-    packed = len(PackedRows(sample, config.max_length, 0))
+    scale = 1 + sum(1 for _ in rows) / max(1, len(first))
+    packed = len(PackedRows(sample, row_tokens, 0))
     tokens = sum(len(lesson.ids) for lesson in sample)
     answers = sum(label != IGNORED for lesson in sample for label in lesson.labels)
     aside = lessons.with_name("development.jsonl")
@@ -99,6 +104,7 @@ def pack_lessons(base: Path, lessons: Path, config: TrainConfig, split: Split | 
         aside if aside.exists() and any(read_jsonl(aside)) else None,
         round(scale * tokens),
         round(scale * packed),
+        row_tokens,
         answers / max(1, tokens),
         answers / max(1, said),
         scale * (time.monotonic() - began),

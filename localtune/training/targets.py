@@ -23,14 +23,16 @@ from safetensors.numpy import load_file, save_file
 from transformers.cache_utils import DynamicLayer
 from transformers.utils import logging as transformers_logging
 
+from localtune.config import TrainConfig
 from localtune.errors import InputError, TrainingError
 from localtune.in_view import in_view
 from localtune.progress import Progress, Silent
 from localtune.threads import TorchThreads
+from localtune.training.lengths import fit_for
 from localtune.training.loss import logits_of
 from localtune.training.machine import cpu_has_bf16
 from localtune.training.soft_rows import Lesson, asks, key_of
-from localtune.training.tokenise import IGNORED, Split, render, splitter_of, tokenise
+from localtune.training.tokenise import IGNORED, Split, Tokens, render, splitter_of
 from localtune.training.train import load
 from localtune.workspace import atomic_path, read_jsonl, remove
 
@@ -60,18 +62,18 @@ def write_targets(
     passages: Path,
     out: Path,
     parts: Path,
-    max_length: int,
+    config: TrainConfig,
     progress: Progress = Silent(),
     split: Split | None = None,
 ) -> int:
     """Write the soft targets that the lessons ask for and return of how many tokens.
 
     Goes on from what a stopped run left in the folder `parts`, which is removed at the end.
-    `split` and `max_length` are those of training. Raises InputError for a lesson whose passage
+    `split` and `config` are those of training. Raises InputError for a lesson whose passage
     is gone, TrainingError where the base gives no numbers.
     """
-    wanted = {key_of(row): row for row in read_jsonl(lessons) if asks(row)}
-    if not wanted:
+    asking_rows = [row for row in read_jsonl(lessons) if asks(row)]
+    if not asking_rows:
         remove(out)
         remove(parts)
         return 0
@@ -81,15 +83,17 @@ def write_targets(
     model = model.eval().to("cuda" if gpu else "cpu")
     split = split or splitter_of(tokenizer)
     texts = {row["id"]: row["text"] for row in read_jsonl(passages)}
-    room = getattr(model.config.get_text_config(), "max_position_embeddings", None) or max_length
-    asking = Asking(tokenizer, split, texts, max_length, room)
-    rows = sorted(wanted.values(), key=lambda row: str(row.get("passage", "")))
+    fit = fit_for(config, model.config, tokenizer, split)
+    wanted = {key_of(row): (row, tokens) for whole in asking_rows for row, tokens in fit.of(whole)}
+    room = getattr(model.config.get_text_config(), "max_position_embeddings", None) or fit.limit
+    asking = Asking(tokenizer, split, texts, room)
+    rows = sorted(wanted.values(), key=lambda pair: str(pair[0].get("passage", "")))
     with TorchThreads(not gpu) as threads, progress.bar("targets", len(rows)) as bar:
         for begin in range(0, len(rows), PART):
             part, group = parts / f"{begin:08}.safetensors", rows[begin : begin + PART]
             if not part.exists():
                 torch.manual_seed(begin)  # of the tokens that are drawn, also after a stop
-                _write(part, thoughts(model, [asking.of(row) for row in group], threads))
+                _write(part, thoughts(model, [asking.of(*pair) for pair in group], threads))
             bar.advance(len(group))
     count = _join([load_file(part) for part in sorted(parts.glob("*.safetensors"))], out)
     if asking.cut:
@@ -106,30 +110,28 @@ class Asking:
     tokenizer: Any
     split: Split
     passages: dict[str, str]
-    max_length: int
     room: int
     cut: int = field(default=0)
 
-    def of(self, lesson: Lesson) -> Asked:
+    def of(self, lesson: Lesson, tokens: Tokens) -> Asked:
         """Return what the base reads: the tokens that will be learned, behind its own prompt.
 
         A lesson that is longer than the base's context, even without the passage, gets no targets.
         Raises InputError where the passage is gone.
         """
-        tokens = tokenise(lesson, self.tokenizer, self.split, self.max_length)
         learned = [i for i, label in enumerate(tokens.labels) if i and label != IGNORED]
         begin = learned[0] if learned else len(tokens.ids)
         prompt = tokens.ids[:begin]
         if lesson["targets"] == "passage" and learned:
-            prompt = self._in_view(lesson, len(tokens.ids) - begin)
+            prompt = self._in_view(lesson, begin, len(tokens.ids) - begin)
         ids, shift = prompt + tokens.ids[begin:], len(prompt) - begin
         fits = len(ids) <= self.room
         places = [i + shift - 1 for i in learned] if fits else []
         passage = lesson.get("passage", "")
         return Asked(key_of(lesson), ids, places, passage, drawn="text" in lesson)
 
-    def _in_view(self, lesson: Lesson, answer: int) -> list[int]:
-        """Return the first question's prompt with as much of the passage in view as there is room.
+    def _in_view(self, lesson: Lesson, begin: int, answer: int) -> list[int]:
+        """Return the prompt of `begin` tokens with as much of the passage in view as there is room.
 
         `answer` is the number of tokens behind it.
         """
@@ -140,20 +142,26 @@ class Asking:
                 "which isn't there.",
                 "Run `localtune build` again; it makes the lessons anew.",
             )
-        prompt = self._prompt(lesson, passage)
+        asked = self._asked(lesson["messages"], begin)
+        prompt = self._prompt(asked, passage)
         if (over := len(prompt) + answer - self.room) > 0:
             self.cut += 1
         while over > 0 and passage:
             words = self.tokenizer(passage, add_special_tokens=False).input_ids
             passage = self.tokenizer.decode(words[:-over]) if over < len(words) else ""
-            prompt = self._prompt(lesson, passage)
+            prompt = self._prompt(asked, passage)
             over = len(prompt) + answer - self.room
         return prompt
 
-    def _prompt(self, lesson: Lesson, passage: str) -> list[int]:
-        messages = lesson["messages"]
-        first = next(i for i, said in enumerate(messages) if said["role"] == "assistant")
-        return self.split(render(self.tokenizer, in_view(messages[:first], passage), True))
+    def _asked(self, messages: list[dict[str, str]], begin: int) -> list[dict[str, str]]:
+        """Return the messages in front of the first answer that is learned, at token `begin`."""
+        prompts = [messages[:i] for i, said in enumerate(messages) if said["role"] == "assistant"]
+        sizes = (len(self.split(render(self.tokenizer, asked, True))) for asked in prompts)
+        pairs = zip(prompts, sizes, strict=True)
+        return next((asked for asked, size in pairs if size == begin), prompts[0])
+
+    def _prompt(self, asked: list[dict[str, str]], passage: str) -> list[int]:
+        return self.split(render(self.tokenizer, in_view(asked, passage), True))
 
 
 def thoughts(model: Any, asked: list[Asked], threads: TorchThreads) -> Kept:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
 import torch
+from jinja2 import TemplateError
 from torch.utils.data import Dataset, default_collate
 
 from localtune.config import PLAIN_TEMPLATE as PLAIN_TEMPLATE
+from localtune.errors import BaseModelError
 
 Split = Callable[[str], list[int]]
+RAISED_BY_TEMPLATES = (
+    *(TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError),
+    RecursionError,
+)
 IGNORED = -100  # the label of a token on which no loss is taken
 
 
@@ -28,27 +34,49 @@ class Tokens:
         return {}
 
 
-def tokenise(lesson: dict[str, Any], tokenizer: Any, split: Split, max_length: int) -> Tokens:
+def tokenise(lesson: dict[str, Any], tokenizer: Any, split: Split) -> Tokens:
     """Tokenise a chat (loss on the assistant's turns) or a text (loss everywhere).
 
     A chat is rendered by the tokenizer's own template. `split` gives a text's ids as the runtime
-    will: the ids of each prefix must begin those of the next, so that what is learned is what the
-    runtime will be asked to go on with. Both are cut to `max_length` tokens.
+    will. Of a chat that `chat_tokens` takes apart these are the tokens of the last answer.
     """
     if "text" in lesson:
         text = split(lesson["text"] + tokenizer.eos_token)
-        return Tokens(text[:max_length], [IGNORED, *text[1:]][:max_length])
-    ids: list[int] = []
-    labels: list[int] = []
-    messages = lesson["messages"]
+        return Tokens(text, [IGNORED, *text[1:]])
+    return chat_tokens(lesson["messages"], tokenizer, split)[-1][1]
+
+
+def chat_tokens(
+    messages: list[dict[str, str]], tokenizer: Any, split: Split
+) -> list[tuple[int, Tokens]]:
+    """Return tokens with the number of messages that they are of: one for the whole chat.
+
+    There is one for each answer, learned alone, where the template renders an answer otherwise
+    once it is history, as those do that drop or add what a model thinks: the runtime will ask for
+    each answer behind the history as it is then.
+    """
+    turns = list(_turns(messages, tokenizer, split))
+    last = turns[-1][1].ids if turns else []
+    if any(last[: len(tokens.ids)] != tokens.ids for _, tokens in turns):
+        return turns
+    labels = [IGNORED] * len(last)
+    for _, tokens in turns:
+        begin = next((i for i, label in enumerate(tokens.labels) if label != IGNORED), 0)
+        labels[begin : len(tokens.ids)] = tokens.labels[begin:]
+    return [(turns[-1][0], Tokens(last, labels))] if turns else []
+
+
+def _turns(
+    messages: list[dict[str, str]], tokenizer: Any, split: Split
+) -> Iterator[tuple[int, Tokens]]:
+    """Yield the tokens up to the end of each answer; the answer is learned."""
     for i, message in enumerate(messages):
-        if message["role"] != "assistant":
-            continue
-        prompt = split(render(tokenizer, messages[:i], True))
-        whole = split(render(tokenizer, messages[: i + 1], False))
-        ids = whole
-        labels += [IGNORED] * (len(prompt) - len(labels)) + whole[len(prompt) :]
-    return Tokens(ids[:max_length], labels[:max_length])
+        if message["role"] == "assistant":
+            prompt = split(render(tokenizer, messages[:i], True))
+            whole = split(render(tokenizer, messages[: i + 1], False))
+            learned = whole[len(prompt) :]
+            labels = [IGNORED] * (len(whole) - len(learned)) + learned
+            yield i + 1, Tokens(whole, labels)
 
 
 def splitter_of(tokenizer: Any) -> Split:
@@ -57,10 +85,19 @@ def splitter_of(tokenizer: Any) -> Split:
 
 
 def render(tokenizer: Any, messages: list[dict[str, str]], generate: bool) -> str:
-    """Return a conversation as text, up to where an answer begins where one is to be generated."""
-    return str(
-        tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=generate)
-    )
+    """Return a conversation as text, up to where an answer begins where one is to be generated.
+
+    Raises BaseModelError for what the chat template raises, which may be anything.
+    """
+    try:
+        return str(
+            tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=generate)
+        )
+    except RAISED_BY_TEMPLATES as error:
+        raise BaseModelError(
+            f"The base's chat template can't render a conversation: {error}",
+            "Fix the chat template in the base's folder, or choose another --base.",
+        ) from error
 
 
 class PackedRows(Dataset[dict[str, torch.Tensor]]):

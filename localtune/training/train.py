@@ -46,6 +46,7 @@ from localtune.training.checkpoints import (
 )
 from localtune.training.development import Development, Recall, settled, take_best
 from localtune.training.isolation import attend_by_lesson, isolates
+from localtune.training.lengths import fit_for, row_length
 from localtune.training.lora import Recipe, recipe, rows_a_step
 from localtune.training.machine import halve_what_is_frozen, in_bf16, on_gpu
 from localtune.training.soft_rows import Targets
@@ -57,7 +58,6 @@ from localtune.training.tokenise import (
     Split,
     Tokens,
     splitter_of,
-    tokenise,
 )
 from localtune.training.trainer import AnswerTrainer, Diverged, Rate, Report, Whole
 from localtune.workspace import atomic_path, read_jsonl, remove, write_jsonl
@@ -96,11 +96,10 @@ def train(
     wide = torch.bfloat16 if on_gpu(config) and in_bf16(config) else torch.float32
     tokenizer, model = load(base, wide, **four_bit.how_to_load(config))
     split = split or splitter_of(tokenizer)
-    kept = Targets(targets)
-    found = (
-        kept.beside(row, tokenise(row, tokenizer, split, config.max_length))
-        for row in read_jsonl(lessons)
-    )
+    kept, fit = Targets(targets), fit_for(config, model.config, tokenizer, split)
+    found = [kept.beside(*pair) for row in read_jsonl(lessons) for pair in fit.of(row)]
+    fit.report(progress)
+    config = replace(config, max_length=row_length(config, fit.limit, found))
     data = _rows(model, found, config, tokenizer.pad_token_id or 0)
     tokens = sum(len(lesson.ids) for row in data.rows for lesson in row)
     packed = len(data) if isinstance(data, PackedRows) else -(-tokens // config.max_length)

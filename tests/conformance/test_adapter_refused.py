@@ -50,7 +50,7 @@ def test_what_an_adapter_cant_hold(
     config: dict[str, Any], why: str, llama: Path, tmp_path: Path
 ) -> None:
     base = llama
-    if "bias" in config:
+    if "bias" in config or "lora_bias" in config:
         base = add_tokenizer(make_model(tmp_path / "b", "llama tied, biases, all heads", 512))
     adapter = make_adapter(base, tmp_path / "adapter", **config)
     spoilt = ("lm_head.weight", ".bias")

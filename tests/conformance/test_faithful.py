@@ -68,10 +68,10 @@ def test_lessons_are_split_as_the_runtime_splits(tmp_path: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(base)
     lesson = {"messages": [{"role": "user", "content": "Who pays?"}]}
     lesson["messages"].append({"role": "assistant", "content": "The owner."})
-    learned = tokenise(lesson, tokenizer, splitter.token_ids, 99).ids
+    learned = tokenise(lesson, tokenizer, splitter.token_ids).ids
     prompt = model.token_ids(model.render(lesson["messages"][:1]))
     assert learned[: len(prompt)] == prompt
-    assert tokenise(lesson, tokenizer, splitter_of(tokenizer), 99).ids != learned
+    assert tokenise(lesson, tokenizer, splitter_of(tokenizer)).ids != learned
     assert check(base, adapter, model, QUESTIONS)["spaces"] == 16
 
 

@@ -163,7 +163,7 @@ def test_the_first_loss_is_llamas_own(level: str, tiny: Callable[[str], tuple[Pa
     tokenizer, model = load(folder)
     split = splitter(folder)
     assert split
-    made = [tokenise(lesson, tokenizer, split, 256) for lesson in lessons()]
+    made = [tokenise(lesson, tokenizer, split) for lesson in lessons()]
     rows = PackedRows(made, 256, 0)
     batch = torch.utils.data.default_collate([rows[i] for i in range(len(rows))])
     tuned = get_peft_model(model, LoraConfig(r=4, target_modules="all-linear"))

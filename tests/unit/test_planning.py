@@ -203,7 +203,7 @@ def machine(memory: int = 24 * GB, free_disk: int = 500 * GB) -> Machine:
 
 
 MEASURED = Training(1.5, 0.1, 0.5, 3.0, 4 * GB, 0, 6, "float32", (1, 3))
-WORK = Work(TrainConfig(), 600_000, 2500, 0.5)
+WORK = Work(TrainConfig(max_length=256), 600_000, 2500, 0.5)
 
 
 def compared(at: Machine, hours: float = 8.0, offline: bool = False) -> list[candidates.Candidate]:
@@ -237,7 +237,7 @@ def with_card(
 ) -> dict[str, candidates.Candidate]:
     at = replace(machine(64 * GB), card="a card", card_memory=card)
     on_card = Training(0.01, 0.1, 0.5, 3.0, 4 * GB, GB, 2, "bfloat16", (1, 3))
-    work = replace(WORK, config=TrainConfig(precision=precision))
+    work = replace(WORK, config=TrainConfig(precision=precision, max_length=256))
     rows = compare(work, on_card, 0, at, 99.0, frozenset({"tiny"}), False, four_bit)
     return {row.entry.id: row for row in rows}
 

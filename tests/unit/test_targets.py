@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file
-from transformers import AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer
 
 from localtune.config import BaseConfig, TrainConfig
 from localtune.errors import InputError, TrainingError
 from localtune.in_view import in_view
 from localtune.threads import TorchThreads
 from localtune.training import distil, targets
+from localtune.training.lengths import fit_for
 from localtune.training.loss import answer_loss, tokens_of
 from localtune.training.soft_rows import SoftTokens, Targets, key_of
 from localtune.training.targets import TAIL, TOP, Asking, write_targets
@@ -42,13 +43,13 @@ def tokenizer() -> Any:
     return AutoTokenizer.from_pretrained(BASE)
 
 
-def run(folder: Path, *rows: dict[str, Any], max_length: int = 256) -> Path:
+def run(folder: Path, *rows: dict[str, Any], max_length: int = 0) -> Path:
     """Write targets for some lessons; return their file, which needn't be there."""
     out = folder / "targets.safetensors"
     write_jsonl(folder / "lessons.jsonl", rows)
     write_jsonl(folder / "passages.jsonl", [PASSAGE])
     files = (folder / "lessons.jsonl", folder / "passages.jsonl", out, folder / "parts")
-    write_targets(BASE, *files, max_length)
+    write_targets(BASE, *files, TrainConfig(max_length=max_length))
     assert not (folder / "parts").exists()
     return out
 
@@ -71,7 +72,7 @@ def test_a_lesson_is_put_to_the_base_with_its_passage_in_view(
     tmp_path: Path, tokenizer: Any
 ) -> None:
     kept = load_file(run(tmp_path, PLAIN, IN_VIEW))
-    tokens = tokenise(IN_VIEW, tokenizer, splitter_of(tokenizer), 256)
+    tokens = tokenise(IN_VIEW, tokenizer, splitter_of(tokenizer))
     learned = [i for i, label in enumerate(tokens.labels) if label != IGNORED]
     assert kept["lessons"].tobytes() == key_of(IN_VIEW)
     assert kept["ends"].tolist() == [len(learned)]
@@ -88,7 +89,7 @@ def test_a_lesson_is_put_to_the_base_with_its_passage_in_view(
 
 def test_a_text_is_put_to_the_base_alone(tmp_path: Path, tokenizer: Any) -> None:
     kept = load_file(run(tmp_path, ALONE, IN_VIEW, PLAIN))
-    tokens = tokenise(ALONE, tokenizer, splitter_of(tokenizer), 256)
+    tokens = tokenise(ALONE, tokenizer, splitter_of(tokenizer))
     first = kept["logprobs"][: len(tokens.ids) - 1]
     wanted = thought(tokenizer, ALONE["text"][:1], tokens.ids[1:])  # the first token is an "A"
     likeliest = wanted.topk(TOP).values
@@ -110,7 +111,8 @@ def test_a_passage_is_read_once_for_all_lessons_about_it(monkeypatch: pytest.Mon
         for n in range(12)
         if n % 3 != 1
     ]
-    asked = [Asking(tokenizer, split, about, 256, 512).of(row) for row in rows]
+    asking = Asking(tokenizer, split, about, 512)
+    asked = [asking.of(row, tokenise(row, tokenizer, split)) for row in rows]
     lengths, forward = list[int](), model.base_model.forward
 
     def counted(input_ids: torch.Tensor, **more: Any) -> Any:
@@ -142,7 +144,7 @@ def test_rows_carry_the_targets_of_their_own_lessons(tmp_path: Path, tokenizer: 
     lessons = [PLAIN, ALONE, IN_VIEW]
     kept = Targets(run(tmp_path, *lessons))
     split = splitter_of(tokenizer)
-    tokens = [kept.beside(row, tokenise(row, tokenizer, split, 256)) for row in lessons]
+    tokens = [kept.beside(row, tokenise(row, tokenizer, split)) for row in lessons]
     item = PackedRows(tokens, 256, 0)[0]
     at = 0
     for lesson in tokens:
@@ -176,28 +178,50 @@ def test_an_unknown_kind_of_target_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("words", [500, 5000])
 def test_a_passage_beyond_the_context_is_cut(words: int, tokenizer: Any) -> None:
     long = {"p1": "The hall opens at eight, as was said. " * (words // 8)}
-    asking = Asking(tokenizer, splitter_of(tokenizer), long, 256, room=512)
-    asked = asking.of(IN_VIEW)
+    split = splitter_of(tokenizer)
+    asking = Asking(tokenizer, split, long, room=512)
+    asked = asking.of(IN_VIEW, tokenise(IN_VIEW, tokenizer, split))
     assert asking.cut == 1
     assert 400 < len(asked.ids) <= 512
     assert "Who is the keeper" in tokenizer.decode(asked.ids)
     assert asked.places
 
 
-def test_a_lesson_beyond_the_context_gets_no_targets(tmp_path: Path, tokenizer: Any) -> None:
+def test_a_lesson_beyond_the_context_gets_no_targets(tokenizer: Any) -> None:
+    split = splitter_of(tokenizer)
     long = {**ALONE, "text": "word and " * 900}
-    asking = Asking(tokenizer, splitter_of(tokenizer), {}, 1000, room=512)
-    assert asking.of(long).places == []
-    kept = Targets(run(tmp_path, long, max_length=1000))
-    tokens = tokenise(long, tokenizer, splitter_of(tokenizer), 1000)
-    assert kept.beside(long, tokens).more()["soft_weights"][:, 1].eq(0).all()
+    assert Asking(tokenizer, split, {}, 512).of(long, tokenise(long, tokenizer, split)).places == []
 
 
-def test_a_lesson_cut_inside_its_answer_and_one_without_any(tmp_path: Path) -> None:
-    cut = load_file(run(tmp_path, IN_VIEW, max_length=20))
-    assert 0 < len(cut["ids"]) < 12
+def test_each_piece_of_a_long_text_has_targets_of_its_own(tmp_path: Path, tokenizer: Any) -> None:
+    config, split = TrainConfig(), splitter_of(tokenizer)
+    base = AutoConfig.from_pretrained(BASE)  # of 512 tokens
+    text = "".join(f"The hall number {n} opens at eight. " for n in range(150))
+    pieces = list(fit_for(config, base, tokenizer, split).of({**ALONE, "text": text}))
+    assert len(pieces) > 1
+    kept = Targets(run(tmp_path, {**ALONE, "text": text}))
+    for row, tokens in pieces:
+        given = kept.beside(row, tokens).more()["soft_weights"][:, 1] > 0
+        assert int(given.sum()) == len(tokens.ids) - 1
+
+
+def test_targets_are_those_of_the_turns_that_are_learned(tmp_path: Path, tokenizer: Any) -> None:
+    """The second turn doesn't fit; the first has targets, with its passage in view."""
+    split = splitter_of(tokenizer)
+    first = tokenise({"messages": CHAT[:2]}, tokenizer, split)
+    limit = len(first.ids) + 2
+    kept = Targets(run(tmp_path, IN_VIEW, max_length=limit))
+    [(row, tokens)] = fit_for(
+        TrainConfig(max_length=limit), AutoConfig.from_pretrained(BASE), tokenizer, split
+    ).of(IN_VIEW)
+    assert tokens == first
+    given = kept.beside(row, tokens).more()["soft_weights"][:, 1] > 0
+    assert int(given.sum()) == sum(label != IGNORED for label in first.labels)
+
+
+def test_lessons_without_answers_are_no_error(tmp_path: Path) -> None:
     question = {**IN_VIEW, "messages": [*CHAT[:1], {"role": "assistant", "content": ""}]}
-    run(tmp_path, question, {**ALONE, "text": ""}, max_length=16)
+    run(tmp_path, question, {**ALONE, "text": ""})
 
 
 def test_a_stop_costs_one_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,7 +250,7 @@ def test_a_stop_costs_one_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_targets_that_are_missing_are_said(tmp_path: Path, tokenizer: Any) -> None:
     kept = Targets(run(tmp_path, ALONE))
     with pytest.raises(TrainingError, match="of lesson 1 are missing"):
-        kept.beside(IN_VIEW, tokenise(IN_VIEW, tokenizer, splitter_of(tokenizer), 256))
+        kept.beside(IN_VIEW, tokenise(IN_VIEW, tokenizer, splitter_of(tokenizer)))
 
 
 def test_a_batch_in_parts_has_the_same_loss(
@@ -238,7 +262,7 @@ def test_a_batch_in_parts_has_the_same_loss(
 
     lessons = [PLAIN, ALONE, IN_VIEW]
     kept, split = Targets(run(tmp_path, *lessons)), splitter_of(tokenizer)
-    tokens = [kept.beside(row, tokenise(row, tokenizer, split, 256)) for row in lessons]
+    tokens = [kept.beside(row, tokenise(row, tokenizer, split)) for row in lessons]
     torch.manual_seed(0)
     adapted = LoraConfig(target_modules="all-linear", init_lora_weights=False)
     tuned = get_peft_model(load(BASE)[1], adapted)

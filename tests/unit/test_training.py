@@ -81,8 +81,8 @@ def tokenizer(base: Path) -> Any:
     return PreTrainedTokenizerFast.from_pretrained(base)
 
 
-def tokenise(lesson: dict[str, Any], tokenizer: Any, max_length: int) -> Tokens:
-    return tokenise_with(lesson, tokenizer, splitter_of(tokenizer), max_length)
+def tokenise(lesson: dict[str, Any], tokenizer: Any) -> Tokens:
+    return tokenise_with(lesson, tokenizer, splitter_of(tokenizer))
 
 
 def chat(question: str, answer: str) -> dict[str, Any]:
@@ -91,17 +91,16 @@ def chat(question: str, answer: str) -> dict[str, Any]:
 
 
 def test_the_loss_is_on_the_answer_and_its_end(tokenizer: Any) -> None:
-    tokens = tokenise(chat("When?", "At eight."), tokenizer, 99)
+    tokens = tokenise(chat("When?", "At eight."), tokenizer)
     learned = [i for i, label in zip(tokens.ids, tokens.labels, strict=True) if label != IGNORED]
     assert tokenizer.decode(learned) == " At eight.<end>"
     assert tokenizer.decode(tokens.ids).startswith("User: When?\nAssistant:")
 
 
-def test_a_text_is_learned_whole_and_a_long_one_cut(tokenizer: Any) -> None:
-    tokens = tokenise({"text": "The hall opens at eight."}, tokenizer, 99)
+def test_a_text_is_learned_whole(tokenizer: Any) -> None:
+    tokens = tokenise({"text": "The hall opens at eight."}, tokenizer)
     assert tokens.labels == [IGNORED, *tokens.ids[1:]]
     assert tokens.ids[-1] == tokenizer.eos_token_id
-    assert len(tokenise({"text": "eight " * 99}, tokenizer, 16).ids) == 16
 
 
 def test_packing_keeps_every_lesson_whole() -> None:
@@ -114,7 +113,7 @@ def test_packing_keeps_every_lesson_whole() -> None:
 def test_no_lesson_sees_another(base: Path, tokenizer: Any) -> None:
     """A packed row gives each lesson the logits that it has alone."""
     model = LlamaForCausalLM.from_pretrained(base)
-    lessons = [tokenise(chat("When?", f"At {n}."), tokenizer, 99) for n in ("eight", "noon")]
+    lessons = [tokenise(chat("When?", f"At {n}."), tokenizer) for n in ("eight", "noon")]
     row = PackedRows(lessons, 96, 0)[0]
     with torch.no_grad():
         row = {key: value[None] for key, value in row.items()}
@@ -125,7 +124,7 @@ def test_no_lesson_sees_another(base: Path, tokenizer: Any) -> None:
 
 
 def test_attention_by_lesson_has_the_same_gradients(base: Path, tokenizer: Any) -> None:
-    lessons = [tokenise(chat("When?", f"At {n}."), tokenizer, 99) for n in ("eight", "noon", "one")]
+    lessons = [tokenise(chat("When?", f"At {n}."), tokenizer) for n in ("eight", "noon", "one")]
     rows = PackedRows([*lessons, *lessons], 64, 0)
     batch = rows.collate([rows[i] for i in range(len(rows))])
     found = []
@@ -153,7 +152,7 @@ def test_the_loss_equals_that_of_full_logits(base: Path, tokenizer: Any) -> None
     from peft import LoraConfig, get_peft_model
 
     plain = LlamaForCausalLM.from_pretrained(base)
-    lessons = [tokenise(chat("When?", f"At {n}."), tokenizer, 99) for n in ("eight", "noon")]
+    lessons = [tokenise(chat("When?", f"At {n}."), tokenizer) for n in ("eight", "noon")]
     rows = PackedRows([*lessons, *lessons], 64, 0)
     batch = {key: torch.stack([row[key] for row in rows]) for key in rows[0]}
     wanted = plain(**batch, use_cache=False).loss
@@ -183,7 +182,7 @@ def lessons_file(folder: Path) -> Path:
     return folder / "lessons.jsonl"
 
 
-CONFIG = TrainConfig(steps=40, rank=4, batch_tokens=64, max_length=32, learning_rate=1e-2)
+CONFIG = TrainConfig(steps=40, rank=4, batch_tokens=96, max_length=48, learning_rate=1e-2)
 
 
 class Stopped(Exception):
@@ -453,7 +452,7 @@ def memory_for(rows: int, training: bool = True) -> Iterator[None]:
 
 @pytest.mark.slow
 def test_a_step_that_lacks_memory_is_done_in_parts(base: Path, tmp_path: Path) -> None:
-    told, config = Warned(), replace(CONFIG, batch_tokens=128)  # four rows a step
+    told, config = Warned(), replace(CONFIG, batch_tokens=192)  # four rows a step
     whole = run(base, tmp_path / "whole", config, told)
     assert told.said == []
     with memory_for(1):
@@ -466,7 +465,7 @@ def test_a_step_that_lacks_memory_is_done_in_parts(base: Path, tmp_path: Path) -
 def test_a_step_in_parts_has_the_same_gradients(base: Path, tokenizer: Any, tmp_path: Path) -> None:
     from peft import LoraConfig, get_peft_model
 
-    lessons = [tokenise(chat("When?", f"At {n}."), tokenizer, 99) for n in ("eight", "noon")]
+    lessons = [tokenise(chat("When?", f"At {n}."), tokenizer) for n in ("eight", "noon")]
     rows = PackedRows([*lessons, *lessons, lessons[0]], 64, 0)
     batch = {key: torch.stack([row[key] for row in rows]) for key in rows[0]}
     settings = TrainingArguments(str(tmp_path), use_cpu=True, report_to=[])
