@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from localtune.errors import LocaltuneError, TrainingError
+from localtune.own_process import module_command, module_environment
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -25,10 +26,11 @@ def in_fresh_process(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) ->
     Raises what the call raises where it is a LocaltuneError, TrainingError where the process ends.
     """
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "localtune.planning.fresh"],  # -P: imports nothing from here
+        module_command("localtune.planning.fresh"),
         input=pickle.dumps((call, args, kwargs)),
         capture_output=True,
         check=False,
+        env=module_environment(),
     )
     if done.returncode:
         last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from localtune.errors import RuntimeFileError
+from localtune.own_process import module_command, module_environment
 from localtune.progress import Progress, Silent
 from localtune.runtimes.imatrix_file import read_imatrix
 from localtune.runtimes.quantize_plan import (
@@ -32,7 +32,6 @@ from localtune.runtimes.quantize_plan import (
 from localtune.workspace import atomic_path, try_to_write
 
 ERROR = 4  # ggml_log_level
-PACKAGE = Path(__file__).parents[1]
 AGAIN = "Make or fetch the file again; `localtune build` makes its own anew."
 
 
@@ -50,13 +49,12 @@ class Quantizer:
     def __init__(self) -> None:
         self._complaints = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
         self._process = subprocess.Popen(
-            # -P: what lies in the folder a person works in is no module of ours.
-            [sys.executable, "-P", "-m", "localtune.runtimes.quantizer"],
+            module_command("localtune.runtimes.quantizer"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._complaints,
             text=True,
-            env={**os.environ, "GGML_NO_BACKTRACE": "1", "PYTHONPATH": _search_path()},
+            env=module_environment(GGML_NO_BACKTRACE="1"),
         )
         self._types: Types = {}
 
@@ -154,12 +152,6 @@ class Quantizer:
         code = self._process.wait()
         self._complaints.seek(0)
         return [*self._complaints.read().strip().splitlines()[-1:], f"it ended with code {code}"]
-
-
-def _search_path() -> str:
-    """Return PYTHONPATH with the folder that this very localtune lies in before the others."""
-    others = os.environ.get("PYTHONPATH")
-    return os.pathsep.join([str(PACKAGE.parent), *([others] if others else [])])
 
 
 def _check_gguf(file: Path) -> None:
