@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     default=1,
     show_default=True,
     metavar="N",
-    help="Requests answered at once; others wait. More than 1 needs llama-server.",
+    help="Requests answered at once; others wait. More than 1 needs llama-server and a key.",
 )
 @click.option(
     "--api-key",
@@ -55,7 +55,8 @@ def serve(
 ) -> None:
     """Serve the model in BUILD over an OpenAI-compatible API, until Ctrl-C.
 
-    llama.cpp's llama-server is used where it is on PATH, else llama-cpp-python's own.
+    llama.cpp's llama-server is used if it is on PATH and a key is set, otherwise
+    llama-cpp-python's own server.
     """
     from localtune.serving import Serving
     from localtune.serving import serve as serve_build
