@@ -18,7 +18,7 @@ from localtune.hashes import Hashes
 from localtune.progress import Progress
 from localtune.stage import Stage
 from localtune.steps import Build
-from localtune.teachers import connected, find_model, tell_of
+from localtune.teachers import connected, find_model, warn_if_remote
 from localtune.training.base import parameters
 from localtune.workspace import read_json, temporary_path, write_json, write_jsonl
 
@@ -66,8 +66,7 @@ def choose(build: Build, progress: Progress) -> None:
     at, config = build.at, build.config.lessons
     mode, found = config.chosen, dict[str, Any]()
     if mode == "teacher":
-        tell_of(config, build.config.corpus.keep_private, progress)
-        found = {"model": find_model(config)}
+        found = {"model": find_model(build.config)}
         found["identity"] = f"{config.teacher} {found['model']}"
     size = parameters(at.base)
     if mode == "auto" and size < SMALL:
@@ -130,12 +129,15 @@ def _base_writer(build: Build, identity: str) -> LocalWriter:
 
 
 @contextmanager
-def _writers(build: Build, chosen: dict[str, Any]) -> Iterator[tuple[Writer, LocalWriter]]:
+def _writers(
+    build: Build, chosen: dict[str, Any], progress: Progress
+) -> Iterator[tuple[Writer, LocalWriter]]:
     """Yield what writes, and the base; they are one in mode `self`."""
     base = _base_writer(build, chosen["base"])
     if chosen["mode"] == "self":
         yield base, base
         return
+    warn_if_remote(build.config, chosen["model"], progress)
     with connected(build.config.lessons, chosen["model"]) as teacher:
         teacher.identity = chosen["identity"]
         yield teacher, base
@@ -152,7 +154,7 @@ def exam(build: Build, out: Path, progress: Progress) -> None:
         exams.by_rule(build, out, progress)
         return
     files = Examined(at.passages, out, at.exam_known, at.ledgers / "exam.jsonl")
-    with _writers(build, chosen) as (writer, base):
+    with _writers(build, chosen, progress) as (writer, base):
         try:
             knows = _knows(build, base)
             write_exam_with(writer, knows, files, build.config.exam, progress)
@@ -206,7 +208,7 @@ def lessons(build: Build, progress: Progress) -> None:
         build.config.chat.system,
         at.development,
     )
-    with _writers(build, chosen) as (writer, base):
+    with _writers(build, chosen, progress) as (writer, base):
         try:
             can = base if chosen["follows"] else None
             write_with(writer, can, files, build.config.lessons, progress)

@@ -79,6 +79,17 @@ class Teacher:
         rows = listed if isinstance(listed, list) else []
         return [str(row["id"]) for row in rows if isinstance(row, dict) and "id" in row]
 
+    def remote_host(self) -> str:
+        """Return where the server has this model run, "" if it runs there itself.
+
+        Ollama says so of its cloud models, whatever their name; other servers don't know the
+        question. Raises ServerError. Source: ShowResponse of api/types.go in Ollama 0.33.
+        """
+        show = f"{self.url.removesuffix('v1/')}api/show"
+        reply = self._answered("POST", show, {"model": self.model})
+        found = json_object(reply.text) if reply.status == 200 else {}
+        return str(found.get("remote_host") or found.get("remote_model") or "")
+
     def write(
         self,
         messages: list[Message],
@@ -120,6 +131,13 @@ class Teacher:
         return self._sent("POST", "chat/completions", body)
 
     def _sent(self, method: str, path: str, body: Row | None) -> Row:
+        """Return the JSON object that answers a request. Raises ServerError."""
+        reply = self._answered(method, path, body)
+        if reply.status != 200:
+            raise self._refused(reply)
+        return json_object(reply.text)
+
+    def _answered(self, method: str, path: str, body: Row | None) -> Reply:
         """Send a request until it is answered. Raises ServerError after TRIES."""
         for tried in range(1, TRIES + 1):
             try:
@@ -136,9 +154,7 @@ class Teacher:
             if tried == TRIES or not _is_busy(reply):
                 break
             self._pause(tried, reply.retry_after)
-        if reply.status != 200:
-            raise self._refused(reply)
-        return json_object(reply.text)
+        return reply
 
     def _reply(self, method: str, path: str, body: Row | None) -> Reply:
         with self._client.stream(method, path, json=body) as response:
