@@ -350,7 +350,22 @@ def test_a_model_that_is_not_there_or_not_named(
     [
         ({"teacher": "qwen3"}, "--teacher is 'qwen3'"),
         ({"teacher": "ollama:"}, "--teacher is 'ollama:'"),
-        ({"teacher": "https://me:s3cret@models.example/v1"}, "LOCALTUNE_TEACHER_KEY"),
+        *(
+            ({"teacher": teacher, "mode": mode}, "LOCALTUNE_TEACHER_KEY")
+            for mode in ("auto", "self")
+            for teacher in (
+                "https://me:s3cret@models.example/v1",
+                "HTTPS://me:s3cret@models.example",
+                "ftp://me:s3cret@models.example",
+                "me:s3cret@models.example",
+                "https:/me:s3cret@models.example",
+                "https://models.example\\@s3cret@x",
+                "https://models.example/v1?key=s3cret",
+                "https://models.example?api_key=s3cret",
+                "https://models.example/v1#s3cret",
+                "models.example/v1?key=s3cret",
+            )
+        ),
         ({"mode": "teacher"}, "--lessons is 'teacher'"),
         ({"mode": "self", "teacher": "ollama:x"}, "--teacher is 'ollama:x'"),
         ({"effort": "some"}, "--effort is 'some'"),
