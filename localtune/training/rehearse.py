@@ -24,6 +24,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from transformers import AutoTokenizer
 
 from localtune.config import NF4_BYTES, PLAIN_TEMPLATE, TrainConfig
+from localtune.loading import LOCAL
 from localtune.training.development import Development
 from localtune.training.lora import Recipe, recipe
 from localtune.training.tokenise import IGNORED, PackedRows, Split, splitter_of, tokenise
@@ -82,7 +83,7 @@ def pack_lessons(base: Path, lessons: Path, config: TrainConfig, split: Split | 
     Lessons lie in a random order, so the first are a sample. `split` is as in `train`.
     """
     began = time.monotonic()
-    tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(base, **LOCAL)
     tokenizer.chat_template = tokenizer.chat_template or PLAIN_TEMPLATE
     split = split or splitter_of(tokenizer)
     rows = read_jsonl(lessons)

@@ -16,7 +16,16 @@ PACKAGE = Path(localtune.__file__).parent
 STAGES = {"corpus", "lessons", "training", "export", "runtimes", "evaluation", "report"}
 SHARED = {
     *("cores", "extras", "in_view", "errors", "progress", "config", "workspace", "privacy"),
-    *("loopback", "nothing_fetched", "own_process", "ranks", "template_files", "usage", "writing"),
+    *(
+        "loading",
+        "loopback",
+        "nothing_fetched",
+        "own_process",
+        "ranks",
+        "template_files",
+        "usage",
+        "writing",
+    ),
 }
 ONLY = {
     "llama_cpp": {
