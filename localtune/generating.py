@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localtune import exams, steps
+from localtune.control_tokens import control_tokens_of
 from localtune.fields import locked_values
+from localtune.guarded_writer import GuardedWriter
 from localtune.hashes import Hashes
 from localtune.progress import Progress
 from localtune.stage import Stage
@@ -131,16 +133,17 @@ def _base_writer(build: Build, identity: str) -> LocalWriter:
 @contextmanager
 def _writers(
     build: Build, chosen: dict[str, Any], progress: Progress
-) -> Iterator[tuple[Writer, LocalWriter]]:
+) -> Iterator[tuple[Writer, Writer]]:
     """Yield what writes, and the base; they are one in mode `self`."""
-    base = _base_writer(build, chosen["base"])
+    control = control_tokens_of(build.at.base)
+    base = GuardedWriter(_base_writer(build, chosen["base"]), control)
     if chosen["mode"] == "self":
         yield base, base
         return
     warn_if_remote(build.config, chosen["model"], progress)
     with connected(build.config.lessons, chosen["model"]) as teacher:
         teacher.identity = chosen["identity"]
-        yield teacher, base
+        yield GuardedWriter(teacher, control), base
 
 
 def exam(build: Build, out: Path, progress: Progress) -> None:

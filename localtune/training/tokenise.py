@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from torch.utils.data import Dataset, default_collate
 
 from localtune.config import PLAIN_TEMPLATE as PLAIN_TEMPLATE
+from localtune.control_tokens import ControlTokens, control_tokens
 
 Split = Callable[[str], list[int]]
 IGNORED = -100  # the label of a token on which no loss is taken
@@ -36,7 +38,7 @@ def tokenise(lesson: dict[str, Any], tokenizer: Any, split: Split, max_length: i
     runtime will be asked to go on with. Both are cut to `max_length` tokens.
     """
     if "text" in lesson:
-        text = split(lesson["text"] + tokenizer.eos_token)
+        text = split(_control_tokens(tokenizer).neutralise(lesson["text"]) + tokenizer.eos_token)
         return Tokens(text[:max_length], [IGNORED, *text[1:]][:max_length])
     ids: list[int] = []
     labels: list[int] = []
@@ -57,10 +59,19 @@ def splitter_of(tokenizer: Any) -> Split:
 
 
 def render(tokenizer: Any, messages: list[dict[str, str]], generate: bool) -> str:
-    """Return a conversation as text, up to where an answer begins where one is to be generated."""
-    return str(
-        tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=generate)
-    )
+    """Return a conversation as text, up to where an answer begins where one is to be generated.
+
+    Control tokens come from the template alone: those in a message are taken apart.
+    """
+    control = _control_tokens(tokenizer)
+    plain = [{**said, "content": control.neutralise(said["content"])} for said in messages]
+    return str(tokenizer.apply_chat_template(plain, tokenize=False, add_generation_prompt=generate))
+
+
+@lru_cache(maxsize=4)
+def _control_tokens(tokenizer: Any) -> ControlTokens:
+    added = tokenizer.added_tokens_decoder.values()
+    return control_tokens((str(token.content), token.special) for token in added)
 
 
 class PackedRows(Dataset[dict[str, torch.Tensor]]):

@@ -15,7 +15,17 @@ import localtune
 PACKAGE = Path(localtune.__file__).parent
 STAGES = {"corpus", "lessons", "training", "export", "runtimes", "evaluation", "report"}
 SHARED = {
-    *("cores", "extras", "in_view", "errors", "progress", "config", "workspace", "privacy"),
+    *(
+        "control_tokens",
+        "cores",
+        "extras",
+        "in_view",
+        "errors",
+        "progress",
+        "config",
+        "workspace",
+        "privacy",
+    ),
     *(
         "loading",
         "loopback",
