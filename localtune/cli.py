@@ -18,7 +18,7 @@ import rich_click
 
 import localtune
 from localtune import cli_convert, cli_levels, cli_ollama, cli_plan, cli_read, cli_serve, cli_talk
-from localtune.command import Commands, command_of
+from localtune.command import Commands, command_of, echo
 from localtune.options import groups, section_options, stage_options
 
 TITLES = {
@@ -146,7 +146,7 @@ def status(build: Path, as_json: bool) -> None:
         return
     for standing in opened:
         why = f"  {'; '.join(standing.why)}" if standing.why else ""
-        click.echo(f"{standing.stage:<18}{standing.state:<7}{why}".rstrip())
+        echo(f"{standing.stage:<18}{standing.state:<7}{why}".rstrip())
 
 
 command("ask")(cli_talk.ask)
@@ -187,9 +187,9 @@ def doctor(as_json: bool) -> None:
         _print_json([vars(finding) for finding in findings])
     else:
         for finding in findings:
-            click.echo(f"{finding.state:<8}{finding.what:<18}{finding.detail}")
+            echo(f"{finding.state:<8}{finding.what:<18}{finding.detail}")
             if finding.fix:
-                click.echo(f"{'':<26}{finding.fix}")
+                echo(f"{'':<26}{finding.fix}")
     if any(finding.state == "missing" for finding in findings):
         sys.exit(1)
 
@@ -204,11 +204,11 @@ def clean(build: Path) -> None:
     at = open_build(build).at
     with at.hold():
         freed = at.clean()
-    click.echo(f"{at.work}: {size(freed)} freed. The next build starts from the documents.")
+    echo(f"{at.work}: {size(freed)} freed. The next build starts from the documents.")
 
 
 def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, ensure_ascii=False, indent=1))
+    echo(json.dumps(value, ensure_ascii=False, indent=1))
 
 
 def main() -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from localtune.command import echo, echo_answer
+
 
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL_OR_BUILD")
 @click.option("--adapter", type=click.Path(path_type=Path), help="A PEFT adapter to merge in.")
@@ -58,7 +60,7 @@ def convert(
     else:
         by = convert_model(model, adapter, out, kind=kind or "bf16", progress=progress, **given)
     converter = "" if by == "own" else f", by {by}'s converter"
-    click.echo(f"{out} ({size(out.stat().st_size)}{converter})")
+    echo(f"{out} ({size(out.stat().st_size)}{converter})")
 
 
 @click.argument("model", type=click.Path(path_type=Path))
@@ -73,7 +75,7 @@ def merge(model: Path, adapter: Path, out: Path) -> None:
 
     check_folders(model, adapter)
     merge_adapter(model, adapter, out, progress_for_stderr())
-    click.echo(f"{out} ({size(sum(file.stat().st_size for file in out.iterdir()))})")
+    echo(f"{out} ({size(sum(file.stat().st_size for file in out.iterdir()))})")
 
 
 @click.argument("source", type=click.Path(path_type=Path), metavar="GGUF_OR_MODEL_OR_BUILD")
@@ -84,4 +86,4 @@ def modelfile(source: Path) -> None:
     """
     from localtune.modelfiles import modelfile_of
 
-    click.echo(modelfile_of(source), nl=False)
+    echo_answer(modelfile_of(source), nl=False)

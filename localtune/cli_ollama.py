@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from localtune.command import echo
 from localtune.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -91,8 +92,8 @@ def show_installed(build: Any, wanted: Any, place: Place, as_json: bool = False)
 
 def _show(checked: Checked) -> None:
     known = {True: " (right)", False: " (wrong)", None: ""}[checked.correct]
-    click.echo(f"  asked     {checked.question}")
-    click.echo(f"  answered  {checked.answer}{known}")
+    echo(f"  asked     {checked.question}")
+    echo(f"  answered  {checked.answer}{known}")
 
 
 def _run(place: Place) -> str:

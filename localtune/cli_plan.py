@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 import localtune
+from localtune.command import echo
 from localtune.options import stage_options
 
 
@@ -61,7 +62,7 @@ def plan(
         docs, out, name=name, config=file, progress=progress_for_stderr(), **given
     )
     if as_json:
-        click.echo(json.dumps(made, ensure_ascii=False, indent=1))
+        echo(json.dumps(made, ensure_ascii=False, indent=1))
         return
     from localtune.plan_view import show_plan
 

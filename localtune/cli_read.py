@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from localtune.command import echo
 from localtune.errors import InputError
 
 folder = click.argument("build", type=click.Path(path_type=Path))
@@ -36,7 +37,7 @@ def lessons(
     shown = sample(found.rows, 5 if show is None else show, seed)
     if as_json:
         rows = found.rows if show is None else shown
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
+        echo(json.dumps(rows, ensure_ascii=False, indent=1))
         return
     from localtune.reading_listing import show_lessons
 
@@ -56,7 +57,7 @@ def exam(build: Path, wrong: bool, level: str, as_json: bool) -> None:
         raise InputError(f"The exam of {build} was not asked yet.", "Let the build end first.")
     if as_json:
         shown = [row for row in rows if not wrong or row.get("correct") is False]
-        click.echo(json.dumps(shown, ensure_ascii=False, indent=1))
+        echo(json.dumps(shown, ensure_ascii=False, indent=1))
         return
     from localtune.reading_listing import show_exam
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from localtune.command import echo
+
 if TYPE_CHECKING:
     from localtune.hub import Upload
 
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     default=1,
     show_default=True,
     metavar="N",
-    help="Requests answered at once; others wait. More than 1 needs llama-server.",
+    help="Requests answered at once; others wait. More than 1 needs llama-server and a key.",
 )
 @click.option(
     "--api-key",
@@ -55,13 +57,14 @@ def serve(
 ) -> None:
     """Serve the model in BUILD over an OpenAI-compatible API, until Ctrl-C.
 
-    llama.cpp's llama-server is used where it is on PATH, else llama-cpp-python's own.
+    llama.cpp's llama-server is used if it is on PATH and a key is set, otherwise
+    llama-cpp-python's own server.
     """
     from localtune.serving import Serving
     from localtune.serving import serve as serve_build
 
     asked = Serving(host, port, context or 0, parallel, key)
-    serve_build(build, level, asked, partial(click.echo, err=True))
+    serve_build(build, level, asked, partial(echo, err=True))
 
 
 @click.argument("build", type=click.Path(path_type=Path))
@@ -90,15 +93,15 @@ def push(
     if dry_run:
         _show_plan(*pushing.plan(build, repo, wanted), yes_private_data)
         return
-    say = partial(click.echo, err=True)
-    click.echo(pushing.push(build, repo, wanted, public, yes_private_data, say))
+    say = partial(echo, err=True)
+    echo(pushing.push(build, repo, wanted, public, yes_private_data, say))
 
 
 def _show_plan(uploads: list[Upload], why: str, private_data: bool) -> None:
     from localtune.report.figures import plural, size
 
     for upload in uploads:
-        click.echo(f"{upload.size:>14,} bytes  {upload.path}")
-    click.echo(f"{plural(len(uploads), 'file')}, {size(sum(upload.size for upload in uploads))}")
+        echo(f"{upload.size:>14,} bytes  {upload.path}")
+    echo(f"{plural(len(uploads), 'file')}, {size(sum(upload.size for upload in uploads))}")
     if why and not private_data:
-        click.echo(f"Warning: this would be refused without --yes-private-data: {why}.", err=True)
+        echo(f"Warning: this would be refused without --yes-private-data: {why}.", err=True)

@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from localtune.command import echo, echo_answer
+
 folder = click.argument("build", type=click.Path(path_type=Path))
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 which_level = click.option(
@@ -39,7 +41,7 @@ def ask(build: Path, question: str, level: str, context: int | None, as_json: bo
     if as_json:
         _print_json({"question": question, "answer": text, "model": str(gguf)})
     else:
-        click.echo(text)
+        echo_answer(text)
 
 
 @folder
@@ -50,7 +52,7 @@ def chat(build: Path, level: str, context: int | None) -> None:
     from localtune.talk import converse
 
     def write(text: str) -> None:
-        click.echo(text, nl=False)
+        echo_answer(text, nl=False)
 
     converse(build, level, _read_line, write, context or 0)
 
@@ -91,4 +93,4 @@ def evaluate(build: Path, exam: Path | None, level: str, as_json: bool) -> None:
 
 
 def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, ensure_ascii=False, indent=1))
+    echo(json.dumps(value, ensure_ascii=False, indent=1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 import rich_click
 
 from localtune import ranks
+from localtune.controls import escape_controls
 from localtune.errors import LocaltuneError
 
 STOPPED = "Stopped. Nothing is lost: run it again; a build goes on where it stopped."
@@ -29,14 +31,26 @@ class Commands(rich_click.RichGroup):
             ctx.exit(130)
 
 
+def echo(text: str, nl: bool = True, err: bool = False) -> None:
+    """Print a text whose control characters, whoever wrote it, are written out."""
+    click.echo(escape_controls(text), nl=nl, err=err)
+
+
+def echo_answer(text: str, nl: bool = True) -> None:
+    """Print what a model or file says on stdout: as it is, unless that is a terminal."""
+    click.echo(escape_controls(text) if sys.stdout.isatty() else text, nl=nl)
+
+
 def _show_error(error: LocaltuneError, debug: bool) -> None:
     if debug:
         import traceback
 
-        traceback.print_exception(error)
-    click.echo(f"{click.style('Error:', fg='red', bold=True)} {error.message}", err=True)
-    if error.hint:
-        click.echo(f"{click.style('Hint:', bold=True)} {error.hint}", err=True)
+        echo("".join(traceback.format_exception(error)), nl=False, err=True)
+    for label, color, text in (("Error:", "red", error.message), ("Hint:", None, error.hint)):
+        if text:
+            click.echo(
+                f"{click.style(label, fg=color, bold=True)} {escape_controls(text)}", err=True
+            )
 
 
 def _set_debug(ctx: click.Context, _: click.Parameter, value: bool) -> None:

@@ -110,6 +110,9 @@ class LessonsConfig:
         require(self.mode in MODES, "--lessons", self.mode, f"one of {', '.join(MODES)}")
         require(self.effort in EFFORTS, "--effort", self.effort, f"one of {', '.join(EFFORTS)}")
         require(self.parallel >= 1, "--parallel", self.parallel, "1 or more")
+        url = "" if self.teacher.startswith(OLLAMA) else self.teacher
+        rule = f"an address without user, query and fragment; a key goes into {KEY}"
+        require(not set("@?#\\") & set(url), "--teacher", "…", rule)
         asked, named = self.chosen == "teacher", bool(self.teacher)
         require(named or not asked, "--lessons", self.mode, "given with --teacher")
         rule = "left away, unless --lessons is teacher"
@@ -117,8 +120,6 @@ class LessonsConfig:
         known = not named or self.teacher.startswith(("http://", "https://", OLLAMA))
         rule = "ollama:NAME or a URL that begins with http:// or https://"
         require(known and self.teacher != OLLAMA, "--teacher", self.teacher, rule)
-        place = self.teacher.partition("://")[2].partition("/")[0]
-        require("@" not in place, "--teacher", "…@…", f"without a key; that goes into {KEY}")
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localtune import exams, steps
+from localtune.control_tokens import control_tokens_of
 from localtune.fields import locked_values
+from localtune.guarded_writer import GuardedWriter
 from localtune.hashes import Hashes
 from localtune.progress import Progress
 from localtune.stage import Stage
 from localtune.steps import Build
-from localtune.teachers import connected, find_model, tell_of
+from localtune.teachers import connected, find_model, warn_if_remote
 from localtune.template_check import check_template
 from localtune.training.base import parameters
 from localtune.workspace import read_json, temporary_path, write_json, write_jsonl
@@ -67,8 +69,7 @@ def choose(build: Build, progress: Progress) -> None:
     at, config = build.at, build.config.lessons
     mode, found = config.chosen, dict[str, Any]()
     if mode == "teacher":
-        tell_of(config, build.config.corpus.keep_private, progress)
-        found = {"model": find_model(config)}
+        found = {"model": find_model(build.config)}
         found["identity"] = f"{config.teacher} {found['model']}"
     size = parameters(at.base)
     if mode == "auto" and size < SMALL:
@@ -136,15 +137,19 @@ def _base_writer(build: Build, identity: str) -> LocalWriter:
 
 
 @contextmanager
-def _writers(build: Build, chosen: dict[str, Any]) -> Iterator[tuple[Writer, LocalWriter]]:
+def _writers(
+    build: Build, chosen: dict[str, Any], progress: Progress
+) -> Iterator[tuple[Writer, Writer]]:
     """Yield what writes, and the base; they are one in mode `self`."""
-    base = _base_writer(build, chosen["base"])
+    control = control_tokens_of(build.at.base)
+    base = GuardedWriter(_base_writer(build, chosen["base"]), control)
     if chosen["mode"] == "self":
         yield base, base
         return
+    warn_if_remote(build.config, chosen["model"], progress)
     with connected(build.config.lessons, chosen["model"]) as teacher:
         teacher.identity = chosen["identity"]
-        yield teacher, base
+        yield GuardedWriter(teacher, control), base
 
 
 def exam(build: Build, out: Path, progress: Progress) -> None:
@@ -160,7 +165,7 @@ def exam(build: Build, out: Path, progress: Progress) -> None:
         return
     files = Examined(at.passages, out, at.exam_known, at.ledgers / "exam.jsonl")
     try:
-        with _writers(build, chosen) as (writer, base):
+        with _writers(build, chosen, progress) as (writer, base):
             knows = _knows(build, base)
             write_exam_with(writer, knows, files, build.config.exam, progress)
     except (NotUsableError, CrashError) as error:
@@ -215,7 +220,7 @@ def lessons(build: Build, progress: Progress) -> None:
         at.development,
     )
     try:
-        with _writers(build, chosen) as (writer, base):
+        with _writers(build, chosen, progress) as (writer, base):
             can = base if chosen["follows"] else None
             write_with(writer, can, files, build.config.lessons, progress)
     except (NotUsableError, CrashError) as error:

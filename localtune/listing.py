@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from localtune.privacy import told
 from localtune.report.figures import plural
 from localtune.report.ladder import COLUMNS, ladder_rows
+from localtune.terminal import SafeConsole
 
 Row = dict[str, Any]
 _COLOURS = {"read": "green", "skipped": "yellow", "failed": "red"}
@@ -98,10 +98,10 @@ def show_ladder(ladder: Row) -> None:
 def print_shown(shown: Any) -> None:
     """Print on stdout: text with rich's markup, or a table."""
     if sys.stdout.isatty():
-        Console(highlight=False).print(shown)
+        SafeConsole(highlight=False).print(shown)
         return
     # Where nobody watches, a line is a line: nothing is cut to a width, or filled up to one.
-    console = Console(highlight=False, width=10_000)
+    console = SafeConsole(highlight=False, width=10_000)
     with console.capture() as captured:
         console.print(shown)
     sys.stdout.writelines(line.rstrip() + "\n" for line in captured.get().splitlines())

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from localtune.config import NF4
 from localtune.report.figures import duration, plural, size
+from localtune.terminal import SafeConsole
 
 Row = dict[str, Any]
 USE = {
@@ -26,7 +26,7 @@ USE = {
 
 def show_plan(plan: Row) -> None:
     """Print a plan on stdout: tables on a terminal, the same lines elsewhere."""
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    console = SafeConsole(highlight=False, width=None if sys.stdout.isatty() else 120)
     for shown in _parts(plan):
         console.print(shown)
 

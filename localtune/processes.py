@@ -47,17 +47,23 @@ def describe_exit(code: int, last_line: str = "") -> str:
     return f"{reason}: {last_line}" if last_line else reason
 
 
-def python_command(module: str) -> list[str]:
-    """Return the command that runs a module of localtune; `-P` keeps the working folder out."""
+def module_command(module: str) -> list[str]:
+    """Return the command that runs a module of localtune.
+
+    -P keeps Python from importing modules that lie in the current folder, which may be a build
+    folder or documents from somebody else.
+    """
     return [sys.executable, "-P", "-m", module]
 
 
-def child_environment() -> dict[str, str]:
-    """Return the environment of a child that must import this very copy of localtune."""
-    own = str(Path(__file__).parents[1])
-    others = os.environ.get("PYTHONPATH")
-    path = os.pathsep.join([own, *([others] if others else [])])
-    return {**os.environ, **CHILD_ENVIRONMENT, "PYTHONPATH": path}
+def module_environment() -> dict[str, str]:
+    """Return this process's environment with this very localtune first in PYTHONPATH.
+
+    Empty entries are dropped: Python reads them as the current folder.
+    """
+    others = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    paths = [str(Path(__file__).parents[1]), *filter(None, others)]
+    return {**os.environ, **CHILD_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 class Worker:
@@ -71,11 +77,11 @@ class Worker:
         self._connection = Connection(ours.detach())
         with theirs:
             self._process = subprocess.Popen(
-                [*python_command("localtune.processes"), str(theirs.fileno()), str(os.getpid())],
+                [*module_command("localtune.processes"), str(theirs.fileno()), str(os.getpid())],
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
                 stderr=self._log,
-                env=child_environment(),
+                env=module_environment(),
                 pass_fds=[theirs.fileno()],
             )
         atexit.register(self.close)

@@ -15,13 +15,15 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from localtune.address import check_free, is_loopback, local_url
 from localtune.errors import ConfigError, RuntimeFileError
 from localtune.opening import open_build, shipped
+from localtune.processes import module_command, module_environment
 from localtune.runtimes.llama_command import PROGRAM, context_for, llama_command
 from localtune.upon_base import files_of
 
@@ -30,6 +32,8 @@ PATIENCE = 10  # seconds a server is given to end by itself
 UNUSUAL = re.compile(r'[^!-~]|[,"]')  # llama-server takes a list of keys, with quotation marks
 DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 TOLD = 3  # lines of a failed server's output that a person is told
+MAX_LINE = 300  # characters of such a line; llama.cpp prints whole grammars
+MAX_RESTARTS, RESTART_SECONDS = 3, 60  # of a server that crashes
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def serve(folder: Path, level: str, asked: Serving, say: Callable[[str], None]) 
     Raises InputError, ConfigError and RuntimeFileError, all but the last before anything is loaded.
     """
     build = open_build(folder)
-    gguf, program = shipped(build, level), shutil.which(PROGRAM)
+    gguf, program = shipped(build, level), llama_server(asked.key, say)
     check(asked, program)
     model, adapter = files_of(build, gguf)
     command = server_command(model, build.at.name, asked, program, adapter)
@@ -62,24 +66,68 @@ def serve(folder: Path, level: str, asked: Serving, say: Callable[[str], None]) 
         say(
             f"Warning: everyone who reaches {asked.host} can ask this model: no key is set ({KEY})."
         )
+    with suppress(KeyboardInterrupt):  # how a server is meant to end
+        _keep_running(command, asked, ready(build.at.name, gguf, asked, program), say)
+
+
+def llama_server(key: str, say: Callable[[str], None]) -> str | None:
+    """Return the path of llama-server if it may be used, None otherwise.
+
+    It doesn't look at the Host and Origin of a request, so without a key every web page that is
+    open in a browser could ask it and, with DNS rebinding, read the answers.
+    """
+    found = shutil.which(PROGRAM)
+    if found and not key:
+        say(f"{PROGRAM} is not used: it needs an API key against foreign web pages. Set {KEY}.")
+    return found if key else None
+
+
+def _keep_running(
+    command: list[str], asked: Serving, lines: list[str], say: Callable[[str], None]
+) -> None:
+    """Run a server and start it again when it crashes.
+
+    Raises RuntimeFileError where it ends by itself, or crashes more than MAX_RESTARTS times within
+    RESTART_SECONDS.
+    """
+    restarts = deque[float](maxlen=MAX_RESTARTS)
+    while True:
+        with _running(command, asked.key) as (server, heard):
+            _wait_until_ready(server, asked, heard)
+            for line in lines:
+                say(line)
+            server.wait()
+        now = time.monotonic()
+        often = len(restarts) == MAX_RESTARTS and now - restarts[0] < RESTART_SECONDS
+        if often or not _crashed(server):
+            raise _ended(server, heard)
+        restarts.append(now)
+        name = signal.strsignal(-server.returncode) or f"signal {-server.returncode}"
+        said = f"; it said: {heard.last_words()}" if heard.last_words() else ""
+        say(f"Warning: the server crashed ({name}{said}). It is being restarted.")
+        lines = [f"The server is running again at {asked.url}/v1."]
+
+
+@contextmanager
+def _running(command: list[str], key: str) -> Iterator[tuple[subprocess.Popen[bytes], _Output]]:
+    """Start a server and end it with the context."""
     server = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env=environment(asked.key),
+        env=environment(key),
         preexec_fn=_bound_to(os.getpid()),
     )
     try:
-        heard = _Output(server)
-        _wait_until_ready(server, asked, heard)
-        for line in ready(build.at.name, gguf, asked, program):
-            say(line)
-        server.wait()
-        raise _ended(server, heard)
-    except KeyboardInterrupt:
-        pass  # how a server is meant to end
+        yield server, _Output(server)
     finally:
         _end(server)
+
+
+def _crashed(server: subprocess.Popen[bytes]) -> bool:
+    """Whether a signal ended a server that nobody sends to end a program."""
+    wanted = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    return server.returncode < 0 and -server.returncode not in wanted
 
 
 def check(asked: Serving, program: str | None) -> None:
@@ -93,7 +141,7 @@ def check(asked: Serving, program: str | None) -> None:
         raise ConfigError(
             f"--parallel is {asked.parallel}, but without {PROGRAM} one request is answered at a "
             "time, and others wait.",
-            f"Put llama.cpp's {PROGRAM} on your PATH, or leave --parallel away.",
+            f"Put llama.cpp's {PROGRAM} on your PATH and set {KEY}, or leave --parallel away.",
         )
     needed = ("uvicorn", "fastapi", "starlette_context")
     if not program and not all(map(importlib.util.find_spec, needed)):
@@ -126,21 +174,17 @@ def server_command(
         command = llama_command(gguf, name, asked.port, context * asked.parallel)
         sizes = ["--parallel", str(asked.parallel), "--threads", str(threads_for(header))]
         return [program, *command[1:], *where, *sizes, *upon]
-    command = [sys.executable, "-m", "localtune.runtimes.openai_server", "--model", str(gguf)]
+    command = [*module_command("localtune.runtimes.openai_server"), "--model", str(gguf)]
     named = ["--alias", name, "--port", str(asked.port), "--ctx-size", str(context)]
     return [*command, *named, *where, *upon]
 
 
 def environment(key: str) -> dict[str, str]:
-    """Return a server's environment, which holds the key: a command line shows in `ps`.
-
-    Without a key only web pages of this machine may ask; a llama-server that doesn't know this
-    setting yet has no other.
-    """
-    origins = "" if key else "localhost"
-    ours = {"LLAMA_API_KEY": key, "LLAMA_ARG_CORS_ORIGINS": origins}
-    theirs = {name: value for name, value in os.environ.items() if name not in ours}
-    return {**theirs, **{name: value for name, value in ours.items() if value}}
+    """Return a server's environment, which holds the key: a command line shows in `ps`."""
+    # A debugger that prints a crash's stack would hold the process for seconds.
+    found = module_environment()
+    found.pop("LLAMA_API_KEY", None)
+    return {**found, "LLAMA_API_KEY": key} if key else found
 
 
 def ready(name: str, gguf: Path, asked: Serving, program: str | None) -> list[str]:
@@ -168,7 +212,7 @@ class _Output:
         assert self._server.stdout
         for line in self._server.stdout:
             if text := line.decode("utf-8", "replace").strip():
-                self._last.append(text)
+                self._last.append(text[:MAX_LINE])
 
     def last_words(self) -> str:
         """Return the last lines of a server that has ended, as one."""

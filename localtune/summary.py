@@ -7,14 +7,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from localtune.exam_scores import told_of_known
 from localtune.pipeline import Result
 from localtune.report.figures import duration, size
 from localtune.report.general import told
 from localtune.report.view import easy_question
-from localtune.terminal import recall, summary
+from localtune.terminal import SafeConsole, recall, summary
 
 LOW = 0.5  # recall under which a person should know what to do
 WRONG_SHOWN = 10  # wrong answers printed by `localtune evaluate`
@@ -40,7 +38,7 @@ def show(result: Result) -> None:
     if exam["tuned"][levels[0]] < LOW:
         rows.append(("Note", "It knows little yet: try a larger --base, or more --steps."))
     title = f"{result.name} is ready" if result.ran else f"{result.name}: nothing to do"
-    Console(highlight=False, soft_wrap=False).print(summary(title, rows, _commands(result)))
+    SafeConsole(highlight=False, soft_wrap=False).print(summary(title, rows, _commands(result)))
 
 
 def _general(result: Result, level: str) -> str:
@@ -80,7 +78,7 @@ def _short(path: Path) -> str:
 def show_grade(graded: dict[str, Any]) -> None:
     """Print the recall of one exam and the first answers that were wrong."""
     wrong = [row for row in graded["answers"] if not row["correct"]]
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = SafeConsole(highlight=False, markup=False, soft_wrap=True)
     console.print(
         f"{recall(graded['recall'], graded['interval'])} of {len(graded['answers'])} "
         f"questions answered by {_short(Path(graded['model']))}"

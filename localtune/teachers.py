@@ -29,43 +29,69 @@ def address(config: LessonsConfig) -> tuple[str, str]:
     return f"{url}/" if path else f"{url}/v1/", config.teacher_model
 
 
-def leaves(config: LessonsConfig) -> bool:
-    """Whether what a teacher is asked leaves this machine."""
+def destination(config: LessonsConfig, model: str = "") -> str:
+    """Return what a teacher's requests leave this machine for, "" if they stay on it.
+
+    With a `model` its server is asked whether it passes requests on. Raises ServerError.
+    """
     from localtune.runtimes.ollama_host import is_this_machine
 
-    url, model = address(config)
-    return not is_this_machine(url) or model.endswith(CLOUD)
+    url, named = address(config)
+    name = model or named
+    if not is_this_machine(url):
+        return str(urlsplit(url).hostname)
+    if name.lower().endswith(CLOUD):
+        return f"Ollama's cloud ({name})"
+    if not model:
+        return ""
+    with connected(config, model) as teacher:
+        remote = teacher.remote_host()
+    return f"{remote} ({name})" if remote else ""
 
 
 def check_teacher(config: BuildConfig) -> None:
     """Refuse a teacher elsewhere with --offline, before anything is written. Raises ConfigError."""
     teacher = config.lessons
-    if teacher.chosen == "teacher" and config.base.offline and leaves(teacher):
+    if teacher.chosen == "teacher":
+        _check_offline(config, destination(teacher))
+
+
+def _check_offline(config: BuildConfig, where: str) -> None:
+    if where and config.base.offline:
         raise ConfigError(
-            f"--offline is set, but the teacher {teacher.teacher} isn't on this machine.",
+            f"--offline is set, but the teacher {config.lessons.teacher} isn't on this machine: "
+            f"it is at {where}.",
             "Leave --offline away, or choose a teacher that runs here, such as ollama:NAME.",
         )
 
 
-def tell_of(config: LessonsConfig, keep_private: bool, progress: Progress) -> None:
-    """Say what leaves the machine, where something does."""
-    if not leaves(config):
+def warn_if_remote(config: BuildConfig, model: str, progress: Progress) -> None:
+    """Say what leaves this machine for where, each time before a stage sends it.
+
+    The address may have changed since the last stage (OLLAMA_HOST), and so may what a name in
+    Ollama stands for. Raises ConfigError with --offline, ServerError.
+    """
+    where = destination(config.lessons, model)
+    if not where:
         return
-    url, model = address(config)
-    where = f"Ollama's cloud ({model})" if model.endswith(CLOUD) else str(urlsplit(url).hostname)
-    how = "as they are" if keep_private else "with private data replaced, as in `localtune corpus`"
+    _check_offline(config, where)
+    private = config.corpus.keep_private
+    how = "as they are" if private else "with private data replaced, as in `localtune corpus`"
     progress.warn(f"the passages of your documents are sent to {where}, {how}")
-    if url.startswith("http://") and not model.endswith(CLOUD):
+    url = urlsplit(address(config.lessons)[0])
+    if url.scheme == "http" and url.hostname == where:
         progress.warn(f"the way to {where} is not encrypted: use https:// where others can listen")
 
 
-def find_model(config: LessonsConfig) -> str:
+def find_model(config: BuildConfig) -> str:
     """Return the name of a teacher's model.
 
-    Raises ServerError where nobody answers, InputError or ConfigError where it can't be told.
+    Raises ServerError where nobody answers, InputError or ConfigError where it can't be told, or
+    must not be used.
     """
-    url, named = address(config)
-    with connected(config, named) as teacher:
+    lessons = config.lessons
+    url, named = address(lessons)
+    with connected(lessons, named) as teacher:
         models = teacher.models()
     if not named and len(models) != 1:
         listed = ", ".join(models[:20]) or "none"
@@ -73,11 +99,19 @@ def find_model(config: LessonsConfig) -> str:
             f"The teacher at {url} serves {len(models)} models: {listed}.",
             "Say which with --teacher-model.",
         )
-    if config.teacher.startswith(OLLAMA) and not {named, f"{named}:latest"} & set(models):
+    if lessons.teacher.startswith(OLLAMA) and not {named, f"{named}:latest"} & set(models):
         raise InputError(
             f"Ollama has no model {named!r}.", f"Fetch it with `ollama pull {named}` first."
         )
-    return named or models[0]
+    model = named or models[0]
+    where = destination(lessons, model)
+    _check_offline(config, where)
+    if where and not named and not destination(lessons):
+        raise ConfigError(
+            f"The only model at {url}, {model}, doesn't run there but at {where}.",
+            f"Name it with --teacher-model {model} if your documents may be sent there.",
+        )
+    return model
 
 
 @contextmanager

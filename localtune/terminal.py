@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.panel import Panel
 from rich.progress import (
@@ -19,12 +19,28 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.progress import Progress as Bars
+from rich.segment import Segment
 from rich.table import Table
 
+from localtune.controls import escape_controls
 from localtune.progress import Bar, Progress
 from localtune.report.figures import duration, interval, percent
 
 EVERY = 10.0  # seconds between two lines of a bar where there is no terminal
+
+
+class SafeConsole(Console):
+    """A console that writes out control characters in what it prints; rich's own are kept.
+
+    Names of files, messages of servers and words of models are printed, whoever chose them.
+    """
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Yield the segments of a renderable."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else escape_controls(text), style, control)
 
 
 def progress_for_stderr() -> Progress:
@@ -36,7 +52,7 @@ class RichProgress(Progress):
     """One line a stage, and a bar with the time left while a stage counts."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True)
+        self._console = console or SafeConsole(stderr=True)
 
     def stage(self, name: str, detail: str = "") -> None:
         """Print the stage's name, and why it runs again."""
@@ -102,7 +118,7 @@ class PlainProgress(Progress):
         yield _PlainBar(self._line, label, total, self._every)
 
     def _line(self, text: str) -> None:
-        sys.stderr.write(text + "\n")
+        sys.stderr.write(escape_controls(text) + "\n")
         sys.stderr.flush()
 
 

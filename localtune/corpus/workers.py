@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from localtune.corpus.document import Settings
 from localtune.corpus.worker import Job
 from localtune.errors import LocaltuneError
+from localtune.processes import module_command, module_environment
 
 AHEAD = 4  # small files that one process holds, so that it need not wait for the next
 
@@ -93,17 +93,18 @@ class Workers(Generic[T]):
             worker.until = time.monotonic() + self._seconds * patience
 
     def _start(self) -> _Worker[T]:
-        """Start a process that imports nothing from the folder a person stands in (-P)."""
+        """Start a process that reads files."""
         ours, theirs = Pipe()
         with theirs:
             number = theirs.fileno()
-            code = [sys.executable, "-P", "-m", "localtune.corpus.worker"]
+            code = module_command("localtune.corpus.worker")
             process = subprocess.Popen(
                 [*code, str(number), str(self._megabytes)],
                 pass_fds=[number],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
+                env=module_environment(),
             )
         ours.send(self._settings)
         worker = _Worker[T](process, ours)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from localtune.errors import EvaluationError
 from localtune.evaluation.layers import first_difference, torch_layers
+from localtune.loading import LOCAL
 from localtune.progress import Progress, Silent
 from localtune.threads import TorchThreads
 
@@ -122,9 +123,9 @@ def load_merged(base: Path, adapter: Path, rounded: bool = True) -> tuple[Any, A
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    tokenizer = AutoTokenizer.from_pretrained(adapter, local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(adapter, **LOCAL)
     model = AutoModelForCausalLM.from_pretrained(
-        base, dtype=torch.float32, local_files_only=True, use_safetensors=True
+        base, dtype=torch.float32, use_safetensors=True, **LOCAL
     )
     with TorchThreads():
         merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()

@@ -170,7 +170,8 @@ def _download(release: str, work: Path) -> Path:
     backend.parent.mkdir(parents=True)
     backend.write_text(_ANSWER.format(release), encoding="utf-8")
     source = ["--no-binary", "llama-cpp-python", "--no-deps", "--no-build-isolation"]
-    pip = [sys.executable, "-m", "pip", "download", *source, "--retries", "2", "--dest", "sdist"]
+    pip = [sys.executable, "-P", "-m", "pip", "download", *source]
+    pip += ["--retries", "2", "--dest", "sdist"]
     paths = [str(work / "backend"), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {"PYTHONPATH": os.pathsep.join(paths), "TMPDIR": str(work)}
     status = run([*pip, f"llama-cpp-python=={release}"], work, environment)

@@ -91,7 +91,8 @@ def seed_of(*parts: str) -> int:
 def _read(said: str, schema: Schema) -> dict[str, Any]:
     try:
         value = json.loads(said)
-    except ValueError as error:
+        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair can't be stored
+    except (ValueError, RecursionError) as error:
         raise UnusableError(f"An answer is no JSON: {said[:60]!r}.") from error
     if not isinstance(value, dict) or not _fits(value, schema):
         raise UnusableError(f"An answer is other JSON than was asked for: {said[:60]!r}.")

@@ -9,6 +9,7 @@ from typing import Any
 from localtune.base_files import gguf_of
 from localtune.config import BaseConfig
 from localtune.errors import BaseModelError
+from localtune.loading import UNTRUSTED, not_loaded
 from localtune.planning.catalogue import Entry, find
 from localtune.workspace import read_json
 
@@ -69,8 +70,12 @@ def _from_hub(chosen: BaseConfig) -> dict[str, Any]:
     from transformers import AutoConfig
 
     try:
-        found = AutoConfig.from_pretrained(chosen.base, revision=chosen.revision or "main")
+        found = AutoConfig.from_pretrained(
+            chosen.base, revision=chosen.revision or "main", **UNTRUSTED
+        )
     except (OSError, ValueError, KeyError) as error:
+        if "trust_remote_code" in str(error):
+            raise not_loaded(error) from error
         raise BaseModelError(
             f"The shape of {chosen.base!r} isn't known here, and its config.json can't be "
             f"fetched: {str(error).splitlines()[0]}",

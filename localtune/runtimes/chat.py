@@ -11,12 +11,15 @@ from typing import Any, NoReturn
 from jinja2 import Template, TemplateError, nodes
 from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from localtune.errors import RuntimeFileError
+from localtune.runtimes.bounded_jinja import BoundedEnvironment, bounded, whole
 
 Message = dict[str, str]
-
+RENDER_ERRORS = (
+    *(TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError),
+    *(RecursionError, MemoryError),
+)
 
 # Two days, to find the templates that name the date.
 DAYS = (datetime.datetime(2024, 2, 29), datetime.datetime(2031, 11, 3))
@@ -53,9 +56,10 @@ def render(
     said |= {"tools": tools} if tools else {}
     said |= {} if thinks is None else {"enable_thinking": thinks, "thinking": thinks}
     try:
-        made = _compiled(template)
-        return made.render(**said, add_generation_prompt=ask, strftime_now=today)
-    except (TemplateError, TypeError, ValueError, KeyError) as error:
+        with bounded():
+            made = _compiled(template)
+            return whole(made.generate(**said, add_generation_prompt=ask, strftime_now=today))
+    except RENDER_ERRORS as error:
         raise RuntimeFileError(
             f"The model's chat template can't render this conversation: {error}.",
             "Ask one question at a time; if that fails too, build again with another --base.",
@@ -68,7 +72,7 @@ def _compiled(template: str) -> Template:
 
     Sandboxed, as a template comes with a model. Source: utils/chat_template_utils.py (5.23).
     """
-    environment = ImmutableSandboxedEnvironment(
+    environment = BoundedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loopcontrols]
     )
     environment.filters["tojson"] = _to_json

@@ -11,7 +11,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import llama_cpp
 from llama_cpp import Llama, LlamaGrammar
 
 from localtune.config import PLAIN_TEMPLATE
@@ -20,6 +19,7 @@ from localtune.in_view import Message
 from localtune.runtimes.chat import render
 from localtune.runtimes.engine import Splitter
 from localtune.runtimes.llama import NO_MEMORY, threads_for
+from localtune.runtimes.schema_check import is_grammar
 from localtune.writing import Schema, UnusableError
 
 MIN_ANSWER_TOKENS = 64  # room that a prompt must leave
@@ -73,7 +73,7 @@ class Writer:
                 max_tokens=min(max_tokens, room),
                 temperature=temperature,
                 seed=seed,
-                grammar=self._grammar(json.dumps(schema)) if schema else None,
+                grammar=_grammar(json.dumps(schema)) if schema else None,
             )
         except RuntimeError as error:
             raise RuntimeFileError(f"llama.cpp could not go on: {error}.", NO_MEMORY) from error
@@ -82,31 +82,21 @@ class Writer:
             raise UnusableError("An answer was cut off at its limit.")
         return str(choice["text"]).strip()
 
-    def _grammar(self, schema: str) -> LlamaGrammar:
-        """Return the grammar of a schema, without limits of length where those are refused.
-
-        Raises UnusableError for a schema that llama.cpp refuses. The wrapper doesn't check this:
-        it would sample with a null pointer, and the process would end.
-        """
-        for characters in (MAX_GRAMMAR_CHARACTERS, 0):
-            grammar = _grammar(_with_lengths_up_to(characters, schema))
-            if _is_accepted(self._model, grammar):
-                return grammar
-        raise UnusableError(f"llama.cpp refuses the grammar of the JSON schema {schema[:200]}.")
-
 
 @lru_cache(maxsize=64)
 def _grammar(schema: str) -> LlamaGrammar:
-    return LlamaGrammar.from_json_schema(schema, verbose=False)
+    """Return the grammar of a schema, without limits of length where those are refused.
 
-
-def _is_accepted(model: Llama, grammar: LlamaGrammar) -> bool:
-    """Whether llama.cpp can parse a grammar. It limits the size of repetitions, for instance."""
-    vocabulary = llama_cpp.llama_model_get_vocab(model.model)
-    sampler = llama_cpp.llama_sampler_init_grammar(vocabulary, grammar._grammar.encode(), b"root")
-    if sampler:
-        llama_cpp.llama_sampler_free(sampler)
-    return bool(sampler)
+    Raises UnusableError for a schema that llama.cpp refuses. The wrapper doesn't check this: it
+    would sample with a null pointer, and the process would end.
+    """
+    for characters in (MAX_GRAMMAR_CHARACTERS, 0):
+        grammar = LlamaGrammar.from_json_schema(
+            _with_lengths_up_to(characters, schema), verbose=False
+        )
+        if is_grammar(grammar._grammar):
+            return grammar
+    raise UnusableError(f"llama.cpp refuses the grammar of the JSON schema {schema[:200]}.")
 
 
 def _with_lengths_up_to(characters: int, schema: str) -> str:

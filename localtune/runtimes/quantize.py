@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from localtune.errors import RuntimeFileError
-from localtune.processes import child_environment, describe_exit, python_command
+from localtune.processes import describe_exit, module_command, module_environment
 from localtune.progress import Progress, Silent
 from localtune.runtimes.imatrix_file import read_imatrix
 from localtune.runtimes.quantize_plan import (
@@ -49,12 +49,12 @@ class Quantizer:
     def __init__(self) -> None:
         self._complaints = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
         self._process = subprocess.Popen(
-            python_command("localtune.runtimes.quantizer"),
+            module_command("localtune.runtimes.quantizer"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._complaints,
             text=True,
-            env=child_environment(),
+            env=module_environment(),
         )
         self._types: Types = {}
 

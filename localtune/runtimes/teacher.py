@@ -9,10 +9,10 @@ llama-cpp-python 0.3.36. Knows nothing of lessons.
 from __future__ import annotations
 
 import email.utils
-import json
 import random
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import httpx2
@@ -20,6 +20,7 @@ import httpx2
 from localtune.errors import ConfigError, ServerError
 from localtune.in_view import Message
 from localtune.runtimes.ollama_host import is_this_machine
+from localtune.runtimes.reply import ReplyError, json_object, read_text
 from localtune.writing import Schema, UnusableError
 
 CONNECT = 10.0  # seconds
@@ -28,6 +29,15 @@ TRIES = 6  # of one request
 WAIT, LONGEST = 1.0, 60.0  # seconds before the second try, doubled with each; and the most
 BUSY = (408, 409, 425, 429)  # what is worth another try, besides 5xx
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a server answered: HTTP status, body, and the Retry-After header, if any."""
+
+    status: int
+    text: str
+    retry_after: str | None
 
 
 class Teacher:
@@ -68,6 +78,17 @@ class Teacher:
         listed = self._sent("GET", "models", None).get("data")
         rows = listed if isinstance(listed, list) else []
         return [str(row["id"]) for row in rows if isinstance(row, dict) and "id" in row]
+
+    def remote_host(self) -> str:
+        """Return where the server has this model run, "" if it runs there itself.
+
+        Ollama says so of its cloud models, whatever their name; other servers don't know the
+        question. Raises ServerError. Source: ShowResponse of api/types.go in Ollama 0.33.
+        """
+        show = f"{self.url.removesuffix('v1/')}api/show"
+        reply = self._answered("POST", show, {"model": self.model})
+        found = json_object(reply.text) if reply.status == 200 else {}
+        return str(found.get("remote_host") or found.get("remote_model") or "")
 
     def write(
         self,
@@ -110,10 +131,17 @@ class Teacher:
         return self._sent("POST", "chat/completions", body)
 
     def _sent(self, method: str, path: str, body: Row | None) -> Row:
+        """Return the JSON object that answers a request. Raises ServerError."""
+        reply = self._answered(method, path, body)
+        if reply.status != 200:
+            raise self._refused(reply)
+        return json_object(reply.text)
+
+    def _answered(self, method: str, path: str, body: Row | None) -> Reply:
         """Send a request until it is answered. Raises ServerError after TRIES."""
         for tried in range(1, TRIES + 1):
             try:
-                response = self._client.request(method, path, json=body)
+                reply = self._reply(method, path, body)
             except httpx2.TransportError as error:
                 if tried == TRIES:
                     raise self._unreachable(error) from error
@@ -121,12 +149,18 @@ class Teacher:
                 continue
             except (httpx2.HTTPError, httpx2.InvalidURL) as error:
                 raise self._unreachable(error) from error
-            if tried == TRIES or not _is_busy(response):
+            except ReplyError as error:
+                raise self._unusable(error) from error
+            if tried == TRIES or not _is_busy(reply):
                 break
-            self._pause(tried, response.headers.get("Retry-After"))
-        if response.status_code != 200:
-            raise self._refused(response)
-        return _object(response.text)
+            self._pause(tried, reply.retry_after)
+        return reply
+
+    def _reply(self, method: str, path: str, body: Row | None) -> Reply:
+        with self._client.stream(method, path, json=body) as response:
+            deadline = time.monotonic() + self._patience
+            text = read_text(response.iter_bytes(), deadline)
+        return Reply(response.status_code, text, response.headers.get("Retry-After"))
 
     def _pause(self, tried: int, asked: str | None) -> None:
         """Wait as long as the server asks, else twice as long as before, and not all at once."""
@@ -143,10 +177,16 @@ class Teacher:
             "again: passages that are done aren't asked for again.",
         )
 
-    def _refused(self, response: httpx2.Response) -> ServerError:
-        status, said = response.status_code, _message(response.text)
+    def _unusable(self, error: ReplyError) -> ServerError:
+        return ServerError(
+            f"The answer of the teacher at {self.url} can't be read: {error}.",
+            "Check that the URL is that of a server with OpenAI's API, and see the server's log.",
+        )
+
+    def _refused(self, reply: Reply) -> ServerError:
+        status, said = reply.status, _message(reply.text)
         message = f"The teacher at {self.url} answers HTTP {status}: {said or 'no reason given'}."
-        if status in (400, 413, 422) or _refuses_format(response):
+        if status in (400, 413, 422) or _refuses_format(reply):
             return _BadRequestError(message, "Give a smaller --passage-tokens, or another teacher.")
         hint = "Run the same command again later: passages that are done aren't asked for again."
         if status in (401, 403):
@@ -156,15 +196,14 @@ class Teacher:
         return ServerError(message, hint)
 
 
-def _is_busy(response: httpx2.Response) -> bool:
+def _is_busy(reply: Reply) -> bool:
     """Whether another try is worth it."""
-    status = response.status_code
-    return (status in BUSY or status >= 500) and not _refuses_format(response)
+    return (reply.status in BUSY or reply.status >= 500) and not _refuses_format(reply)
 
 
-def _refuses_format(response: httpx2.Response) -> bool:
+def _refuses_format(reply: Reply) -> bool:
     """Whether a server can't do it in this format; llama-cpp-python's says so with HTTP 500."""
-    return response.status_code >= 400 and "response_format" in response.text
+    return reply.status >= 400 and "response_format" in reply.text
 
 
 class _BadRequestError(ServerError):
@@ -213,17 +252,8 @@ def _seconds(asked: str | None) -> float | None:
         return None
 
 
-def _object(text: str) -> Row:
-    """Return a JSON object, an empty one for anything else."""
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 def _message(text: str) -> str:
     """Return what an error says, whichever way the server says it; a proxy's page in short."""
-    error = _object(text).get("error", _object(text).get("detail", text))
+    error = json_object(text).get("error", json_object(text).get("detail", text))
     said = error.get("message", error) if isinstance(error, dict) else error
     return " ".join(str(said).split())[:300]

@@ -24,6 +24,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from transformers import AutoConfig, AutoTokenizer
 
 from localtune.config import NF4_BYTES, PLAIN_TEMPLATE, TrainConfig
+from localtune.loading import LOCAL
 from localtune.training.development import Development
 from localtune.training.lengths import fit_for, row_length
 from localtune.training.lora import Recipe, recipe
@@ -85,7 +86,7 @@ def pack_lessons(base: Path, lessons: Path, config: TrainConfig, split: Split | 
     Lessons lie in a random order, so the first are a sample. `split` is as in `train`.
     """
     began = time.monotonic()
-    tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(base, **LOCAL)
     tokenizer.chat_template = tokenizer.chat_template or PLAIN_TEMPLATE
     split = split or splitter_of(tokenizer)
     rows = read_jsonl(lessons)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
@@ -12,6 +13,7 @@ from jinja2 import TemplateError
 from torch.utils.data import Dataset, default_collate
 
 from localtune.config import PLAIN_TEMPLATE as PLAIN_TEMPLATE
+from localtune.control_tokens import ControlTokens, control_tokens
 from localtune.errors import BaseModelError
 
 Split = Callable[[str], list[int]]
@@ -41,7 +43,7 @@ def tokenise(lesson: dict[str, Any], tokenizer: Any, split: Split) -> Tokens:
     will. Of a chat that `chat_tokens` takes apart these are the tokens of the last answer.
     """
     if "text" in lesson:
-        text = split(lesson["text"] + tokenizer.eos_token)
+        text = split(_control_tokens(tokenizer).neutralise(lesson["text"]) + tokenizer.eos_token)
         return Tokens(text, [IGNORED, *text[1:]])
     return chat_tokens(lesson["messages"], tokenizer, split)[-1][1]
 
@@ -87,17 +89,26 @@ def splitter_of(tokenizer: Any) -> Split:
 def render(tokenizer: Any, messages: list[dict[str, str]], generate: bool) -> str:
     """Return a conversation as text, up to where an answer begins where one is to be generated.
 
-    Raises BaseModelError for what the chat template raises, which may be anything.
+    Control tokens come from the template alone: those in a message are taken apart. Raises
+    BaseModelError for what the chat template raises, which may be anything.
     """
+    control = _control_tokens(tokenizer)
+    plain = [{**said, "content": control.neutralise(said["content"])} for said in messages]
     try:
         return str(
-            tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=generate)
+            tokenizer.apply_chat_template(plain, tokenize=False, add_generation_prompt=generate)
         )
     except RAISED_BY_TEMPLATES as error:
         raise BaseModelError(
             f"The base's chat template can't render a conversation: {error}",
             "Fix the chat template in the base's folder, or choose another --base.",
         ) from error
+
+
+@lru_cache(maxsize=4)
+def _control_tokens(tokenizer: Any) -> ControlTokens:
+    added = tokenizer.added_tokens_decoder.values()
+    return control_tokens((str(token.content), token.special) for token in added)
 
 
 class PackedRows(Dataset[dict[str, torch.Tensor]]):

@@ -34,7 +34,8 @@ from transformers.utils import logging as transformers_logging
 from localtune import ranks
 from localtune.config import NF4, TrainConfig
 from localtune.cores import use_threads
-from localtune.errors import BaseModelError, TrainingError
+from localtune.errors import TrainingError
+from localtune.loading import LOCAL, not_loaded
 from localtune.progress import Progress, Silent
 from localtune.training import four_bit
 from localtune.training.checkpoints import (
@@ -181,15 +182,12 @@ def _merged(
 def load(base: Path, dtype: torch.dtype = torch.float32, **more: Any) -> tuple[Any, Any]:
     """Load tokenizer and model; `more` goes to from_pretrained. Raises BaseModelError."""
     try:
-        tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(base, **LOCAL)
         model = AutoModelForCausalLM.from_pretrained(
-            base, dtype=dtype, local_files_only=True, use_safetensors=True, **more
+            base, dtype=dtype, use_safetensors=True, **LOCAL, **more
         )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise BaseModelError(
-            f"transformers can't load the base: {str(error).splitlines()[0]}",
-            "Check that --base is a causal language model saved with its tokenizer.",
-        ) from error
+        raise not_loaded(error) from error
     if not tokenizer.chat_template:
         tokenizer.chat_template = PLAIN_TEMPLATE
     return tokenizer, model

@@ -31,6 +31,7 @@ class RuleTeacher(ThreadingHTTPServer):
         self.bodies: list[dict[str, Any]] = []
         self.keys: set[str] = set()
         self.delay = 0.0
+        self.shown: dict[str, Any] = {}  # what an Ollama would say of its model
         self.gate = threading.Event()
         self.gate.set()
 
@@ -52,6 +53,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path == "/api/show":
+            self._send(self.server.shown, 200 if self.server.shown else 404)
+            return
         self.server.gate.wait(60)
         schema = body["response_format"]["json_schema"]["schema"]
         view = VIEW.search(body["messages"][-1]["content"])
@@ -63,9 +67,9 @@ class Handler(BaseHTTPRequestHandler):
         said = json.dumps(answer(schema["properties"], passage, request))
         self._send({"choices": [{"message": {"content": said}, "finish_reason": "stop"}]})
 
-    def _send(self, value: Any) -> None:
+    def _send(self, value: Any, status: int = 200) -> None:
         data = json.dumps(value).encode()
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)

@@ -22,6 +22,7 @@ from threading import Thread
 import openai
 import pytest
 
+import localtune
 from localtune.talk import answer
 
 pytest_plugins = ["office_build"]
@@ -201,7 +202,7 @@ def children(parent: int) -> list[int]:
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_its_end_leaves_no_child(office: Path, server: str, number: signal.Signals) -> None:
-    with serving(office, server, "--level", "Q8_0") as running:
+    with serving(office, server, "--level", "Q8_0", key="k") as running:
         (child,) = children(running.process.pid)
         # A terminal's Ctrl-C reaches the whole group, a SIGTERM the command alone.
         reach = os.kill if number == signal.SIGTERM else os.killpg
@@ -215,7 +216,7 @@ def test_its_end_leaves_no_child(office: Path, server: str, number: signal.Signa
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
 @pytest.mark.parametrize("server", SERVERS)
 def test_being_killed_leaves_no_child(office: Path, server: str) -> None:
-    with serving(office, server, "--level", "Q8_0") as running:
+    with serving(office, server, "--level", "Q8_0", key="k") as running:
         running.process.kill()
         running.process.wait(20)
         ended = time.monotonic() + 20
@@ -225,10 +226,9 @@ def test_being_killed_leaves_no_child(office: Path, server: str) -> None:
                 time.sleep(0.05)
 
 
-@pytest.mark.parametrize("server", SERVERS)
-def test_pages_from_elsewhere_cannot_read_without_a_key(office: Path, server: str) -> None:
+def test_pages_from_elsewhere_cannot_read_without_a_key(office: Path) -> None:
     body = json.dumps({"model": "office", "messages": asked(QUESTIONS[0])})
-    with serving(office, server) as running:
+    with serving(office, "llama-cpp-python") as running:
         for origin, readable in (("https://example.org", False), ("http://localhost:3000", True)):
             connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=60)
             sent = {"Origin": origin, "Content-Type": "application/json"}
@@ -239,12 +239,101 @@ def test_pages_from_elsewhere_cannot_read_without_a_key(office: Path, server: st
             connection.close()
 
 
-def test_a_server_that_dies_is_said_with_its_last_words(office: Path) -> None:
-    with serving(office, "llama-cpp-python") as running:
-        (child,) = children(running.process.pid)
-        os.kill(child, signal.SIGKILL)
+def child_of(running: Running) -> int:
+    """Wait for the server's process, which a crash may just have ended."""
+    for _ in range(600):
+        if found := children(running.process.pid):
+            return found[0]
+        time.sleep(0.05)
+    raise AssertionError("no server was started")
+
+
+def read_until(running: Running, part: str) -> None:
+    assert running.process.stderr
+    line = running.process.stderr.readline()
+    while line and part not in line:
+        running.said.append(line.strip())
+        line = running.process.stderr.readline()
+    assert line, running.said
+
+
+def test_a_server_that_crashes_is_restarted_three_times_in_a_minute(office: Path) -> None:
+    with serving(office, "llama-cpp-python", "--level", "Q8_0") as running:
+        for number in (signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV):
+            os.kill(child_of(running), number)
+            read_until(running, "running again")
+            assert f"crashed ({signal.strsignal(number)}" in running.said[-1]
+            answered = running.client().chat.completions.create(
+                model="office", messages=asked(QUESTIONS[0])
+            )
+            assert answered.choices[0].message.content
+        os.kill(child_of(running), signal.SIGKILL)
         said = running.process.communicate(timeout=20)[1]
         assert running.process.returncode == 1 and "ended with code -9" in said
+
+
+def test_a_server_that_is_told_to_end_is_not_restarted(office: Path) -> None:
+    with serving(office, "llama-cpp-python", "--level", "Q8_0") as running:
+        os.kill(child_of(running), signal.SIGTERM)
+        said = running.process.communicate(timeout=20)[1]
+        assert running.process.returncode == 1 and "restarted" not in said
+
+
+HOSTILE = "import pathlib\npathlib.Path({!r}).touch()\n"
+
+
+def test_modules_in_the_current_folder_are_not_run(office: Path, tmp_path: Path) -> None:
+    marker = tmp_path / "was-run"
+    (tmp_path / "here").mkdir()
+    for module in ("uvicorn", "starlette", "llama_cpp", "jinja2", "numpy"):
+        (tmp_path / "here" / f"{module}.py").write_text(HOSTILE.format(str(marker)))
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-P", *command(office, "--port", str(port))[1:]],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path / "here",
+        env=environment("llama-cpp-python", PYTHONPATH=str(Path(localtune.__file__).parents[1])),
+    )
+    try:
+        assert process.stderr
+        line = process.stderr.readline()
+        assert "answers at" in line, line + process.stderr.read()
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+    assert not marker.exists()
+
+
+STAND_IN = """#!{python}
+import json, os, sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(os.environ.get("LLAMA_API_KEY")).encode())
+    def log_message(self, *args):
+        pass
+HTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])), Handler).serve_forever()
+"""
+
+
+@pytest.mark.parametrize("key", ["", "right-key"])
+def test_llama_server_is_only_started_with_a_key(
+    office: Path, tmp_path: Path, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program stands in for llama-server, and says which key it was given."""
+    program = tmp_path / "llama-server"
+    program.write_text(STAND_IN.format(python=sys.executable))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    with serving(office, "llama-server", key=key) as running:
+        connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=60)
+        connection.request("GET", "/health")
+        answered = json.loads(connection.getresponse().read())
+    assert answered == (key or {"status": "ok"})
+    assert ("needs an API key" in running.said[0]) is (not key)
 
 
 def refused(build: Path, *options: str, server: str = "llama-cpp-python") -> str:

@@ -6,6 +6,7 @@ import json
 import socket
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,14 @@ from localtune.lessons.similarity import Exam
 from localtune.progress import Silent
 from localtune.runtimes.teacher import FORMATS, Teacher
 from localtune.runtimes.writer import LocalWriter
-from localtune.teachers import address, check_teacher, connected, find_model, leaves, tell_of
+from localtune.teachers import (
+    address,
+    check_teacher,
+    connected,
+    destination,
+    find_model,
+    warn_if_remote,
+)
 from localtune.workspace import read_jsonl, write_jsonl
 from localtune.writing import UnusableError
 
@@ -166,7 +174,7 @@ def test_the_key_goes_into_a_header_and_nowhere_else(
 ) -> None:
     monkeypatch.setenv("LOCALTUNE_TEACHER_KEY", "s3cret")
     config = LessonsConfig(teacher=rule.url)
-    with connected(config, find_model(config)) as teacher:
+    with connected(config, find_model(BuildConfig(lessons=config))) as teacher:
         ask(teacher, None, "Who?", SCHEMA, seed=1)
     assert rule.keys == {"Bearer s3cret"} and "s3cret" not in json.dumps(rule.bodies)
     assert rule.bodies[0]["model"] == MODEL
@@ -263,43 +271,78 @@ class Heard(Silent):
         ("https://models.example/v1", "https://models.example/v1/", True),
         ("ollama:qwen3:4b", "http://127.0.0.1:11434/v1/", False),
         ("ollama:gpt-oss:120b-cloud", "http://127.0.0.1:11434/v1/", True),
+        ("ollama:gpt-oss:120B-Cloud", "http://127.0.0.1:11434/v1/", True),
     ],
 )
-def test_what_leaves_the_machine_is_said(
+def test_a_teacher_elsewhere_is_known_by_its_address(
     teacher: str, url: str, away: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OLLAMA_HOST", raising=False)
     config, heard = LessonsConfig(teacher=teacher), Heard()
     config.check()
-    assert address(config)[0] == url and leaves(config) is away
-    tell_of(config, False, heard)
-    assert bool(heard.warned) is away
-    assert any("not encrypted" in said for said in heard.warned) is ("192.168" in teacher)
+    assert address(config)[0] == url and bool(destination(config)) is away
     offline = BuildConfig(lessons=config, base=BaseConfig(offline=True))
-    if away:
-        assert "private data replaced" in heard.warned[0]
-        with pytest.raises(ConfigError, match="--offline"):
-            check_teacher(offline)
-    else:
+    if not away:
         check_teacher(offline)
+        return
+    with pytest.raises(ConfigError, match="--offline"):
+        check_teacher(offline)
+    warn_if_remote(BuildConfig(lessons=config), address(config)[1] or "m", heard)
+    assert "private data replaced" in heard.warned[0]
+    assert any("not encrypted" in said for said in heard.warned) is ("192.168" in teacher)
 
 
-def test_private_data_that_is_kept_is_said_to_leave(monkeypatch: pytest.MonkeyPatch) -> None:
-    heard = Heard()
-    kept = CorpusConfig(keep_private=True).keep_private
-    tell_of(LessonsConfig(teacher="https://models.example"), kept, heard)
+def test_private_data_that_is_kept_is_said_to_leave() -> None:
+    heard, lessons = Heard(), LessonsConfig(teacher="https://models.example")
+    warn_if_remote(BuildConfig(lessons=lessons, corpus=CorpusConfig(keep_private=True)), "m", heard)
     assert "as they are" in heard.warned[0]
+
+
+def test_a_model_that_ollama_runs_elsewhere_is_a_remote_teacher(rule: RuleTeacher) -> None:
+    named = BuildConfig(lessons=LessonsConfig(teacher=rule.url, teacher_model=MODEL))
+    unnamed = BuildConfig(lessons=LessonsConfig(teacher=rule.url))
+    offline = replace(named, base=BaseConfig(offline=True))
+    heard = Heard()
+    assert find_model(unnamed) == find_model(offline) == MODEL  # a server that isn't Ollama
+    warn_if_remote(offline, MODEL, heard)
+    assert not heard.warned
+    rule.shown = {"remote_host": "https://ollama.com:443", "remote_model": "large"}
+    assert find_model(named) == MODEL
+    warn_if_remote(named, MODEL, heard)
+    assert len(heard.warned) == 1 and "https://ollama.com:443" in heard.warned[0]
+    with pytest.raises(ConfigError, match=r"The only model .* doesn't run there") as error:
+        find_model(unnamed)
+    assert "--teacher-model by-rule" in error.value.hint
+    for check in (find_model, lambda config: warn_if_remote(config, MODEL, heard)):
+        with pytest.raises(ConfigError, match=r"--offline is set.*ollama\.com"):
+            check(offline)
+
+
+def test_a_new_address_of_ollama_is_warned_of(
+    rule: RuleTeacher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard, config = Heard(), BuildConfig(lessons=LessonsConfig(teacher=f"ollama:{MODEL}"))
+    monkeypatch.setenv("OLLAMA_HOST", f"127.0.0.1:{rule.server_port}")
+    warn_if_remote(config, MODEL, heard)
+    assert not heard.warned
+    monkeypatch.setenv("OLLAMA_HOST", "192.0.2.7:11434")
+    warn_if_remote(config, MODEL, heard)
+    assert "192.0.2.7" in heard.warned[0] and "not encrypted" in heard.warned[1]
 
 
 def test_a_model_that_is_not_there_or_not_named(
     rule: RuleTeacher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OLLAMA_HOST", f"127.0.0.1:{rule.server_port}")
+
+    def found(**lessons: str) -> str:
+        return find_model(BuildConfig(lessons=LessonsConfig(**lessons)))  # type: ignore[arg-type]
+
     with pytest.raises(InputError, match=r"Ollama has no model 'qwen3:4b'"):
-        find_model(LessonsConfig(teacher="ollama:qwen3:4b"))
-    assert find_model(LessonsConfig(teacher=f"ollama:{MODEL}")) == MODEL
-    assert find_model(LessonsConfig(teacher=rule.url)) == MODEL
-    assert find_model(LessonsConfig(teacher=rule.url, teacher_model="other")) == "other"
+        found(teacher="ollama:qwen3:4b")
+    assert found(teacher=f"ollama:{MODEL}") == MODEL
+    assert found(teacher=rule.url) == MODEL
+    assert found(teacher=rule.url, teacher_model="other") == "other"
 
 
 @pytest.mark.parametrize(
@@ -307,7 +350,22 @@ def test_a_model_that_is_not_there_or_not_named(
     [
         ({"teacher": "qwen3"}, "--teacher is 'qwen3'"),
         ({"teacher": "ollama:"}, "--teacher is 'ollama:'"),
-        ({"teacher": "https://me:s3cret@models.example/v1"}, "LOCALTUNE_TEACHER_KEY"),
+        *(
+            ({"teacher": teacher, "mode": mode}, "LOCALTUNE_TEACHER_KEY")
+            for mode in ("auto", "self")
+            for teacher in (
+                "https://me:s3cret@models.example/v1",
+                "HTTPS://me:s3cret@models.example",
+                "ftp://me:s3cret@models.example",
+                "me:s3cret@models.example",
+                "https:/me:s3cret@models.example",
+                "https://models.example\\@s3cret@x",
+                "https://models.example/v1?key=s3cret",
+                "https://models.example?api_key=s3cret",
+                "https://models.example/v1#s3cret",
+                "models.example/v1?key=s3cret",
+            )
+        ),
         ({"mode": "teacher"}, "--lessons is 'teacher'"),
         ({"mode": "self", "teacher": "ollama:x"}, "--teacher is 'ollama:x'"),
         ({"effort": "some"}, "--effort is 'some'"),

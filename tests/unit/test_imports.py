@@ -15,9 +15,9 @@ import localtune
 PACKAGE = Path(localtune.__file__).parent
 STAGES = {"corpus", "lessons", "training", "export", "runtimes", "evaluation", "report"}
 SHARED = {
-    *("cores", "extras", "in_view", "errors", "progress", "config", "workspace", "privacy"),
-    "threads",
-    *("loopback", "nothing_fetched", "processes", "ranks", "template_files", "usage", "writing"),
+    *("control_tokens", "cores", "extras", "in_view", "errors", "progress", "config", "workspace"),
+    *("loading", "loopback", "nothing_fetched", "privacy", "processes", "ranks", "template_files"),
+    *("threads", "usage", "writing"),
 }
 ONLY = {
     "llama_cpp": {
@@ -29,6 +29,7 @@ ONLY = {
             "layers",
             "openai_server",
             "quantizer",
+            "schema_check",
             "vocabulary",
         )
     },

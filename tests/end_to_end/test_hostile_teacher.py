@@ -1,0 +1,104 @@
+"""A teacher that answers with bombs, endless bodies and broken JSON, over real sockets."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import socketserver
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from localtune.errors import ServerError
+from localtune.lessons.requests import an_object, ask, text
+from localtune.runtimes.reply import MAX_REPLY_BYTES
+from localtune.runtimes.teacher import Teacher
+from localtune.writing import UnusableError
+
+USER = [{"role": "user", "content": "Who keeps the keys?"}]
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
+NESTED = b'{"a":' * 50_000 + b"1" + b"}" * 50_000
+
+
+class Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+
+
+@contextmanager
+def answering(
+    pieces: Iterable[bytes], pause: float = 0.0, patience: float = 60.0
+) -> Iterator[Teacher]:
+    """Run a server that answers every request with these pieces, and yield a client of it."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with contextlib.suppress(OSError):
+                self.request.recv(1 << 16)
+                for piece in pieces:
+                    self.request.sendall(piece)
+                    time.sleep(pause)
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/v1/"
+        teacher = Teacher(url, "m", patience=patience, wait=0.01)
+        yield teacher
+        teacher.close()
+        server.shutdown()
+
+
+def endless(piece: bytes) -> Iterator[bytes]:
+    yield HEAD + b"\r\n"
+    while True:
+        yield piece
+
+
+@pytest.mark.parametrize("status", [b"200 OK", b"503 Busy", b"404 Not Found"])
+def test_a_compressed_answer_is_only_unpacked_up_to_a_limit(status: bytes) -> None:
+    bomb = gzip.compress(b" " * (4 * MAX_REPLY_BYTES))
+    head = HEAD.replace(b"200 OK", status) + b"Content-Encoding: gzip\r\n"
+    with (
+        answering([head + b"Content-Length: %d\r\n\r\n" % len(bomb), bomb]) as teacher,
+        pytest.raises(ServerError, match="longer than 16 MB"),
+    ):
+        teacher.write(USER)
+
+
+def test_an_endless_answer_is_given_up_at_the_limit() -> None:
+    with (
+        answering(endless(b" " * (1 << 20))) as teacher,
+        pytest.raises(ServerError, match="longer than 16 MB"),
+    ):
+        teacher.models()
+
+
+def test_an_answer_that_drips_is_given_up_at_the_deadline() -> None:
+    with (
+        answering(endless(b" "), pause=0.01, patience=2.0) as teacher,
+        pytest.raises(ServerError, match="doesn't end"),
+    ):
+        teacher.write(USER)
+
+
+def test_json_that_is_nested_too_deeply_is_no_answer() -> None:
+    with answering([HEAD + b"Content-Length: %d\r\n\r\n" % len(NESTED), NESTED]) as teacher:
+        with pytest.raises(UnusableError, match="no text"):
+            teacher.write(USER)
+        assert teacher.models() == []
+
+
+@pytest.mark.parametrize("said", [NESTED.decode(), json.dumps({"answer": "\ud83d"})])
+def test_a_text_that_is_no_usable_json_is_one_answer_lost(said: str) -> None:
+    choice = {"message": {"content": said}, "finish_reason": "stop"}
+    body = json.dumps({"choices": [choice]}).encode()
+    with (
+        answering([HEAD + b"Content-Length: %d\r\n\r\n" % len(body), body]) as teacher,
+        pytest.raises(UnusableError, match="no JSON"),
+    ):
+        ask(teacher, None, "Who?", an_object(answer=text(40)), seed=1)
