@@ -7,11 +7,13 @@ questions about a passage share one. On a GPU all layers are loaded there.
 from __future__ import annotations
 
 import json
+import time
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from llama_cpp import Llama, LlamaGrammar
+import llama_cpp
+from llama_cpp import Llama, LlamaGrammar, StoppingCriteriaList
 
 from localtune.config import PLAIN_TEMPLATE
 from localtune.errors import RuntimeFileError
@@ -20,6 +22,7 @@ from localtune.runtimes.chat import render
 from localtune.runtimes.engine import Splitter
 from localtune.runtimes.llama import NO_MEMORY, threads_for
 from localtune.runtimes.schema_check import is_grammar
+from localtune.threads import ThreadChoice, counts_up_to
 from localtune.writing import Schema, UnusableError
 
 MIN_ANSWER_TOKENS = 64  # room that a prompt must leave
@@ -32,19 +35,20 @@ class Writer:
     """A loaded GGUF; the same seed gives the same text. LocalWriter says what it returns."""
 
     def __init__(self, gguf: Path, context: int, threads: int) -> None:
-        """Load a file; `threads` 0 chooses. Raises RuntimeFileError."""
+        """Load a file; `threads` 0 means as many as are fastest. Raises RuntimeFileError."""
         splitter = Splitter(gguf)
         self._split, self._header = splitter.token_ids, splitter.header()
         self._template = self._header.template or PLAIN_TEMPLATE
         self._context = min(context, self._header.context or context)
-        threads = threads or threads_for(self._header)
+        counts = [threads] if threads else counts_up_to(threads_for(self._header))
+        self._threads, self._token_ended = ThreadChoice(counts), 0.0
         try:
             self._model = Llama(
                 str(gguf),
                 n_ctx=self._context,
                 n_gpu_layers=-1,  # without a GPU this means nothing
-                n_threads=threads,
-                n_threads_batch=threads,
+                n_threads=counts[0],
+                n_threads_batch=counts[0],
                 flash_attn=True,
                 verbose=False,
             )
@@ -67,6 +71,7 @@ class Writer:
                 f"A prompt of {len(ids)} tokens doesn't fit into {self._context} with its answer.",
                 "Give a smaller --passage-tokens.",
             )
+        self._token_ended = 0.0
         try:
             completion: Any = self._model.create_completion(
                 ids,
@@ -74,6 +79,7 @@ class Writer:
                 temperature=temperature,
                 seed=seed,
                 grammar=_grammar(json.dumps(schema)) if schema else None,
+                stopping_criteria=StoppingCriteriaList([self._after_token]),
             )
         except RuntimeError as error:
             raise RuntimeFileError(f"llama.cpp could not go on: {error}.", NO_MEMORY) from error
@@ -81,6 +87,15 @@ class Writer:
         if schema and choice["finish_reason"] == "length":
             raise UnusableError("An answer was cut off at its limit.")
         return str(choice["text"]).strip()
+
+    def _after_token(self, *_: Any) -> bool:
+        """Set the thread count of the next token by the time of this one; stop at none."""
+        now = time.perf_counter()
+        if self._token_ended:  # the time of the first token is that of the prompt
+            threads = self._threads.after(1, now - self._token_ended)
+            llama_cpp.llama_set_n_threads(self._model.ctx, threads, threads)
+        self._token_ended = now
+        return False
 
 
 @lru_cache(maxsize=64)

@@ -25,8 +25,9 @@ from llama_cpp.llama_chat_format import (
 from llama_cpp.server.app import create_app
 from llama_cpp.server.settings import ModelSettings, ServerSettings
 
+from localtune.runtimes.engine import Splitter
 from localtune.runtimes.header import Header
-from localtune.runtimes.llama import read_header, threads_for
+from localtune.runtimes.llama import threads_for
 from localtune.runtimes.request_gate import Gate, Rules
 from localtune.runtimes.schema_check import complaint_about_schemas
 
@@ -44,7 +45,7 @@ def serve(
 
     Raises RuntimeFileError.
     """
-    header = read_header(gguf)
+    header = Splitter(gguf).header()
     register_chat_format(FORMAT)(chat_format(header))
     settings = ModelSettings(
         model=str(gguf),
