@@ -13,13 +13,16 @@ import pytest
 import torch
 from torch.nn.modules.module import register_module_forward_pre_hook
 
-from localtune.config import BaseConfig, TrainConfig
+from localtune.config import BaseConfig, BuildConfig, TrainConfig
 from localtune.cores import chosen_threads, cores, llama_threads, usable_cores, use_threads
 from localtune.export.convert import convert
+from localtune.pipeline import stages
+from localtune.progress import Silent
 from localtune.runtimes.engine import Model
+from localtune.steps import Build, in_threads
 from localtune.threads import ThreadChoice, TorchThreads, counts_up_to
 from localtune.training.train import train
-from localtune.workspace import read_jsonl, write_jsonl
+from localtune.workspace import Workspace, read_jsonl, write_jsonl
 
 Speed = Callable[[int, int], float]  # (threads, step) -> tokens a second
 TOKENS = 1000
@@ -296,3 +299,15 @@ def test_llama_cpp_measures_the_counts_of_a_large_model_and_answers_the_same(
             used[-1].add(llama_cpp.llama_n_threads(model._context))
     assert used == [{1, 2}, {1}]
     assert len(answers[0]) > 4 and answers[0] == answers[1]
+
+
+def test_every_stage_of_a_build_has_the_chosen_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LOCALTUNE_THREADS", raising=False)
+    config, seen = BuildConfig(train=TrainConfig(threads=3)), list[int]()
+    build = Build(tmp_path, config, Workspace(tmp_path, "office"))
+    in_threads(lambda build, progress: seen.append(cores()), build, Silent())
+    assert seen == [3] and chosen_threads() == 0
+    for stage in stages(build):
+        assert getattr(stage.run, "func", None) is in_threads, stage.name
