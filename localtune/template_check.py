@@ -55,17 +55,17 @@ def check_template(at: Workspace, config: BuildConfig) -> None:
     for shape in _shapes(at, config):
         if fault := _fault(template, shape.messages, header.bos, header.eos):
             name = config.base.base
-            message = f"{shape.what}, but the chat template of {name} can't render that: {fault}."
+            message = f"The chat template of {name} can't render {shape.what}: {fault}."
             raise shape.error(message, shape.hint)
 
 
 def _shapes(at: Workspace, config: BuildConfig) -> Iterator[Shape]:
     fix = "Fix the chat template in the base's folder, or choose another --base."
-    yield Shape(TURNS[:2], BaseModelError, "Lessons are a question with its answer", fix)
-    yield Shape(TURNS, BaseModelError, "Some lessons have several questions", fix)
+    yield Shape(TURNS[:2], BaseModelError, "a question with its answer", fix)
+    yield Shape(TURNS, BaseModelError, "several questions in one chat", fix)
     if system := config.chat.system:
         hint = "Leave --system away, or choose another --base."
-        yield Shape(with_system(TURNS, system), ConfigError, "--system is set", hint)
+        yield Shape(with_system(TURNS, system), ConfigError, "the system prompt of --system", hint)
     seen = set[tuple[str, ...]]()
     for chat in read_jsonl(at.chats) if at.chats.exists() else ():
         roles = tuple(said["role"] for said in chat["messages"])
@@ -76,9 +76,9 @@ def _shapes(at: Workspace, config: BuildConfig) -> Iterator[Shape]:
 
 def _shape_of_chat(document: str, roles: tuple[str, ...]) -> Shape:
     messages = [{"role": role, "content": f"{role} says {n}"} for n, role in enumerate(roles)]
-    what, hint = f"{document} holds a chat of {len(roles)} turns", "Choose another --base."
+    what, hint = f"a chat of {len(roles)} messages in {document}", "Choose another --base."
     if roles[0] == "system":
-        what = f"{document} holds chats that begin with a system message"
+        what = f"the chats of {document} that begin with a system message"
         hint = "Put its text into the first user message, or choose another --base."
     return Shape(messages, InputError, what, hint)
 

@@ -98,6 +98,10 @@ def write_targets(
     count = _join([load_file(part) for part in sorted(parts.glob("*.safetensors"))], out)
     if asking.cut:
         progress.warn(f"{asking.cut:,} lessons' passages don't fit into the base's {room} tokens")
+    if asking.without:
+        progress.warn(
+            f"{asking.without:,} lessons fill the base's {room} tokens: they get no soft targets"
+        )
     progress.note(f"soft targets of {count:,} tokens in {len(rows):,} lessons")
     remove(parts)
     return count
@@ -105,13 +109,17 @@ def write_targets(
 
 @dataclass
 class Asking:
-    """How the lessons of a build are put to its base; `cut` counts passages that didn't fit."""
+    """How the lessons of a build are put to its base.
+
+    `cut` counts passages that didn't fit, `without` lessons that get no targets.
+    """
 
     tokenizer: Any
     split: Split
     passages: dict[str, str]
     room: int
     cut: int = field(default=0)
+    without: int = field(default=0)
 
     def of(self, lesson: Lesson, tokens: Tokens) -> Asked:
         """Return what the base reads: the tokens that will be learned, behind its own prompt.
@@ -126,6 +134,7 @@ class Asking:
             prompt = self._in_view(lesson, begin, len(tokens.ids) - begin)
         ids, shift = prompt + tokens.ids[begin:], len(prompt) - begin
         fits = len(ids) <= self.room
+        self.without += not fits
         places = [i + shift - 1 for i in learned] if fits else []
         passage = lesson.get("passage", "")
         return Asked(key_of(lesson), ids, places, passage, drawn="text" in lesson)

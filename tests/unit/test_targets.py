@@ -190,7 +190,9 @@ def test_a_passage_beyond_the_context_is_cut(words: int, tokenizer: Any) -> None
 def test_a_lesson_beyond_the_context_gets_no_targets(tokenizer: Any) -> None:
     split = splitter_of(tokenizer)
     long = {**ALONE, "text": "word and " * 900}
-    assert Asking(tokenizer, split, {}, 512).of(long, tokenise(long, tokenizer, split)).places == []
+    asking = Asking(tokenizer, split, {}, 512)
+    assert asking.of(long, tokenise(long, tokenizer, split)).places == []
+    assert asking.without == 1
 
 
 def test_each_piece_of_a_long_text_has_targets_of_its_own(tmp_path: Path, tokenizer: Any) -> None:

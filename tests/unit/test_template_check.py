@@ -77,7 +77,7 @@ def test_a_template_without_a_place_for_the_system_prompt_is_refused(
     template: str, tmp_path: Path
 ) -> None:
     checked(tmp_path, template)
-    with pytest.raises(ConfigError, match="--system is set, but the chat template of tiny"):
+    with pytest.raises(ConfigError, match="of tiny can't render the system prompt of --system"):
         checked(tmp_path, template, SYSTEM)
 
 
@@ -86,7 +86,7 @@ def test_chats_with_a_system_message_are_refused_by_their_file(
     template: str, tmp_path: Path
 ) -> None:
     checked(tmp_path, template, chats=[QUESTION])
-    with pytest.raises(InputError, match=r"desk\.jsonl holds chats that begin with a system") as no:
+    with pytest.raises(InputError, match=r"chats of desk\.jsonl that begin with a system") as no:
         checked(tmp_path, template, chats=[QUESTION, PROMPTED])
     assert "into the first user message" in no.value.hint
 
