@@ -94,7 +94,7 @@ def find_model(config: BuildConfig) -> str:
     with connected(lessons, named) as teacher:
         models = teacher.models()
     if not named and len(models) != 1:
-        listed = ", ".join(models[:20]) or "none"
+        listed = ", ".join(name[:80] for name in models[:20]) or "none"
         raise ConfigError(
             f"The teacher at {url} serves {len(models)} models: {listed}.",
             "Say which with --teacher-model.",
