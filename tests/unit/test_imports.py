@@ -16,7 +16,7 @@ PACKAGE = Path(localtune.__file__).parent
 STAGES = {"corpus", "lessons", "training", "export", "runtimes", "evaluation", "report"}
 SHARED = {
     *("cores", "extras", "in_view", "errors", "progress", "config", "workspace", "privacy"),
-    *("loopback", "nothing_fetched", "ranks", "template_files", "usage", "writing"),
+    *("links", "loopback", "nothing_fetched", "ranks", "template_files", "usage", "writing"),
 }
 ONLY = {
     "llama_cpp": {
