@@ -37,6 +37,7 @@ rich_click.rich_click.MAX_WIDTH = 100
 PANELS = {"The build": ["--out", "--name", "--config", "--json"]} | {
     TITLES.get(section, section): names for section, names in groups().items()
 }
+MAX_STATUS_BYTES = 100_000_000_000  # read to compare files whose sums aren't known: a minute or two
 ASKED = ["--hours", "--country", "--price", "--watts", "--hosted-price"]
 rich_click.rich_click.OPTION_GROUPS = {
     f"localtune {name}": [{"name": title, "options": names} for title, names in panels.items()]
@@ -140,13 +141,13 @@ def status(build: Path, as_json: bool) -> None:
     from localtune.opening import open_build
     from localtune.pipeline import standings
 
-    opened = standings(open_build(build))
+    opened = standings(open_build(build), MAX_STATUS_BYTES)
     if as_json:
         _print_json([vars(standing) for standing in opened])
         return
     for standing in opened:
         why = f"  {'; '.join(standing.why)}" if standing.why else ""
-        click.echo(f"{standing.stage:<18}{standing.state:<7}{why}".rstrip())
+        click.echo(f"{standing.stage:<18}{standing.state:<8}{why}".rstrip())
 
 
 command("ask")(cli_talk.ask)
