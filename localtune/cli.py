@@ -216,12 +216,19 @@ def main() -> None:
     """Run the command line: the entry point of `localtune`."""
     # peft 0.21 asks transformers 5.23 by an old name; a person can do nothing about it.
     warnings.filterwarnings("ignore", r"`is_gradient_checkpointing`", FutureWarning)
-    signal.signal(signal.SIGTERM, _end)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup asks
+            signal.signal(number, _end)
     cli(prog_name="localtune")
 
 
 def _end(number: int, _: Any) -> None:
-    """End as Ctrl-C does, so that no file under a temporary name stays; 143, as a shell says it."""
+    """End as Ctrl-C does, so that no temporary file or folder stays; exit with 128 + `number`.
+
+    Another such signal doesn't interrupt the removal: a terminal that closes may send two.
+    """
+    for other in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(other, signal.SIG_IGN)
     sys.exit(128 + number)
 
 
