@@ -10,13 +10,14 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from localtune.config import IGNORE
 from localtune.errors import InputError
+from localtune.links import open_below
 
 _LARGEST_IGNORE = 1_000_000  # characters
 _STARS = 3  # in one part of a pattern: with each more, a name takes some 15 times as long
@@ -59,15 +60,25 @@ _PROJECTS = (
 class Found:
     """A file or folder. `status` is "" where it may be read, else "skipped" or "failed".
 
-    `members` leads into archives: ("b.zip", "c.md") is c.md in b.zip in the archive `path`.
+    `path` lies below the folder of documents, `root`, and has no link in it: a link in there is
+    listed with the path of its target. `members` leads into archives: ("b.zip", "c.md") is c.md in
+    b.zip in the archive `path`.
     """
 
+    root: Path
     path: Path
     name: str  # relative to the documents, with "/", always valid Unicode on one line
     format: str = ""
     status: str = ""
     reason: str = ""
     members: tuple[str, ...] = ()
+
+    def open(self) -> int:
+        """Open the file, or the archive it lies in; a link put in its place is not followed.
+
+        Raises OSError.
+        """
+        return open_below(self.root, self.path.relative_to(self.root))
 
 
 def find_files(docs: Path, max_bytes: int) -> Iterator[Found]:
@@ -104,17 +115,23 @@ def _look(path: Path, root: Path, max_bytes: int) -> Found | None:
     """Judge one entry by its name and its metadata; None is a folder to look into."""
     if path.name.startswith("."):
         return _left_out(path, root, "skipped", "hidden")
+    real = path
     try:
-        if path.is_symlink() and not path.resolve(strict=True).is_relative_to(root):
-            return _left_out(path, root, "skipped", "a link out of the folder")
-        status = path.stat()
+        if path.is_symlink():
+            real = path.resolve(strict=True)
+            if not real.is_relative_to(root):
+                return _left_out(path, root, "skipped", "a link out of the folder")
+        status = real.stat()
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
         reason = getattr(error, "strerror", None) or "a loop of links"
         return _left_out(path, root, "failed", reason)
     folder = stat.S_ISDIR(status.st_mode)
     if _is_ignored(path, root, folder):
         return _left_out(path, root, "skipped", f"named in {IGNORE}")
-    return _judge_folder(path, root) if folder else _judge_file(path, root, status, max_bytes)
+    if folder:
+        return _judge_folder(path, root)
+    judged = _judge_file(path, root, status, max_bytes)
+    return replace(judged, path=real)
 
 
 def _judge_folder(path: Path, root: Path) -> Found | None:
@@ -133,7 +150,7 @@ def _is_ignored(path: Path, root: Path, folder: bool) -> bool:
     decided = False
     inside = len(path.relative_to(root).parts)
     for parent in reversed(path.parents[:inside]):
-        patterns = _ignored_in(parent)
+        patterns = _ignored_in(root, parent)
         if patterns is not None:
             name = path.relative_to(parent).as_posix() + ("/" if folder else "")
             found = patterns.check_file(name).include
@@ -142,14 +159,15 @@ def _is_ignored(path: Path, root: Path, folder: bool) -> bool:
 
 
 @cache
-def _ignored_in(folder: Path) -> Any:
+def _ignored_in(root: Path, folder: Path) -> Any:
     """Return the patterns of a folder's own .localtuneignore, None where it has none."""
     file = folder / IGNORE
     try:
         # A pipe of that name would never end; a link may lead out of the documents.
         if file.is_symlink() or not file.is_file():
             return None
-        with file.open(encoding="utf-8", errors="replace") as text:
+        number = open_below(root, file.relative_to(root))
+        with os.fdopen(number, encoding="utf-8", errors="replace") as text:
             lines = text.read(_LARGEST_IGNORE).splitlines()
     except OSError as error:
         raise InputError(
@@ -183,7 +201,7 @@ def _judge_file(path: Path, root: Path, status: os.stat_result, max_bytes: int) 
     reason = _unreadable(path.suffix, status.st_size, max_bytes)
     if reason:
         return _left_out(path, root, "skipped", reason)
-    return Found(path, _name(path, root), FORMATS[path.suffix.lower()])
+    return Found(root, path, _name(path, root), FORMATS[path.suffix.lower()])
 
 
 def _unreadable(suffix: str, size: int, max_bytes: int) -> str:
@@ -208,12 +226,13 @@ def judge_member(archive: Found, member: str, size: int, max_bytes: int) -> Foun
         reason = "written by a program"
     kind = FORMATS.get(suffix.lower(), "")
     status = "skipped" if reason else ""
-    return Found(archive.path, name, kind, status, reason, (*archive.members, member))
+    members = (*archive.members, member)
+    return Found(archive.root, archive.path, name, kind, status, reason, members)
 
 
 def _left_out(path: Path, root: Path, status: str, reason: str) -> Found:
     kind = FORMATS.get(path.suffix.lower(), "")
-    return Found(path, _name(path, root), kind, status, reason)
+    return Found(root, path, _name(path, root), kind, status, reason)
 
 
 def _name(path: Path, root: Path) -> str:
