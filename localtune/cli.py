@@ -37,6 +37,7 @@ rich_click.rich_click.MAX_WIDTH = 100
 PANELS = {"The build": ["--out", "--name", "--config", "--json"]} | {
     TITLES.get(section, section): names for section, names in groups().items()
 }
+MAX_STATUS_BYTES = 100_000_000_000  # read to compare files whose sums aren't known: a minute or two
 ASKED = ["--hours", "--country", "--price", "--watts", "--hosted-price"]
 rich_click.rich_click.OPTION_GROUPS = {
     f"localtune {name}": [{"name": title, "options": names} for title, names in panels.items()]
@@ -140,13 +141,13 @@ def status(build: Path, as_json: bool) -> None:
     from localtune.opening import open_build
     from localtune.pipeline import standings
 
-    opened = standings(open_build(build))
+    opened = standings(open_build(build), MAX_STATUS_BYTES)
     if as_json:
         _print_json([vars(standing) for standing in opened])
         return
     for standing in opened:
         why = f"  {'; '.join(standing.why)}" if standing.why else ""
-        echo(f"{standing.stage:<18}{standing.state:<7}{why}".rstrip())
+        echo(f"{standing.stage:<18}{standing.state:<8}{why}".rstrip())
 
 
 command("ask")(cli_talk.ask)
@@ -215,12 +216,19 @@ def main() -> None:
     """Run the command line: the entry point of `localtune`."""
     # peft 0.21 asks transformers 5.23 by an old name; a person can do nothing about it.
     warnings.filterwarnings("ignore", r"`is_gradient_checkpointing`", FutureWarning)
-    signal.signal(signal.SIGTERM, _end)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup asks
+            signal.signal(number, _end)
     cli(prog_name="localtune")
 
 
 def _end(number: int, _: Any) -> None:
-    """End as Ctrl-C does, so that no file under a temporary name stays; 143, as a shell says it."""
+    """End as Ctrl-C does, so that no temporary file or folder stays; exit with 128 + `number`.
+
+    Another such signal doesn't interrupt the removal: a terminal that closes may send two.
+    """
+    for other in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(other, signal.SIG_IGN)
     sys.exit(128 + number)
 
 

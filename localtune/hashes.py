@@ -3,58 +3,72 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import os
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from localtune.config import IGNORE
-from localtune.workspace import write_json
+from localtune.links import open_regular
+from localtune.workspace import load_json, write_json
 
-ABSENT = "absent"
+ABSENT, UNREAD = "absent", "unread"
 PIECE = 1 << 20  # bytes that are read at once
 
 
 class Hashes:
-    """A cache of SHA-256 sums: a file whose size and mtime_ns are known isn't read again."""
+    """A cache of SHA-256 sums: a file whose size and mtime_ns are known isn't read again.
 
-    def __init__(self, file: Path | None = None) -> None:
-        self._file = file
+    `max_bytes` limits what is read in all; UNREAD is the sum of a file that is larger than the
+    rest of it.
+    """
+
+    def __init__(self, file: Path | None = None, max_bytes: int | None = None) -> None:
+        self._file, self._bytes_left = file, max_bytes
         self._known: dict[str, list[int | str]] = _load(file)
         self._changed = False
 
     def file(self, path: Path, count: Callable[[int], None] | None = None) -> str:
-        """Return the SHA-256 of a file in hex, ABSENT where there is none.
+        """Return the SHA-256 of a file in hex, ABSENT where there is no regular file.
 
         `count` is told of the bytes that are read.
         """
         try:
-            stat = path.stat()
+            status = path.stat()
         except FileNotFoundError:
             return ABSENT
-        key, stamp = str(path.resolve()), [stat.st_size, stat.st_mtime_ns]
+        if not stat.S_ISREG(status.st_mode):
+            return ABSENT
+        key, stamp = str(path.resolve()), [status.st_size, status.st_mtime_ns]
         known = self._known.get(key)
         if known and known[:2] == stamp:
             return str(known[2])
-        digest = _digest(path, count)
+        if self._bytes_left is not None:
+            if status.st_size > self._bytes_left:
+                return UNREAD
+            self._bytes_left -= status.st_size
+        digest = _digest(path, status.st_size, count)
         self._known[key] = [*stamp, digest]
         self._changed = True
         return digest
 
     def tree(self, folder: Path) -> str:
-        """Return one SHA-256 over the names and contents of a folder's files.
+        """Return one SHA-256 over the names and contents of a folder's files, UNREAD without all.
 
         Hidden ones and links out of the folder are left aside, but what .localtuneignore says
         counts: it decides which documents there are.
         """
         whole = hashlib.sha256()
         for name, path in sorted(_visible_files(folder)):
-            whole.update(f"{name}\0{self._readable(path)}\n".encode())
+            if (digest := self._readable(path)) == UNREAD:
+                return UNREAD
+            whole.update(os.fsencode(f"{name}\0{digest}\n"))
         return whole.hexdigest()
 
     def _readable(self, path: Path) -> str:
         try:
             return self.file(path)
-        except PermissionError:
+        except OSError:
             return "unreadable"
 
     def save(self) -> None:
@@ -65,10 +79,12 @@ class Hashes:
             self._changed = False
 
 
-def _digest(path: Path, count: Callable[[int], None] | None) -> str:
+def _digest(path: Path, size: int, count: Callable[[int], None] | None) -> str:
+    """Return the SHA-256 of the first `size` bytes: a file that grows meanwhile may have no end."""
     whole = hashlib.sha256()
-    with path.open("rb") as data:
-        while piece := data.read(PIECE):
+    with os.fdopen(open_regular(path), "rb") as data:
+        while piece := data.read(min(PIECE, size)):
+            size -= len(piece)
             whole.update(piece)
             if count:
                 count(len(piece))
@@ -88,7 +104,10 @@ def _visible_files(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _load(file: Path | None) -> dict[str, list[int | str]]:
+    """Read the cache; what isn't one counts for nothing."""
     try:
-        return json.loads(file.read_text(encoding="utf-8")) if file else {}
+        rows = load_json(file) if file else {}
     except (OSError, ValueError):
         return {}
+    entries = rows.items() if isinstance(rows, dict) else ()
+    return {path: row for path, row in entries if isinstance(row, list) and len(row) == 3}

@@ -6,15 +6,23 @@ import re
 import tempfile
 import unicodedata
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from localtune.config import BuildConfig, CorpusConfig
 from localtune.configfile import from_dict
 from localtune.errors import ConfigError, InputError
+from localtune.export.quantize import check_levels
 from localtune.progress import Progress
 from localtune.runtimes.modelfile_grammar import parse
 from localtune.steps import ADAPTER, Build
-from localtune.workspace import Workspace, no_room_is_an_error, read_json, read_jsonl
+from localtune.workspace import (
+    PRIVATE_FOLDER,
+    Workspace,
+    no_room_is_an_error,
+    read_json,
+    read_jsonl,
+)
 
 Row = dict[str, Any]
 
@@ -29,7 +37,9 @@ def start(docs: Path, out: Path | None, config: BuildConfig) -> Build:
     folder = out.expanduser().absolute() if out else default_folder(docs, name)
     check_apart(docs, folder, name)
     check_ours(folder)
-    return Build(docs, config, Workspace(folder, name))
+    build = Build(docs, config, Workspace(folder, name))
+    build.at.check_links()
+    return build
 
 
 def read_documents(
@@ -55,7 +65,7 @@ def _folder_for(out: Path, docs: Path) -> Path:
     check_apart(docs, out, out.name)
     ours = {f"{name}.jsonl" for name in ("documents", "passages", "chats", "removed")}
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        out.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
         others = {path.name for path in out.iterdir()} ^ ours
     except OSError as error:
         raise InputError(
@@ -134,18 +144,40 @@ def check_ours(folder: Path) -> None:
 
 
 def open_build(folder: Path) -> Build:
-    """Open a build folder as its last build left it. Raises InputError."""
+    """Open a build folder as its last build left it; another person may have made it.
+
+    Raises InputError, also where a link in it leads out or a name in its files is not valid.
+    """
     folder = folder.expanduser().absolute()
-    settings = folder / "work" / "build.json"
-    if not settings.is_file():
+    at = Workspace(folder, "")
+    at.check_links()
+    if not at.settings.is_file():
         raise InputError(
             f"{folder} is not a build folder.",
             "Make one with `localtune build DOCUMENTS --out FOLDER`, or give the "
             "folder that holds the Modelfile.",
         )
-    kept = read_json(settings)
-    config = from_dict(kept["config"], str(settings))
-    return Build(Path(kept["documents"]), config, Workspace(folder, kept["name"]))
+    documents, name, config = _settings(at.settings)
+    return Build(documents, config, Workspace(folder, name))
+
+
+def _settings(file: Path) -> tuple[Path, str, BuildConfig]:
+    """Return documents, name and configuration from build.json, under the rules for options."""
+    kept = read_json(file)
+    try:
+        documents, name = str(kept["documents"]), check_name(kept["name"])
+        config = from_dict(kept["config"], str(file))
+        check_levels(config.quantize.levels)
+    except (KeyError, TypeError, AttributeError, ConfigError) as error:
+        raise InputError(
+            f"{file} can't be used: {error}", "Run `localtune build` again, with a valid --name."
+        ) from error
+    if not documents.isprintable():
+        raise InputError(
+            f"{file} names a folder of documents that can't be printed: {documents!r}.",
+            "Run `localtune build` again.",
+        )
+    return Path(documents), name, config
 
 
 def shipped(build: Build, level: str = "") -> Path:
@@ -157,22 +189,31 @@ def shipped(build: Build, level: str = "") -> Path:
         level = ADAPTER
     if level == ADAPTER:
         path = build.at.level_gguf(ADAPTER)
-        hint = f"Run `localtune build {build.docs} --out {build.at.folder}` to its end."
+        hint = f"Run `{build.command()}` to its end."
     elif level:
         path = build.at.level_gguf(level)
-        hint = f"Make it with `localtune quantize {build.at.folder} --to {level}`."
+        hint = f"Make it with `localtune quantize {quote(str(build.at.folder))} --to {level}`."
     else:
         path = _from_modelfile(build.at.modelfile)
-        hint = f"Run `localtune build {build.docs} --out {build.at.folder}` to its end."
+        hint = f"Run `{build.command()}` to its end."
     if not path.is_file():
         raise InputError(f"{path} isn't there.", hint)
     return path
 
 
 def _from_modelfile(modelfile: Path) -> Path:
-    """Return the file behind the first FROM, the Modelfile itself where there is none."""
+    """Return the file behind the first FROM, the Modelfile itself where there is none.
+
+    Raises InputError for a FROM that leads out of the build folder.
+    """
     if not modelfile.exists():
         return modelfile
     commands = parse(modelfile.read_text(encoding="utf-8", errors="replace"))
     named = [command.value for command in commands if command.name == "FROM"]
-    return modelfile.parent / named[0] if named else modelfile
+    path = modelfile.parent / named[0] if named else modelfile
+    if not path.resolve().is_relative_to(modelfile.parent.resolve()):
+        raise InputError(
+            f"FROM in {modelfile} names {named[0]!r}, which is outside of the build folder.",
+            "Write the name of a GGUF file in the build folder behind FROM.",
+        )
+    return path

@@ -212,7 +212,7 @@ def run_some(build: Build, names: Sequence[str], progress: Progress) -> None:
     if not build.at.master.exists():
         raise InputError(
             f"{build.at.master} isn't there; every level is made from it.",
-            f"Run `localtune build {build.docs} --out {build.at.folder}`.",
+            f"Run `{build.command()}`.",
         )
     lock = Lock(build.at.lock, Hashes(build.at.hashes))
     for stage in stages(build):
@@ -270,9 +270,13 @@ def run_stage(stage: Stage, lock: Lock, progress: Progress) -> bool:
     return True
 
 
-def standings(build: Build) -> list[Standing]:
-    """Say of each stage whether it would run, and why; changes nothing but the cache of hashes."""
-    lock, changing, found = Lock(build.at.lock, Hashes(build.at.hashes)), set[str](), []
+def standings(build: Build, max_bytes: int | None = None) -> list[Standing]:
+    """Return of each stage whether it would run, and why; changes no file.
+
+    With `max_bytes` no more is read to compare files, and what would be more is "unknown".
+    """
+    hashes = Hashes(build.at.hashes, max_bytes)
+    lock, changing, found = Lock(build.at.lock, hashes), set[str](), []
     for stage in stages(build):
         standing = lock.standing(stage)
         upstream = [name for name in stage.inputs if name in changing]

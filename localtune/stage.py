@@ -7,17 +7,16 @@ of its inputs and outputs. Knows nothing of what a stage does.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from localtune.config import library_version
-from localtune.hashes import ABSENT, Hashes
+from localtune.hashes import ABSENT, UNREAD, Hashes
 from localtune.progress import Progress
 from localtune.usage import Usage
-from localtune.workspace import remove, write_json
+from localtune.workspace import load_json, remove, write_json
 
 Entry = dict[str, Any]
 
@@ -40,8 +39,9 @@ class Stage:
 class Standing:
     """Where a stage stands, and why.
 
-    `state` is "done", "again" (its entry would differ), "new" (it has never finished) or "waits"
-    (it stands unless a stage before it, which must run, changes its inputs).
+    `state` is "done", "again" (its entry would differ), "new" (it has never finished), "waits"
+    (it stands unless a stage before it, which must run, changes its inputs) or "unknown" (a file is
+    too large to be compared).
     """
 
     stage: str
@@ -79,8 +79,11 @@ class Lock:
         stored = self.finished.get(stage.name)
         if stored is None:
             return Standing(stage.name, "new", ("it has not been run to its end",))
-        why = tuple(differences(stored["entry"], self.entry(stage)))
-        return Standing(stage.name, "again" if why else "done", why, stored["seconds"])
+        current = self.entry(stage)
+        why = tuple(differences(stored["entry"], current))
+        unread = UNREAD in (*current["inputs"].values(), *current["outputs"].values())
+        state = "unknown" if unread else "again" if why else "done"
+        return Standing(stage.name, state, why, stored["seconds"])
 
     def record(self, stage: Stage, usage: Usage) -> None:
         """Write the entry of a stage that has ended; the last thing a stage does."""
@@ -125,6 +128,8 @@ def _changes(stored: dict[str, Any], current: dict[str, Any]) -> Iterable[tuple[
 def _fate(was: str | None, now: str | None) -> str:
     if now == ABSENT:
         return "is missing"
+    if now == UNREAD:
+        return "is too large to compare"
     if was is None:
         return "is new"
     return "is no longer used" if now is None else "changed"
@@ -137,7 +142,7 @@ def _shown(value: Any) -> str:
 def _read(file: Path) -> dict[str, Any]:
     """Read a JSON object; a lost or spoilt file means that nothing has finished."""
     try:
-        value = json.loads(file.read_text(encoding="utf-8"))
+        value = load_json(file)
     except (OSError, ValueError):
         return {}
     return value if isinstance(value, dict) else {}

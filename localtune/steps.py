@@ -5,6 +5,7 @@ A stage's folder is imported inside its step, so that a command loads no more th
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,10 @@ class Build:
         """Return the levels that are shipped, or the adapter in their place."""
         adapter_only = self.config.export.adapter_only
         return (ADAPTER,) if adapter_only else self.config.quantize.levels
+
+    def command(self) -> str:
+        """Return the command line that runs this build again, quoted for a shell."""
+        return shlex.join(["localtune", "build", str(self.docs), "--out", str(self.at.folder)])
 
 
 def in_threads(step: Callable[[Build, Progress], None], build: Build, progress: Progress) -> None:

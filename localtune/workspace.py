@@ -18,7 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from localtune.errors import BuildInUseError, DiskFullError, InputError
+from localtune.links import check_folder, check_regular
 
+PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600  # modes: documents' text is for their owner alone
+MAX_JSON_BYTES = 1_000_000_000
 PARTIAL = ".partial"  # the ending of every temporary name
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _CUT_SHORT = re.compile(r"^\d+ requested and \d+ written$")  # numpy's, without a number
@@ -81,6 +84,7 @@ class Workspace:
         from filelock import FileLock, Timeout
 
         self._make()
+        self.check_links()
         holder = FileLock(str(self.work / ".in-use"), timeout=0)
         try:
             holder.acquire()
@@ -90,7 +94,7 @@ class Workspace:
                 "Wait until it ends, or build into another folder with --out.",
             ) from error
         try:
-            self._owner_file.write_text(str(os.getpid()))
+            write_text(self._owner_file, str(os.getpid()))
             remove_partials(self.folder)
             yield
         finally:
@@ -100,12 +104,19 @@ class Workspace:
     def _make(self) -> None:
         try:
             with no_room_is_an_error(self.folder):
-                self.work.mkdir(parents=True, exist_ok=True)
+                for folder in (self.folder, self.work):
+                    folder.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(
                 f"The build folder {self.folder} can't be made: {error.strerror}.",
                 "Choose another folder with --out.",
             ) from error
+
+    def check_links(self) -> None:
+        """Raise InputError where a link in the folder leads out; the folder itself may be one."""
+        for file in (self.modelfile, self.report_html, self.card):
+            check_regular(file)
+        check_folder(self.work, weights=(self.base, self.trained_upon))
 
     @property
     def _owner_file(self) -> Path:
@@ -172,7 +183,7 @@ def no_room_is_an_error(target: Path) -> Iterator[None]:
 
 def try_to_write(folder: Path) -> None:
     """Raise the OSError that a library made an error of its own, where the disk is full."""
-    probe = folder / f".probe{PARTIAL}"
+    probe = folder / f".probe.{secrets.token_hex(4)}{PARTIAL}"
     try:
         probe.write_bytes(bytes(1 << 20))
     finally:
@@ -222,31 +233,45 @@ def _sync_one(path: Path) -> None:
         os.close(handle)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
+def write_text(path: Path, text: str, private: bool = False) -> None:
+    """Write a text file, whole or not at all; with `private` only its owner may read it."""
     with atomic_path(path) as temporary:
+        if private:
+            temporary.touch(PRIVATE_FILE)
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write one JSON value, indented, keys in the order given."""
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+    """Write one JSON value, indented, keys in the order given; only its owner may read it."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n", private=True)
 
 
 def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> int:
-    """Write one JSON object a line and return how many."""
+    """Write one JSON object a line and return how many; only their owner may read them."""
     count = 0
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as out:
-        for row in rows:
-            out.write(json.dumps(row, ensure_ascii=False) + "\n")
-            count += 1
+    with atomic_path(path) as temporary:
+        temporary.touch(PRIVATE_FILE)
+        with temporary.open("w", encoding="utf-8", newline="\n") as out:
+            for row in rows:
+                out.write(json.dumps(row, ensure_ascii=False) + "\n")
+                count += 1
     return count
+
+
+def load_json(path: Path) -> Any:
+    """Read one JSON value; raise OSError, or ValueError where it is none or too large."""
+    with path.open("rb") as file:
+        data = file.read(MAX_JSON_BYTES)  # the rest is missed: what is cut off isn't JSON
+    try:
+        return json.loads(data)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 def read_json(path: Path) -> Any:
     """Read one JSON value; raise InputError where the file isn't there or isn't JSON."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return load_json(path)
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path} can't be read: {error}.",

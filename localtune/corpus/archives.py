@@ -8,13 +8,13 @@ from __future__ import annotations
 import io
 import lzma
 import os
-import stat
 import zipfile
 import zlib
 from functools import lru_cache
 
 from localtune.corpus.magic import actual_format
 from localtune.errors import UnreadableError
+from localtune.links import open_below
 
 DEEPEST = 3  # archives within archives
 MOST_MEMBERS = 10_000
@@ -22,14 +22,15 @@ _BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError,
 _ENCRYPTED = 1  # of a member's flags
 
 
-def read_file(path: bytes, members: tuple[str, ...], most: int) -> bytes:
-    """Return the bytes of a file, or of a member of an archive: at most `most`.
+def read_file(root: bytes, path: bytes, members: tuple[str, ...], most: int) -> bytes:
+    """Return the bytes of a file below `root`, or of a member of an archive: at most `most`.
 
     Raises UnreadableError, OSError.
     """
     if not members:
-        return _read(path, most)
-    archive = _opened(path, members[:-1], most)
+        with os.fdopen(open_below(root, path), "rb") as file:
+            return _bounded(file.read(most + 1), most)
+    archive = _opened(root, path, members[:-1], most)
     try:
         if archive.getinfo(members[-1]).flag_bits & _ENCRYPTED:
             raise UnreadableError("encrypted; unpack it first")
@@ -42,15 +43,6 @@ def read_file(path: bytes, members: tuple[str, ...], most: int) -> bytes:
     return _bounded(data, most)
 
 
-def _read(path: bytes, most: int) -> bytes:
-    # Between the listing and now a pipe may have taken the file's place; opening it would block.
-    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    with os.fdopen(number, "rb") as file:
-        if not stat.S_ISREG(os.fstat(number).st_mode):
-            raise UnreadableError("not a regular file")
-        return _bounded(file.read(most + 1), most)
-
-
 def _bounded(data: bytes, most: int) -> bytes:
     if len(data) > most:
         raise UnreadableError(f"larger than --max-file-mb ({most // 1_000_000})")
@@ -58,9 +50,9 @@ def _bounded(data: bytes, most: int) -> bytes:
 
 
 @lru_cache(maxsize=1)  # members are asked for one after another
-def _opened(path: bytes, members: tuple[str, ...], most: int) -> zipfile.ZipFile:
+def _opened(root: bytes, path: bytes, members: tuple[str, ...], most: int) -> zipfile.ZipFile:
     try:
-        return zipfile.ZipFile(io.BytesIO(read_file(path, members, most)))
+        return zipfile.ZipFile(io.BytesIO(read_file(root, path, members, most)))
     except (NotImplementedError, *_BROKEN) as error:
         raise UnreadableError("damaged or cut short") from error
 

@@ -45,9 +45,9 @@ class _Item:
         found, scans = self.found, self.ocr and self.found.format == "pdf"
         patience = PATIENCE_OCR if scans else 1.0
         name = found.name.rsplit("/", 1)[-1]
-        path = os.fsencode(found.path)
+        root, path = os.fsencode(found.root), os.fsencode(found.path.relative_to(found.root))
         small = not found.members and _is_small(found.path)
-        return Job(path, found.members, found.format, name, self.most, small, patience)
+        return Job(root, path, found.members, found.format, name, self.most, small, patience)
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class _Reader:
             self._finish(_Item(file, place, sha256, 0, False), {})
             return
         try:
-            sha256 = sha256 or _sha256(file.path, self._most)
+            sha256 = sha256 or _sha256(file, self._most)
         except OSError as error:
             failed = replace(file, status="failed", reason=error.strerror or "can't be read")
             self._finish(_Item(failed, place, "", 0, False), {})
@@ -186,7 +186,7 @@ def _is_small(path: Path) -> bool:
         return False
 
 
-def _sha256(path: Path, most: int) -> str:
-    """Return the hash of at most `most` bytes; opened so that a pipe can't block."""
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+def _sha256(found: Found, most: int) -> str:
+    """Return the hash of at most `most` bytes of a file. Raises OSError."""
+    with os.fdopen(found.open(), "rb") as file:
         return hashlib.sha256(file.read(most + 1)).hexdigest()

@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
-from localtune.workspace import atomic_path
+from localtune.links import open_in_place
+from localtune.workspace import PRIVATE_FILE, atomic_path
 
 Reading = dict[str, Any]
 
@@ -33,10 +34,10 @@ class Readings:
 
     def __enter__(self) -> Readings:
         if self._file:
-            owner_only = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-            self._out = os.fdopen(owner_only, "a+", encoding="utf-8")
-            size = os.fstat(owner_only).st_size
-            if size and os.pread(owner_only, 1, size - 1) != b"\n":
+            number = open_in_place(self._file, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+            self._out = os.fdopen(number, "a+", encoding="utf-8")
+            size = os.fstat(number).st_size
+            if size and os.pread(number, 1, size - 1) != b"\n":
                 self._out.write("\n")  # a line that a kill cut short must not swallow the next
         return self
 
@@ -61,7 +62,7 @@ class Readings:
         kept = dict.fromkeys(keys)
         if self._file and (self._added or list(kept) != list(self._known)):
             with atomic_path(self._file) as temporary:
-                temporary.touch(0o600)
+                temporary.touch(PRIVATE_FILE)
                 with temporary.open("w", encoding="utf-8") as out:
                     rows = ([key, self._known[key]] for key in kept if key in self._known)
                     out.writelines(json.dumps(row) + "\n" for row in rows)

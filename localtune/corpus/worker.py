@@ -23,8 +23,9 @@ from localtune.errors import UnreadableError
 
 @dataclass(frozen=True)
 class Job:
-    """A file to read; `path` is bytes as the system has them, `members` leads into archives."""
+    """A file to read: `path` below `root`, bytes as the system has them; `members` of archives."""
 
+    root: bytes
     path: bytes
     members: tuple[str, ...]
     kind: str
@@ -37,7 +38,7 @@ class Job:
 def answer(job: Job, settings: Settings) -> dict[str, Any]:
     """Return a reading, or {"members": [(name, bytes)]} of an archive."""
     try:
-        data = read_file(job.path, job.members, job.most)
+        data = read_file(job.root, job.path, job.members, job.most)
         members = members_of(data, job.kind, len(job.members))
     except UnreadableError as error:
         return {"status": "failed", "reason": error.message}

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from localtune.links import open_in_place
 from localtune.workspace import no_room_is_an_error, write_jsonl
 
 Row = dict[str, Any]
@@ -38,14 +39,15 @@ class Ledger:
         line = (json.dumps({"key": key, **row}, ensure_ascii=False) + "\n").encode()
         with no_room_is_an_error(self._file):
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            with self._file.open("ab") as out:
+            number = open_in_place(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            with os.fdopen(number, "ab") as out:
                 size = out.tell()
                 try:
                     out.write(line)
                     out.flush()
-                    os.fsync(out.fileno())
+                    os.fsync(number)
                 except OSError:
-                    os.truncate(self._file, size)
+                    os.ftruncate(number, size)
                     raise
         self.rows[key] = row
 
@@ -64,7 +66,8 @@ def _read(file: Path) -> dict[str, Row]:
     data = file.read_bytes()
     whole = data.rfind(b"\n") + 1
     if whole < len(data):
-        os.truncate(file, whole)
+        with os.fdopen(open_in_place(file, os.O_WRONLY), "wb") as out:
+            out.truncate(whole)
     rows: dict[str, Row] = {}
     for line in data[:whole].splitlines():
         try:

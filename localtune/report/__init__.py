@@ -41,7 +41,7 @@ def write_report(
         list(read_jsonl(exam)),
     )
     shown |= {"ladder": ladder_view(ladder), "kept": kept}
-    write_text(report_html, _render("report.html", shown))
+    write_text(report_html, _render("report.html", shown), private=True)
     write_text(card, _render("model-card.md", shown))
     progress.note(f"{report_html.name} and {card.name}")
 

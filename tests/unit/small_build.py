@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from localtune.config import BaseConfig, BuildConfig, QuantizeConfig
@@ -27,7 +28,7 @@ def make_build(folder: Path, name: str = "boatyard", levels: tuple[str, ...] = (
     assert base
     at.work.mkdir(parents=True)
     convert(base, at.master, name=name)
-    at.base.symlink_to(base)
+    shutil.copytree(base, at.base)
     write_jsonl(at.passages, [{"document": "yard.md"}])
     write_jsonl(at.chats, [])
     keep_settings(build)

@@ -427,7 +427,7 @@ BYTES = st.one_of(
 def test_any_bytes_are_read_or_listed(data: bytes, kind: str) -> None:
     reading = read_document(data, kind, "a.py", Settings(1024, True, (), False))
     assert json.loads(json.dumps(reading)) == reading
-    read = Read(Found(Path("a.py"), "a.py", kind), "", reading)
+    read = Read(Found(Path(), Path("a.py"), "a.py", kind), "", reading)
     gathered = gather([read], CorpusConfig())
     assert gathered.documents[0]["status"] in ("read", "skipped", "failed")
     texts = [row.get("text", "") for row in gathered.documents]

@@ -16,7 +16,16 @@ PACKAGE = Path(localtune.__file__).parent
 STAGES = {"corpus", "lessons", "training", "export", "runtimes", "evaluation", "report"}
 SHARED = {
     *("control_tokens", "cores", "extras", "in_view", "errors", "progress", "config", "workspace"),
-    *("loading", "loopback", "nothing_fetched", "privacy", "processes", "ranks", "template_files"),
+    *(
+        "links",
+        "loading",
+        "loopback",
+        "nothing_fetched",
+        "privacy",
+        "processes",
+        "ranks",
+        "template_files",
+    ),
     *("threads", "usage", "writing"),
 }
 ONLY = {

@@ -89,6 +89,7 @@ def written(
     names = ("scores.json", "metrics.jsonl", "documents.jsonl", "exam.jsonl")
     out = (tmp_path / "report.html", tmp_path / "README.md")
     write_report(*(tmp_path / name for name in names), *out, kept=kept)
+    assert out[0].stat().st_mode & 0o077 == 0, "it holds words of the documents"
     return out[0].read_text(encoding="utf-8"), out[1].read_text(encoding="utf-8")
 
 
