@@ -58,7 +58,7 @@ def test_a_template_without_a_place_for_it_is_refused(tmp_path: Path) -> None:
     for template in (refuses + own, skips):
         (base / "chat_template.jinja").write_text(template)
         check_system(build)
-        with pytest.raises(ConfigError, match="--system is set, but the chat template"):
+        with pytest.raises(ConfigError, match="doesn't show a system prompt"):
             check_system(prompted(build, SYSTEM))
 
 
