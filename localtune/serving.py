@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import http.client
 import importlib.util
 import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -22,13 +20,12 @@ from pathlib import Path
 from localtune.address import check_free, is_loopback, local_url
 from localtune.errors import ConfigError, RuntimeFileError
 from localtune.opening import open_build, shipped
+from localtune.runtimes.child import bound_to, end
 from localtune.runtimes.llama_command import PROGRAM, context_for, llama_command
 from localtune.upon_base import files_of
 
 KEY = "LOCALTUNE_API_KEY"
-PATIENCE = 10  # seconds a server is given to end by itself
 UNUSUAL = re.compile(r'[^!-~]|[,"]')  # llama-server takes a list of keys, with quotation marks
-DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 TOLD = 3  # lines of a failed server's output that a person is told
 
 
@@ -67,7 +64,7 @@ def serve(folder: Path, level: str, asked: Serving, say: Callable[[str], None]) 
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env=environment(asked.key),
-        preexec_fn=_bound_to(os.getpid()),
+        preexec_fn=bound_to(os.getpid()),
     )
     try:
         heard = _Output(server)
@@ -79,7 +76,7 @@ def serve(folder: Path, level: str, asked: Serving, say: Callable[[str], None]) 
     except KeyboardInterrupt:
         pass  # how a server is meant to end
     finally:
-        _end(server)
+        end(server)
 
 
 def check(asked: Serving, program: str | None) -> None:
@@ -201,30 +198,3 @@ def _ended(server: subprocess.Popen[bytes], heard: _Output) -> RuntimeFileError:
         f"The server ended with code {server.returncode}. It said: {heard.last_words()}",
         "A smaller --context needs less memory; if another program took the port, choose --port.",
     )
-
-
-def _end(server: subprocess.Popen[bytes]) -> None:
-    """End a server, whatever it does at the moment."""
-    server.terminate()
-    try:
-        server.wait(PATIENCE)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
-
-
-def _bound_to(parent: int) -> Callable[[], None] | None:
-    """Return what makes a new process end when this one is killed with no time to end it.
-
-    Linux knows how; elsewhere a server stays, and None is returned.
-    """
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None).prctl  # looked up here, as little is safe between fork and exec
-
-    def bind() -> None:
-        prctl(DEATH_SIGNAL, signal.SIGTERM)
-        if os.getppid() != parent:  # it was killed before that
-            os._exit(1)
-
-    return bind
