@@ -36,6 +36,14 @@ def gguf_of(config: BaseConfig) -> Path | None:
     return find(name).gguf if name else config.file()
 
 
+def system_of(config: BaseConfig) -> str:
+    """Return the system prompt that a base has in Ollama, "" without one. Raises BaseModelError."""
+    from localtune.runtimes.ollama_store import find
+
+    name = config.in_ollama()
+    return find(name).system if name else ""
+
+
 def check_gguf(config: BaseConfig) -> None:
     """Raise BaseModelError for a GGUF base that can't be tuned, before anything is written."""
     if gguf := gguf_of(config):

@@ -25,7 +25,7 @@ from localtune.options import section_options
     "--install",
     "installs",
     is_flag=True,
-    help="Put the first of them into Ollama's list too, in the place of the build's last one.",
+    help="Put the first of them into Ollama's list too, under a tag of its own.",
 )
 @section_options("quantize", without="--quantize")
 def quantize(source: Path, levels: str, out: Path | None, installs: bool, **given: Any) -> None:
@@ -58,10 +58,10 @@ def quantize(source: Path, levels: str, out: Path | None, installs: bool, **give
 
 def _install(build: Path) -> None:
     from localtune.cli_ollama import asking, show_installed
-    from localtune.installing import reinstall
+    from localtune.installing import install_level
     from localtune.terminal import progress_for_stderr
 
-    show_installed(*reinstall(build, asking(replace=False), progress_for_stderr()))
+    show_installed(*install_level(build, asking(replace=False), progress_for_stderr()))
 
 
 @click.argument("build", type=click.Path(path_type=Path))

@@ -16,7 +16,7 @@ from localtune.errors import ConfigError
 
 if TYPE_CHECKING:
     from localtune.install_check import Checked
-    from localtune.installing import Place
+    from localtune.installed import InstalledModel
 
 HOST = "Ollama's address, as HOST:PORT or a URL. [default: OLLAMA_HOST, or this machine]"
 
@@ -76,7 +76,7 @@ def _check_apart(wrong: bool, why: str) -> None:
         )
 
 
-def show_installed(build: Any, wanted: Any, place: Place, as_json: bool = False) -> None:
+def show_installed(build: Any, wanted: Any, place: InstalledModel, as_json: bool = False) -> None:
     """Check a model that was installed and print where it is and what it answers."""
     from localtune.install_check import check_installed
     from localtune.terminal import progress_for_stderr
@@ -85,7 +85,8 @@ def show_installed(build: Any, wanted: Any, place: Place, as_json: bool = False)
         click.echo(f"{place.name} is in Ollama's list at {place.url}: {_run(place)}")
     checked = check_installed(build, wanted, place, progress_for_stderr())
     if as_json:
-        click.echo(json.dumps({**vars(place), **vars(checked)}, ensure_ascii=False, indent=1))
+        found = {"name": place.name, "url": place.url, **vars(checked)}
+        click.echo(json.dumps(found, ensure_ascii=False, indent=1))
     else:
         _show(checked)
 
@@ -96,7 +97,7 @@ def _show(checked: Checked) -> None:
     echo(f"  answered  {checked.answer}{known}")
 
 
-def _run(place: Place) -> str:
+def _run(place: InstalledModel) -> str:
     from localtune.runtimes.ollama_host import server_url
 
     try:
@@ -107,10 +108,10 @@ def _run(place: Place) -> str:
     return f"{'' if usual else f'OLLAMA_HOST={place.url} '}ollama run {name}"
 
 
-def asking(replace: bool) -> Callable[[str], bool]:
+def asking(replace: bool) -> Callable[[str, str], bool]:
     """Return who decides about a model that is there already: the option, a person, or nobody."""
 
-    def decide(name: str) -> bool:
+    def decide(name: str, _: str) -> bool:
         if replace or not sys.stdin.isatty():
             return replace
         return click.confirm(f"Ollama has a model {name} already. Replace it?", err=True)
@@ -135,8 +136,12 @@ def _llama_cpp(build: Path, level: str, port: int, context: int, start: bool) ->
 @click.argument("model", metavar="NAME_OR_BUILD")
 @click.option("--host", default="", metavar="URL", help=HOST)
 def uninstall(model: str, host: str) -> None:
-    """Take a model out of Ollama's list; the build's own files stay."""
-    from localtune.installing import uninstall as uninstall_model
+    """Delete a model from Ollama; the build's own files stay.
 
-    place = uninstall_model(model, host)
-    click.echo(f"{place.name} is no longer in Ollama's list at {place.url}.")
+    Of a BUILD only what `localtune install` made of it, unless that was changed since.
+    """
+    from localtune.terminal import progress_for_stderr
+    from localtune.uninstalling import uninstall as uninstall_model
+
+    for place in uninstall_model(model, host, progress_for_stderr()):
+        click.echo(f"{place.name} is no longer in Ollama's list at {place.url}.")

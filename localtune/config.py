@@ -292,5 +292,8 @@ class BuildConfig:
             if spec.name != "name":
                 getattr(self, spec.name).check()
         a_gguf = bool(self.base.file() or self.base.in_ollama())
-        rule = "left away, unless --base is a GGUF file or ollama:NAME"
-        require(a_gguf or not self.export.adapter_only, "--adapter-only", True, rule)
+        if self.export.adapter_only and not a_gguf:
+            raise ConfigError(
+                f"--adapter-only needs a GGUF file as base, and --base is {self.base.base}.",
+                "Give --base FILE.gguf or ollama:NAME, or leave --adapter-only out.",
+            )

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from localtune.errors import RuntimeFileError
+from localtune.config import PLAIN_TEMPLATE
+from localtune.errors import BaseModelError, RuntimeFileError
 from localtune.evaluation.recall import is_correct, read_exam
-from localtune.installing import Place, Wanted
+from localtune.install_files import Wanted
+from localtune.installed import InstalledModel
 from localtune.progress import Progress
 from localtune.runtimes.modelfile_grammar import Command
 from localtune.runtimes.ollama import Ollama
 from localtune.steps import Build
+from localtune.upon_base import files_of
 from localtune.workspace import read_json
 
 ANYTHING = "What do you know?"  # where there is no exam to ask from
@@ -33,7 +36,9 @@ class Checked:
     prompt: str
 
 
-def check_installed(build: Build, wanted: Wanted, place: Place, progress: Progress) -> Checked:
+def check_installed(
+    build: Build, wanted: Wanted, place: InstalledModel, progress: Progress
+) -> Checked:
     """Ask the model one question of the exam, as the exam was asked, and look at its prompt.
 
     Warns where the prompt or the answer isn't what it is in llama.cpp. Raises ServerError where
@@ -50,7 +55,7 @@ def check_installed(build: Build, wanted: Wanted, place: Place, progress: Progre
     with Ollama(place.url) as server:
         shown = server.prompt(place.name, messages)
         answer = server.chat(place.name, messages, options)
-    prompt = _compare(wanted, messages, shown, progress)
+    prompt = _compare(wanted, expected_prompt(build, wanted, messages), shown, progress)
     correct = is_correct(answer, row["answers"]) if row["answers"] else None
     if row.get("correct") and not correct:
         progress.warn(f"in the exam it answered this question right, with {row['said']!r}")
@@ -62,9 +67,7 @@ def _row(build: Build, gguf: Path) -> Row:
 
     What another level said doesn't count as said by this one.
     """
-    levels = sorted(
-        build.config.quantize.levels, key=lambda level: build.at.level_gguf(level) != gguf
-    )
+    levels = sorted(build.levels, key=lambda level: build.at.level_gguf(level) != gguf)
     level = next((level for level in levels if build.at.grade(level).exists()), None)
     if level:
         rows = read_json(build.at.grade(level))["answers"]
@@ -76,8 +79,9 @@ def _row(build: Build, gguf: Path) -> Row:
     return row if own else {"question": row["question"], "answers": row["answers"]}
 
 
-def _compare(wanted: Wanted, messages: list[Row], shown: str | None, progress: Progress) -> str:
-    expected = expected_prompt(wanted, messages)
+def _compare(
+    wanted: Wanted, expected: tuple[str, str] | None, shown: str | None, progress: Progress
+) -> str:
     if shown is None or expected is None:
         progress.note("the server's prompt can't be compared with the one it was trained with")
         return "unknown"
@@ -95,18 +99,22 @@ def _compare(wanted: Wanted, messages: list[Row], shown: str | None, progress: P
     return "other"
 
 
-def expected_prompt(wanted: Wanted, messages: list[Row]) -> tuple[str, str] | None:
-    """Return BOS and the prompt that the GGUF's own chat template makes; None where it has none."""
+def expected_prompt(build: Build, wanted: Wanted, messages: list[Row]) -> tuple[str, str] | None:
+    """Return BOS and the prompt of the exam; None where it can't be told.
+
+    It is made by the chat template in the GGUF of the model, which for an adapter is its base.
+    """
     from localtune.runtimes.chat import render
     from localtune.runtimes.llama import read_header
 
-    header = read_header(wanted.gguf)
-    if not header.template:
-        return None
     whole = [*_before(wanted.commands), *messages]
     try:
-        return header.bos, render(header.template, whole, header.bos, header.eos)
-    except RuntimeFileError:  # such as a template that refuses the Modelfile's SYSTEM
+        gguf, adapter = files_of(build, wanted.gguf)
+        header = read_header(gguf)
+        template = header.template or (PLAIN_TEMPLATE if adapter else "")
+        return (header.bos, render(template, whole, header.bos, header.eos)) if template else None
+    # A base that is gone, or a template that refuses the Modelfile's SYSTEM.
+    except (BaseModelError, RuntimeFileError):
         return None
 
 

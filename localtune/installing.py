@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from localtune.errors import DiskFullError, InputError, ServerError
 from localtune.hashes import Hashes
+from localtune.install_files import Wanted, commands_of, level_of, what_is_wanted
+from localtune.installed import InstalledModel, installed_models, record
 from localtune.opening import open_build, shipped
 from localtune.progress import Progress, megabytes
 from localtune.report.figures import size
@@ -20,34 +22,16 @@ from localtune.runtimes.create_request import (
     oldest_version,
     read_version,
 )
-from localtune.runtimes.modelfile_grammar import Command, parse
-from localtune.runtimes.ollama import Ollama
+from localtune.runtimes.ollama import Ollama, Unreachable
 from localtune.runtimes.ollama_disk import store_of
 from localtune.runtimes.ollama_host import is_this_machine, server_url
-from localtune.runtimes.ollama_name import Name, read_name, split_name, valid_name
+from localtune.runtimes.ollama_name import listed, read_name, split_name, valid_name
 from localtune.steps import Build
 from localtune.upon_base import files_of
-from localtune.workspace import read_json, write_json
 
 LARGE = 1_000_000_000  # bytes; room for less needn't be thought of
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What is to be installed: the Modelfile's commands, and the files they name."""
-
-    name: Name
-    gguf: Path
-    commands: tuple[Command, ...]
-    files: dict[str, Path]
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a build was installed: the model's name there and the server's URL."""
-
-    name: str
-    url: str
+# Called with the name of a model that is there already, and its digest in the server's list.
+MayReplace = Callable[[str, str], bool]
 
 
 def install(
@@ -55,29 +39,52 @@ def install(
     name: str,
     host: str,
     level: str,
-    may_replace: Callable[[str], bool],
+    may_replace: MayReplace,
     progress: Progress,
-) -> tuple[Build, Wanted, Place]:
-    """Make a build's model in an Ollama server and remember where.
+) -> tuple[Build, Wanted, InstalledModel]:
+    """Make a build's model in an Ollama server and record it.
 
-    `name` and `host` may be empty: the build's name, and OLLAMA_HOST. `may_replace` is asked where
-    the server has a model of that name. Raises LocaltuneError.
+    `name` and `host` may be empty: the build's name, and OLLAMA_HOST. Raises LocaltuneError.
     """
     build = open_build(folder)
     wanted = what_is_wanted(build, name, level, progress)
     url = server_url(host)
     with build.at.hold(), Ollama(url) as server:
         version = _meet(server, progress)
-        models = server.models()
-        _check_name(wanted.name, models, may_replace)
+        models = server.digests()
+        _check_name(wanted, models, may_replace)
+        _check_base(url, wanted, models)
         blobs = _blobs(build, wanted, progress)
         request = create_request(wanted.commands, str(wanted.name), blobs)
         _check_version(version, request)
-        _upload(server, models, wanted, blobs, progress)
-        server.create(request, progress)
-        place = Place(str(wanted.name), url)
-        write_json(build.at.installed, vars(place))
-    return build, wanted, place
+        store = store_of(list(models)) if is_this_machine(url) else None
+        _upload(server, store, wanted, blobs, progress)
+        _create(server, request, store, wanted, progress)
+        digests = server.digests()
+        digest = digests.get(listed(wanted.name, digests) or "", "")
+        model = InstalledModel(str(wanted.name), url, wanted.level, digest)
+        record(build, model)
+    return build, wanted, model
+
+
+def install_level(
+    folder: Path, may_replace: MayReplace, progress: Progress
+) -> tuple[Build, Wanted, InstalledModel]:
+    """Install the level that the Modelfile names, under a tag that no other level has.
+
+    That is the name that the level was installed under last, where it is still this build's model;
+    else the model's name of the last install with the level as tag. Raises LocaltuneError.
+    """
+    build = open_build(folder)
+    known, level = installed_models(build), level_of(build, shipped(build))
+    own = next((model for model in reversed(known) if model.level == level), None)
+    last = own or (known[-1] if known else InstalledModel(valid_name(build.at.name), ""))
+    name = last.name if own else str(replace(read_name(last.name), tag=level.lower()))
+
+    def decide(name: str, digest: str) -> bool:
+        return bool(own and digest and digest == own.digest) or may_replace(name, digest)
+
+    return install(folder, name, last.url, "", decide, progress)
 
 
 def _meet(server: Ollama, progress: Progress) -> str:
@@ -91,59 +98,24 @@ def _meet(server: Ollama, progress: Progress) -> str:
     return version
 
 
-def what_is_wanted(build: Build, name: str, level: str, progress: Progress) -> Wanted:
-    """Read a build's Modelfile, for another level if one is named. Raises LocaltuneError."""
-    gguf = shipped(build, level)
-    commands = _commands(build.at.modelfile)
-    if level:
-        commands = _with_file(commands, gguf)
-    files = {
-        command.value: build.at.folder / Path(command.value).expanduser()
-        for command in commands
-        if command.name in ("FROM", "ADAPTER")
-    }
-    for value, file in list(files.items()):
-        if not file.is_file():
-            _check_it_is_a_model(value, file)
-            del files[value]
-    return Wanted(_name(build, name, progress), gguf, tuple(commands), files)
-
-
-def _commands(modelfile: Path) -> list[Command]:
-    try:
-        return parse(modelfile.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise InputError(f"{modelfile} is no text of UTF-8.", "Save it as UTF-8.") from error
-
-
-def _with_file(commands: list[Command], gguf: Path) -> list[Command]:
-    """Put another file behind the first FROM."""
-    first = next(n for n, command in enumerate(commands) if command.name == "FROM")
-    changed = replace(commands[first], value=f"./{gguf.name}")
-    return [*commands[:first], changed, *commands[first + 1 :]]
-
-
-def _check_it_is_a_model(value: str, file: Path) -> None:
-    """Refuse what looks like a file that isn't there, which Ollama would try to fetch."""
-    if value.startswith((".", "/", "~")) or value.endswith(".gguf"):
-        raise InputError(f"{file} isn't there; the Modelfile names it.", "Run the build again.")
-
-
-def _name(build: Build, name: str, progress: Progress) -> Name:
-    if name:
-        return read_name(name)
-    valid = valid_name(build.at.name)
-    if valid != build.at.name:
-        progress.note(f"it is called {valid} in Ollama, as {build.at.name} is no usual name there")
-    return read_name(valid)
-
-
-def _check_name(name: Name, models: list[str], may_replace: Callable[[str], bool]) -> None:
-    if any(name.same(split_name(model)) for model in models) and not may_replace(str(name)):
+def _check_name(wanted: Wanted, models: Mapping[str, str], may_replace: MayReplace) -> None:
+    there = listed(wanted.name, models)
+    if there and not may_replace(str(wanted.name), models[there]):
         raise InputError(
-            f"Ollama has a model {name} already.",
+            f"Ollama has a model {wanted.name} already.",
             "`localtune install` puts it in that place with --replace, or takes another --name.",
         )
+
+
+def _check_base(url: str, wanted: Wanted, models: Mapping[str, str]) -> None:
+    """Refuse a base that the server lacks, which it would download."""
+    names = [c.value for c in wanted.commands if c.name == "FROM" and c.value not in wanted.files]
+    for name in names:
+        if listed(split_name(name), models) is None:
+            raise InputError(
+                f"Ollama at {url} has no model {name}, which the Modelfile is FROM.",
+                f"Fetch it there with `ollama pull {name}`, or build without --adapter-only.",
+            )
 
 
 def _check_version(version: str, request: dict[str, Any]) -> None:
@@ -152,8 +124,8 @@ def _check_version(version: str, request: dict[str, Any]) -> None:
     if known and known < oldest:
         wanted = ".".join(map(str, oldest))
         raise ServerError(
-            f"Ollama {version} is too old for this model: {why}.",
-            f"Update it to {wanted} or later (https://ollama.com/download).",
+            f"Ollama {version} is too old for this model, which needs {wanted}: {why}.",
+            f"Update Ollama to {wanted} or later (https://ollama.com/download).",
         )
 
 
@@ -174,7 +146,7 @@ def _blobs(build: Build, wanted: Wanted, progress: Progress) -> dict[str, Blob]:
 
 def _upload(
     server: Ollama,
-    models: list[str],
+    store: Path | None,
     wanted: Wanted,
     blobs: dict[str, Blob],
     progress: Progress,
@@ -182,19 +154,18 @@ def _upload(
     """Bring the files to the server that it hasn't, if there is room."""
     files = {file: blobs[value].digest for value, file in wanted.files.items()}
     missing = {file: digest for file, digest in files.items() if not server.has_blob(digest)}
-    _check_room(server.url, models, wanted, list(missing), progress)
+    _check_room(store, wanted, list(missing), progress)
     for file, digest in missing.items():
         if server.upload(file, digest, progress):
             progress.note(f"{file.name} uploaded, {size(file.stat().st_size)}")
 
 
 def _check_room(
-    url: str, models: list[str], wanted: Wanted, missing: list[Path], progress: Progress
+    store: Path | None, wanted: Wanted, missing: list[Path], progress: Progress
 ) -> None:
     """Refuse what can't fit on the server's disk: the upload, and what is made of it."""
-    whole = sum(file.stat().st_size for file in wanted.files.values())
-    needed = whole + sum(file.stat().st_size for file in missing)
-    store = store_of(models) if is_this_machine(url) else None
+    whole = _bytes(wanted.files.values())
+    needed = whole + _bytes(missing)
     if store is None:
         if whole > LARGE:
             progress.warn(
@@ -213,55 +184,32 @@ def _check_room(
         progress.warn(f"{store} has {size(free)} free, which may not be enough")
 
 
-def place_of(build: Build) -> Place | None:
-    """Return where a build was installed last, None where that isn't known."""
+def _bytes(files: Iterable[Path]) -> int:
+    return sum(file.stat().st_size for file in files)
+
+
+def _create(
+    server: Ollama, request: dict[str, Any], store: Path | None, wanted: Wanted, progress: Progress
+) -> None:
+    """Make the model. Raises ServerError, and DiskFullError where the server's disk is too full.
+
+    Ollama says nothing of the disk when it copies the file; what it had written is removed again.
+    """
+    before = shutil.disk_usage(store).free if store else 0
     try:
-        kept = read_json(build.at.installed)
-        return Place(str(kept["name"]), str(kept["url"]))
-    except (InputError, KeyError, TypeError):  # it was never installed, or the file is spoilt
-        return None
-
-
-def reinstall(
-    folder: Path, may_replace: Callable[[str], bool], progress: Progress
-) -> tuple[Build, Wanted, Place]:
-    """Install a build again, under the name and in the server of the last time.
-
-    Its own model there is replaced; without a last time it is installed as `install` does it.
-    Raises LocaltuneError.
-    """
-    place = place_of(open_build(folder))
-    if place is None:
-        return install(folder, "", "", "", may_replace, progress)
-    return install(folder, place.name, place.url, "", lambda _: True, progress)
-
-
-def uninstall(model: str, host: str) -> Place:
-    """Take a model, or a build's, out of an Ollama server; the build's files stay.
-
-    A build is looked for under the name and in the server it was installed to last. Raises
-    LocaltuneError.
-    """
-    build = open_build(Path(model)) if _is_build(model) else None
-    place = place_of(build) if build else None
-    if place is None:
-        place = Place(valid_name(build.at.name) if build else model, "")
-    name, url = read_name(place.name), server_url(host or place.url)
-    with Ollama(url) as server:
-        server.version()
-        models = server.models()
-        found = next((known for known in models if name.same(split_name(known))), None)
-        if found is None:
-            there = f"It has {', '.join(models)}." if models else "It has none."
-            raise InputError(f"Ollama at {url} has no model {name}.", there)
-        server.delete(found)
-    if build and place_of(build) == Place(place.name, url):
-        build.at.installed.unlink()
-    return Place(found, url)
-
-
-def _is_build(model: str) -> bool:
-    return (Path(model).expanduser() / "work" / "build.json").is_file()
+        server.create(request, progress)
+    except Unreachable:
+        raise
+    except ServerError as error:
+        whole = _bytes(wanted.files.values())
+        free = min(before, shutil.disk_usage(store).free) if store else whole
+        if free >= whole:
+            raise
+        raise DiskFullError(
+            f"Ollama could not make the model. Its folder {store} has {size(free)} free, and the "
+            f"model takes {size(whole)}. {error.message}",
+            "Free some space there, then run the same command again.",
+        ) from error
 
 
 def llama_server(folder: Path, level: str, port: int, context: int) -> list[str]:
@@ -274,8 +222,9 @@ def llama_server(folder: Path, level: str, port: int, context: int) -> list[str]
 
     build = open_build(folder)
     gguf, adapter = files_of(build, shipped(build, level))
-    request = create_request(_commands(build.at.modelfile), "", {})
-    known = request.get("parameters", {}).get("num_ctx", 0)
+    request = create_request(commands_of(build), "", {})
+    known = request.get("parameters", {})
     upon = ["--lora", str(adapter)] if adapter else []
-    tokens = context_for(context, read_header(gguf).context) if context else known
-    return [*llama_command(gguf, build.at.name, port, tokens), *upon]
+    tokens = context_for(context, read_header(gguf).context) if context else known.get("num_ctx", 0)
+    limit = known.get("num_predict", 0)
+    return [*llama_command(gguf, build.at.name, port, tokens, limit), *upon]

@@ -45,7 +45,9 @@ def _of_build(folder: Path) -> str:
     if build.config.export.adapter_only:
         return upon_base.modelfile_text(build)
     made, licence = made_from(build), licence_of(build.at.base)
-    return modelfile_text(shipped(build), made, licence, build.config.chat.system, exact=True)
+    system, lesson_tokens = build.config.chat.system, build.config.train.max_length
+    said = (made, licence, system)
+    return modelfile_text(shipped(build), *said, exact=True, lesson_tokens=lesson_tokens)
 
 
 def _of_folder(folder: Path) -> str:

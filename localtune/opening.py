@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import tempfile
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from localtune.config import BuildConfig, CorpusConfig
+from localtune.base_files import system_of
+from localtune.config import BuildConfig, ChatConfig, CorpusConfig
 from localtune.configfile import from_dict
 from localtune.errors import ConfigError, InputError
 from localtune.export.quantize import check_levels
@@ -30,16 +32,26 @@ Row = dict[str, Any]
 def start(docs: Path, out: Path | None, config: BuildConfig) -> Build:
     """Choose name and folder of a build and refuse what can't work, before anything is written.
 
-    Raises InputError, ConfigError.
+    Raises InputError, ConfigError, BaseModelError.
     """
     docs = check_documents(docs)
     name = check_name(config.name) if config.name else slug(docs.name)
     folder = out.expanduser().absolute() if out else default_folder(docs, name)
     check_apart(docs, folder, name)
     check_ours(folder)
-    build = Build(docs, config, Workspace(folder, name))
+    build = Build(docs, _with_system(config), Workspace(folder, name))
     build.at.check_links()
     return build
+
+
+def _with_system(config: BuildConfig) -> BuildConfig:
+    """Take over the system prompt of a base in Ollama whose adapter is shipped alone.
+
+    A model made FROM that base keeps the prompt, so lessons and exam need it too.
+    """
+    if config.chat.system or not config.export.adapter_only:
+        return config
+    return replace(config, chat=ChatConfig(system_of(config.base)))
 
 
 def read_documents(

@@ -121,23 +121,24 @@ def _whole(build: Build, stage: Callable[..., Stage]) -> list[Stage]:
           if at.imatrix in matrices.values() else []),
         *[stage(f"quantize {level}", how, [at.master, *filter(None, [matrices[level]])],
                 [at.level_gguf(level)], LLAMA, partial(steps.quantize, level)) for level in levels],
-        stage("modelfile", {"system": config.chat.system},
+        stage("modelfile", {"system": config.chat.system, "max_length": config.train.max_length},
               [at.level_gguf(levels[0]), at.base, at.passages, at.chats], [at.modelfile],
-              (), steps.modelfile, version=2),
+              (), steps.modelfile, version=3),
     ]
     # fmt: on
 
 
 def _upon_base(build: Build, stage: Callable[..., Stage]) -> list[Stage]:
     """Return the stages from an adapter to one that is shipped alone."""
-    at, shipped, system = build.at, build.at.level_gguf(steps.ADAPTER), build.config.chat.system
+    at, config, shipped = build.at, build.config, build.at.level_gguf(steps.ADAPTER)
+    said = {"system": config.chat.system, "max_length": config.train.max_length}
     # fmt: off
     return [
         stage("export adapter", {}, [at.base, at.adapter], [shipped], GGUF, upon_base.export),
         stage("verify", {}, [at.base, at.adapter, shipped, at.exam], [at.faithful],
-              (*TRAINERS, *LLAMA), upon_base.verify, version=2),
-        stage("modelfile", {"base": build.config.base.base, "system": system},
-              [shipped, at.adapter], [at.modelfile], (), upon_base.modelfile),
+              (*TRAINERS, *LLAMA), upon_base.verify, version=3),
+        stage("modelfile", {"base": config.base.base, **said},
+              [shipped, at.adapter], [at.modelfile], (), upon_base.modelfile, version=2),
     ]
     # fmt: on
 
@@ -247,12 +248,9 @@ def check_before(build: Build) -> None:
 
 def keep_settings(build: Build) -> None:
     """Keep what the build was asked for, so that other commands need the build folder only."""
-    settings = {
-        "name": build.at.name,
-        "documents": str(build.docs),
-        "config": to_dict(build.config),
-    }
-    path = build.at.settings
+    at, config = build.at, to_dict(build.config)
+    settings = {"name": at.name, "documents": str(build.docs), "config": config}
+    path = at.settings
     if not path.exists() or read_json(path) != settings:
         write_json(path, settings)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import http.client
 import importlib.util
 import json
@@ -11,7 +10,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
@@ -23,14 +21,13 @@ from pathlib import Path
 from localtune.address import check_free, is_loopback, local_url
 from localtune.errors import ConfigError, RuntimeFileError
 from localtune.opening import open_build, shipped
-from localtune.processes import module_command, module_environment
+from localtune.processes import describe_exit, module_command, module_environment
+from localtune.runtimes.child import bound_to, end
 from localtune.runtimes.llama_command import PROGRAM, context_for, llama_command
 from localtune.upon_base import files_of
 
 KEY = "LOCALTUNE_API_KEY"
-PATIENCE = 10  # seconds a server is given to end by itself
 UNUSUAL = re.compile(r'[^!-~]|[,"]')  # llama-server takes a list of keys, with quotation marks
-DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 TOLD = 3  # lines of a failed server's output that a person is told
 MAX_LINE = 300  # characters of such a line; llama.cpp prints whole grammars
 MAX_RESTARTS, RESTART_SECONDS = 3, 60  # of a server that crashes
@@ -102,9 +99,10 @@ def _keep_running(
         if often or not _crashed(server):
             raise _ended(server, heard)
         restarts.append(now)
-        name = signal.strsignal(-server.returncode) or f"signal {-server.returncode}"
         said = f"; it said: {heard.last_words()}" if heard.last_words() else ""
-        say(f"Warning: the server crashed ({name}{said}). It is being restarted.")
+        say(
+            f"Warning: the server crashed ({describe_exit(server.returncode)}{said}). It is being restarted."
+        )
         lines = [f"The server is running again at {asked.url}/v1."]
 
 
@@ -116,12 +114,12 @@ def _running(command: list[str], key: str) -> Iterator[tuple[subprocess.Popen[by
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env=environment(key),
-        preexec_fn=_bound_to(os.getpid()),
+        preexec_fn=bound_to(os.getpid()),
     )
     try:
         yield server, _Output(server)
     finally:
-        _end(server)
+        end(server)
 
 
 def _crashed(server: subprocess.Popen[bytes]) -> bool:
@@ -245,30 +243,3 @@ def _ended(server: subprocess.Popen[bytes], heard: _Output) -> RuntimeFileError:
         f"The server ended with code {server.returncode}. It said: {heard.last_words()}",
         "A smaller --context needs less memory; if another program took the port, choose --port.",
     )
-
-
-def _end(server: subprocess.Popen[bytes]) -> None:
-    """End a server, whatever it does at the moment."""
-    server.terminate()
-    try:
-        server.wait(PATIENCE)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
-
-
-def _bound_to(parent: int) -> Callable[[], None] | None:
-    """Return what makes a new process end when this one is killed with no time to end it.
-
-    Linux knows how; elsewhere a server stays, and None is returned.
-    """
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None).prctl  # looked up here, as little is safe between fork and exec
-
-    def bind() -> None:
-        prctl(DEATH_SIGNAL, signal.SIGTERM)
-        if os.getppid() != parent:  # it was killed before that
-            os._exit(1)
-
-    return bind

@@ -79,20 +79,26 @@ def lessons(build: Build, progress: Progress) -> None:
 
 
 def base(build: Build, progress: Progress) -> None:
-    from localtune.base_files import fetch
+    from localtune.base_files import fetch, system_of
 
     fetch(build.config.base, build.at.base, progress)
+    if build.config.export.adapter_only and (own := system_of(build.config.base)):
+        whose = (
+            "that of the base" if own == build.config.chat.system else "--system, not the base's"
+        )
+        progress.note(f"system prompt of lessons, exam and Modelfile: {whose} in Ollama")
     check_template(build.at, build.config)
 
 
-def convert_base(build: Build, out: Path, progress: Progress) -> None:
-    """Write the untuned base as a BF16 GGUF, with a plain chat template where it has none."""
+def convert_base(build: Build, out: Path, progress: Progress, kind: str = "bf16") -> None:
+    """Write the untuned base as a GGUF, with a plain chat template where it has none."""
     from localtune.export.convert import convert
 
     at = build.at
     convert(
         at.base,
         out,
+        kind=kind,
         name=at.name,
         template=PLAIN_TEMPLATE,
         offline=build.config.base.offline,
@@ -263,5 +269,6 @@ def modelfile(build: Build, progress: Progress) -> None:
 
     at, level = build.at, build.config.quantize.levels[0]
     made, licence = made_from(build), licence_of(at.base)
-    system = build.config.chat.system
-    write_modelfile(at.level_gguf(level), at.modelfile, made, licence, system)
+    system, lesson_tokens = build.config.chat.system, build.config.train.max_length
+    gguf = at.level_gguf(level)
+    write_modelfile(gguf, at.modelfile, made, licence, system, lesson_tokens=lesson_tokens)

@@ -64,8 +64,9 @@ def _shapes(at: Workspace, config: BuildConfig) -> Iterator[Shape]:
     yield Shape(TURNS[:2], BaseModelError, "a question with its answer", fix)
     yield Shape(TURNS, BaseModelError, "several questions in one chat", fix)
     if system := config.chat.system:
-        hint = "Leave --system away, or choose another --base."
-        yield Shape(with_system(TURNS, system), ConfigError, "the system prompt of --system", hint)
+        what = f"the system prompt {system[:60]!r}, of --system or of the base in Ollama"
+        hint = "Omit --system and --adapter-only, or choose another --base."
+        yield Shape(with_system(TURNS, system), ConfigError, what, hint)
     seen = set[tuple[str, ...]]()
     for chat in read_jsonl(at.chats) if at.chats.exists() else ():
         roles = tuple(said["role"] for said in chat["messages"])

@@ -13,8 +13,8 @@ from localtune.base_files import gguf_of, splitter
 from localtune.config import PLAIN_TEMPLATE
 from localtune.errors import BaseModelError, EvaluationError
 from localtune.progress import Progress
-from localtune.steps import ADAPTER, Build, set_aside
-from localtune.workspace import read_jsonl, write_json, write_text
+from localtune.steps import ADAPTER, Build, convert_base, set_aside
+from localtune.workspace import read_jsonl, temporary_path, write_json, write_text
 
 if TYPE_CHECKING:
     from localtune.runtimes.llama import Model
@@ -67,34 +67,38 @@ def export(build: Build, progress: Progress) -> None:
 
 
 def verify(build: Build, progress: Progress) -> None:
-    """Compare base and adapter in llama.cpp with what was trained."""
-    from localtune.evaluation.faithful import check
+    """Compare base and adapter in llama.cpp with what was trained.
 
-    at, shipped = build.at, build.at.level_gguf(ADAPTER)
+    The adapter is judged on the base's weights in F32, a temporary file: on quantized ones
+    llama.cpp rounds so much that a fault could pass for it, and a good adapter for a fault.
+    """
+    from localtune.evaluation.faithful import check
+    from localtune.runtimes.llama import Model
+
+    at, shipped, context = build.at, build.at.level_gguf(ADAPTER), build.config.grade.context
     questions = [row["question"] for row in read_jsonl(at.exam)]
-    model = load(build, shipped, build.config.grade.context)
-    split = splitter(at.base)
-    try:
-        found = check(at.base, at.adapter, model, questions, progress, split, rounded=False)
-    except EvaluationError as error:
-        raise set_aside(shipped, error) from error
+    model = load(build, shipped, context)
+    with temporary_path(at.work / "base-F32.gguf") as gguf:
+        convert_base(build, gguf, progress, kind="f32")
+        exact = Model(gguf, context=context, adapter=shipped, template=PLAIN_TEMPLATE)
+        try:
+            found = check(at.base, at.adapter, model, questions, progress, splitter(at.base), exact)
+        except EvaluationError as error:
+            raise set_aside(shipped, error) from error
     write_json(at.faithful, found)
     progress.note(
         f"llama.cpp and PyTorch choose the same word {found['top1']:.1%} of the time "
-        f"(KL {found['kl']:.0e} nats)"
+        f"(KL {found['kl']:.0e} nats; {found['quantized_kl']:.0e} on the base as it is quantized)"
     )
 
 
 def modelfile(build: Build, progress: Progress) -> None:
     """Write FROM the base, as Ollama or as the disk names it, and ADAPTER."""
     write_text(build.at.modelfile, modelfile_text(build))
-    name = build.config.base.in_ollama()
-    own = _system(name) if name else ""
-    if own and not build.config.chat.system:
-        progress.warn(
-            f"{name} in Ollama says of itself {own[:60]!r} before every question, which the "
-            "lessons and the exam don't."
-        )
+    progress.note(
+        "Ollama 0.34.1 and later makes no model with an ADAPTER; `localtune serve` and "
+        "llama-server load it, and a build without --adapter-only needs none"
+    )
 
 
 def modelfile_text(build: Build) -> str:
@@ -102,18 +106,15 @@ def modelfile_text(build: Build) -> str:
     from localtune.export.vocabulary import chat_template
     from localtune.modelfiles import licence_of
     from localtune.runtimes.adapter_modelfile import adapter_modelfile_text
-
-    at = build.at
-    return adapter_modelfile_text(
-        *(at.level_gguf(ADAPTER), at.modelfile, base_gguf(build)),
-        template=chat_template(at.adapter),
-        name=build.config.base.in_ollama(),
-        licence=licence_of(at.base),
-        system=build.config.chat.system,
-    )
-
-
-def _system(name: str) -> str:
+    from localtune.runtimes.modelfile import system_lines, text_of
     from localtune.runtimes.ollama_store import find
 
-    return find(name).system
+    at, name = build.at, build.config.base.in_ollama()
+    text = adapter_modelfile_text(
+        *(at.level_gguf(ADAPTER), at.modelfile, base_gguf(build)),
+        template=chat_template(at.adapter),
+        known=find(name) if name else None,
+        licence=licence_of(at.base),
+        lesson_tokens=build.config.train.max_length,
+    )
+    return text + text_of(system_lines(build.config.chat.system))

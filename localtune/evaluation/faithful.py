@@ -6,8 +6,9 @@ and in float32. Knows no runtime: whatever has Runtime's methods will do.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,10 +24,12 @@ from localtune.threads import TorchThreads
 PROMPTS = 16
 MOST_KL = 1e-3  # nats a token, mean
 LEAST_AGREEMENT = 0.99
-# Upon a quantized base: llama.cpp rounds to 8 bits what it multiplies such weights with. That alone
-# is 4e-4 for the built-in base tuned upon its Q4_K_M; an adapter of another base is far beyond.
-MOST_KL_UPON = 1e-2
-LEAST_AGREEMENT_UPON = 0.97
+# An adapter is compared on its base's weights in F32, where llama.cpp computes as PyTorch does:
+# 3e-6 on SmolLM2 135M. A layer that is missing or an alpha that is wrong is far beyond.
+MOST_KL_EXACT = 1e-4
+# On the base as it is quantized, llama.cpp rounds to 8 bits what it multiplies such weights with:
+# 5e-3 on SmolLM2 135M as Q4_1, with an adapter or without. Another base is beyond 1.
+MOST_KL_QUANTIZED = 0.1
 TIE = 0.01  # two tokens this near in probability are one choice: BF16 may order them either way
 Logits = npt.NDArray[np.float32]
 Messages = list[dict[str, str]]
@@ -57,7 +60,8 @@ class Comparison:
     """The tokens of one prompt and its answer; per predicted token, KL and whether both agree.
 
     `spaces` says that llama.cpp put other spaces into the prompt than transformers. `first` is
-    where they chose otherwise first, in words, "" where they never did.
+    where they chose otherwise first, in words, "" where they never did. `quantized` is the KL of
+    the shipped file itself, where `kl` is that of the same weights in F32.
     """
 
     ids: list[int]
@@ -66,6 +70,7 @@ class Comparison:
     ended: bool
     spaces: bool
     first: str
+    quantized: npt.NDArray[np.float64] | None = None
 
 
 def check(
@@ -75,31 +80,37 @@ def check(
     questions: list[str],
     progress: Progress = Silent(),
     split: Split | None = None,
-    rounded: bool = True,
+    exact: Runtime | None = None,
 ) -> dict[str, Any]:
     """Compare on up to 16 questions; return {"prompts", "tokens", "kl", "top1", "ended", "spaces"}.
 
     `spaces` counts prompts that differ in spaces only, `kl` is the mean Kullback-Leibler divergence
     in nats of the master's next-token distribution from the trained model's, `top1` the share of
     tokens on which both choose alike, `ended` the share of answers that end by themselves. `split`
-    is how the base itself splits text, where that isn't up to transformers; without `rounded` the
-    model isn't a BF16 master, but base and adapter as they are, and more noise is allowed. Raises
-    EvaluationError where they differ too much.
+    is how the base itself splits text, where that isn't up to transformers. Where the model isn't a
+    BF16 master, but an adapter on its base, `exact` is the same adapter on the base's weights in
+    F32, and "quantized_kl" is the model's own divergence. Raises EvaluationError where they differ
+    too much.
     """
-    tokenizer, trained = load_merged(base, adapter, rounded)
+    tokenizer, trained = load_merged(base, adapter, rounded=exact is None)
     asked = questions[:: max(1, len(questions) // PROMPTS)][:PROMPTS]
     with TorchThreads() as threads, progress.bar("compare", len(asked)) as bar:
         compared = []
         for question in asked:
-            compared.append(compare(question, tokenizer, trained, model, split, threads))
+            compared.append(compare(question, tokenizer, trained, model, threads, split, exact))
             bar.advance()
     found = summarise(compared)
-    upon = (MOST_KL_UPON, LEAST_AGREEMENT_UPON)
-    most, least = (MOST_KL, LEAST_AGREEMENT) if rounded else upon
-    if not (found["kl"] < most and found["top1"] > least):  # so put that NaN fails
+    most = MOST_KL_EXACT if exact else MOST_KL
+    if not (found["kl"] < most and found["top1"] > LEAST_AGREEMENT):  # so put that NaN fails
         raise _unfaithful(
             f"predicts other words (mean KL {found['kl']:.2g}, at most {most:g}; same choice "
-            f"{found['top1']:.1%}, at least {least:.0%})" + _parting(compared, trained, model)
+            f"{found['top1']:.1%}, at least {LEAST_AGREEMENT:.0%})"
+            + _parting(compared, trained, exact or model)
+        )
+    if not found.get("quantized_kl", 0) < MOST_KL_QUANTIZED:
+        raise _unfaithful(
+            f"predicts other words on the base itself (mean KL {found['quantized_kl']:.2g}, at "
+            f"most {MOST_KL_QUANTIZED:g})" + _parting(compared, trained, model)
         )
     if found["ended"] < 0.9:
         progress.warn(
@@ -140,8 +151,9 @@ def compare(
     tokenizer: Any,
     trained: Any,
     model: Runtime,
-    split: Split | None,
     threads: TorchThreads,
+    split: Split | None = None,
+    exact: Runtime | None = None,
 ) -> Comparison:
     """Ask one question and compare what both predict along prompt and answer."""
     messages = [{"role": "user", "content": question}]
@@ -150,12 +162,18 @@ def compare(
     ids = prompt + list(tokenizer(answer.text, add_special_tokens=False).input_ids)
     with threads.timed(len(ids)):
         wanted = torch_logits(trained, ids)
-    got = model.logits(ids)
-    known = min(wanted.shape[1], got.shape[1])  # rows without a token may be on one side only
-    wanted, got = wanted[:, :known], got[:, :known]
+    wanted, got = _known(wanted, (exact or model).logits(ids))
+    quantized = divergence(*_known(wanted, model.logits(ids))) if exact else None
     agree = agreement(wanted, got)
     first = "" if agree.all() else _said(tokenizer, ids, wanted, got, int(agree.argmin()))
-    return Comparison(ids, divergence(wanted, got), agree, answer.ended, spaces, first)
+    kl = divergence(wanted, got)
+    return Comparison(ids, kl, agree, answer.ended, spaces, first, quantized)
+
+
+def _known(wanted: Logits, got: Logits) -> tuple[Logits, Logits]:
+    """Return both without the rows of a vocabulary that only one side has, which mean no token."""
+    known = min(wanted.shape[1], got.shape[1])
+    return wanted[:, :known], got[:, :known]
 
 
 def _said(tokenizer: Any, ids: list[int], wanted: Logits, got: Logits, at: int) -> str:
@@ -234,16 +252,34 @@ def log_softmax(logits: Logits) -> npt.NDArray[np.float64]:
 
 
 def summarise(compared: list[Comparison]) -> dict[str, Any]:
-    """Average over all tokens."""
-    agree = np.concatenate([one.agree for one in compared])
-    return {
+    """Average over all tokens; those that several prompts begin with count once."""
+    new = [_new_rows(one.ids, compared[:n]) for n, one in enumerate(compared)]
+    rows = list(zip(compared, new, strict=True))
+    agree = np.concatenate([one.agree[part] for one, part in rows])
+    found = {
         "prompts": len(compared),
         "tokens": len(agree),
-        "kl": float(np.concatenate([one.kl for one in compared]).mean()),
+        "kl": float(np.concatenate([one.kl[part] for one, part in rows]).mean()),
         "top1": float(agree.mean()),
         "ended": sum(one.ended for one in compared) / len(compared),
         "spaces": sum(one.spaces for one in compared),
     }
+    own = [one.quantized[part] for one, part in rows if one.quantized is not None]
+    return {**found, "quantized_kl": float(np.concatenate(own).mean())} if own else found
+
+
+def _new_rows(ids: list[int], earlier: list[Comparison]) -> slice:
+    """Return the rows behind the longest beginning that an earlier prompt has too.
+
+    A question that was asked before keeps its last row, as there must be one.
+    """
+    alike = (zip(ids, other.ids, strict=False) for other in earlier)
+    shared = max((_length(a == b for a, b in pairs) for pairs in alike), default=0)
+    return slice(min(shared, len(ids) - 1), None)
+
+
+def _length(same: Iterable[bool]) -> int:
+    return sum(1 for _ in takewhile(bool, same))
 
 
 def _parting(compared: list[Comparison], trained: Any, model: Runtime) -> str:

@@ -19,6 +19,7 @@ CHECKS = {
     "prompts": "prompts whose text and token ids are equal",
     "tokens": "tokens compared",
     "kl": "mean KL divergence of the next-token distributions, in nats",
+    "quantized_kl": "the same on the base's quantized weights, for which llama.cpp rounds",
     "top1": "tokens on which both choose alike",
     "ended": "answers that end by themselves",
     "spaces": "prompts split with other spaces than by transformers",

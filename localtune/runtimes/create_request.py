@@ -114,13 +114,14 @@ def _set(parameters: dict[str, Any], key: str, text: str) -> None:
 
 def oldest_version(request: Mapping[str, Any]) -> tuple[tuple[int, int, int], str]:
     """Return the oldest Ollama that makes of a request what is meant, and why that one."""
-    oldest, why = OLDEST, "it is the first that takes a model over its API as it is sent"
+    oldest, why = OLDEST, "older versions take no uploaded files when a model is made"
     if "files" in request and not {"template", "renderer"} & set(request):
-        oldest, why = OWN_TEMPLATE, "the Modelfile has no TEMPLATE, and the one in the GGUF counts"
+        oldest = OWN_TEMPLATE
+        why = "the Modelfile has no TEMPLATE, and older versions don't render the one in the GGUF"
     elif takes_newer(request.get("template", "")):
-        oldest, why = NEWER, "the Modelfile's TEMPLATE is written with what older ones lack"
+        oldest, why = NEWER, "older versions lack words that the Modelfile's TEMPLATE has"
     wanted = read_version(request.get("requires", ""))
-    return (wanted, "the Modelfile REQUIRES it") if wanted and wanted > oldest else (oldest, why)
+    return (wanted, "the Modelfile REQUIRES that") if wanted and wanted > oldest else (oldest, why)
 
 
 def takes_newer(template: str) -> bool:

@@ -5,6 +5,7 @@ Source: server/create.go, template/template.go and api/types.go of Ollama 0.33.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from localtune.runtimes.chosen_template import GoTemplate, choose
 from localtune.runtimes.create_request import OWN_TEMPLATE
 from localtune.runtimes.header import Header
 from localtune.runtimes.llama import read_header
-from localtune.runtimes.modelfile_grammar import Command, held, holds, write
+from localtune.runtimes.modelfile_grammar import Command, comment, held, holds, write
+from localtune.runtimes.ollama_name import valid_name
 from localtune.workspace import write_text
 
 LONGEST_CONTEXT = 4096  # what Ollama gives a model on a machine without a large GPU
@@ -46,40 +48,68 @@ SAMPLING = {
     "penalty_repeat": "repeat_penalty",
 }
 EXACT = (Command("PARAMETER", "0", "temperature"), Command("PARAMETER", "1", "repeat_penalty"))
+LIMIT = """\
+# Longest answer, in tokens: a model that repeats itself stops there, and not after 10 contexts."""
+LEAST_ANSWER = 256  # tokens: several times what a lesson answers, for questions about other things
+THOUGHTS = ("<think>", "</think>")  # by these Ollama knows a model that thinks before it answers
 Line = Command | str  # a command, or a line of comment
 
 
 def write_modelfile(
-    gguf: Path, modelfile: Path, made: str = "", licence: str = "", system: str = ""
+    gguf: Path,
+    modelfile: Path,
+    made: str = "",
+    licence: str = "",
+    system: str = "",
+    *,
+    lesson_tokens: int = 0,
 ) -> None:
     """Write the Modelfile of a build's level beside it. Raises RuntimeFileError.
 
     `made` says what the model was made from, `licence` is the text of its base's, `system` what the
-    lessons had as system prompt.
+    lessons had as system prompt, `lesson_tokens` the length of the longest,
+    0 if not known.
     """
-    write_text(modelfile, modelfile_text(gguf, made, licence, system, exact=True))
+    text = modelfile_text(gguf, made, licence, system, exact=True, lesson_tokens=lesson_tokens)
+    write_text(modelfile, text)
 
 
 def modelfile_text(
-    gguf: Path, made: str = "", licence: str = "", system: str = "", *, exact: bool = False
+    gguf: Path,
+    made: str = "",
+    licence: str = "",
+    system: str = "",
+    *,
+    exact: bool = False,
+    lesson_tokens: int = 0,
 ) -> str:
     """Return the Modelfile of a GGUF, which names it by `./` and its name.
 
-    With `exact` the likeliest word is always said, else what the file itself asks for. Raises
-    RuntimeFileError.
+    With `exact` the likeliest word is always said, else what the file itself asks for;
+    `lesson_tokens` as for `write_modelfile`. Raises RuntimeFileError.
     """
-    return text_of_header(read_header(gguf), gguf, made, licence, system, exact=exact)
+    header = read_header(gguf)
+    return text_of_header(
+        header, gguf, made, licence, system, exact=exact, lesson_tokens=lesson_tokens
+    )
 
 
 def text_of_header(
-    header: Header, gguf: Path, made: str, licence: str, system: str = "", *, exact: bool = False
+    header: Header,
+    gguf: Path,
+    made: str,
+    licence: str,
+    system: str = "",
+    *,
+    exact: bool = False,
+    lesson_tokens: int = 0,
 ) -> str:
     """Return the Modelfile of a GGUF with such a header, as `modelfile_text` does."""
     found = None if header.embeds else choose(header)
     lines = [
         *_made(header, made),
         Command("FROM", f"./{gguf.name}"),
-        *lines_of(header, found, exact=exact),
+        *lines_of(header, found, exact=exact, lesson_tokens=lesson_tokens),
         *system_lines(system),
         *licence_lines(header, licence),
     ]
@@ -88,11 +118,13 @@ def text_of_header(
 
 def text_of(lines: Sequence[Line]) -> str:
     """Return lines as text, an empty one before each comment."""
-    written = [write([x]) if isinstance(x, Command) else f"\n{x}\n" for x in lines]
+    written = [write([x]) if isinstance(x, Command) else f"\n{comment(x)}\n" for x in lines]
     return "".join(written).lstrip("\n")
 
 
-def lines_of(header: Header, template: GoTemplate | None, *, exact: bool) -> list[Line]:
+def lines_of(
+    header: Header, template: GoTemplate | None, *, exact: bool, lesson_tokens: int = 0
+) -> list[Line]:
     """Return what a Modelfile says besides what it is FROM: template, stops and parameters."""
     if header.embeds:
         return [EMBEDS, *_context(header)]
@@ -104,6 +136,8 @@ def lines_of(header: Header, template: GoTemplate | None, *, exact: bool) -> lis
         *_settings(header, exact),
         "# Tokens of question, conversation and answer together.",
         *_context(header),
+        LIMIT,
+        Command("PARAMETER", str(longest_answer(header, lesson_tokens)), "num_predict"),
     ]
 
 
@@ -130,21 +164,39 @@ def context_of(header: Header) -> int:
     return min(header.context or LONGEST_CONTEXT, LONGEST_CONTEXT)
 
 
+def longest_answer(header: Header, lesson_tokens: int) -> int:
+    """Return the tokens that an answer may have.
+
+    Twice those of the longest lesson, question included; the whole context where that isn't known,
+    or where the model thinks before it answers, at no known length.
+    """
+    context = context_of(header)
+    if not lesson_tokens or all(mark in header.template for mark in THOUGHTS):
+        return context
+    return min(max(LEAST_ANSWER, 2 * lesson_tokens), context)
+
+
 def sampling(header: Header) -> list[Command]:
     """Return the values that the base's generation_config.json gave the file."""
-    found = {ours: header.metadata.get(f"sampling.{key}") for key, ours in SAMPLING.items()}
-    return [Command("PARAMETER", _plain(value), key) for key, value in found.items() if value]
+    said = {ours: header.metadata.get(f"sampling.{key}", "") for key, ours in SAMPLING.items()}
+    found = {key: _plain(text) for key, text in said.items()}
+    return [Command("PARAMETER", value, key) for key, value in found.items() if value]
 
 
-def _plain(number: str) -> str:
-    return f"{float(number):g}"  # llama.cpp writes 0.950000
+def _plain(text: str) -> str:
+    """Return a number as Ollama reads it (llama.cpp writes 0.950000), "" for what is none."""
+    try:
+        number = float(text)
+    except ValueError:
+        return ""
+    return f"{number:g}" if math.isfinite(number) else ""
 
 
 def _made(header: Header, made: str) -> list[Line]:
     base = header.metadata.get("base_model.0.name") or header.metadata.get("basename")
     about = made or (f"A model made from {base}." if base else "")
-    name = header.name or "model"
-    return [f"# ollama create {name} -f Modelfile" + (f"\n# {about}" if about else "")]
+    create = f"# ollama create {valid_name(header.name)} -f Modelfile"
+    return [f"{create}\n{about}" if about else create]
 
 
 def _template(template: GoTemplate | None, header: Header) -> list[Line]:

@@ -52,6 +52,12 @@ def write(commands: Iterable[Command]) -> str:
     return "".join(f"{command}\n" for command in commands)
 
 
+def comment(text: str) -> str:
+    """Return text as lines of comment, each with its own mark: none of it can be a command."""
+    lines = (_printable(line) for line in re.split(r"[\r\n]+", text))
+    return "\n".join(line if line.startswith("#") else f"# {line}" for line in lines)
+
+
 def holds(value: str) -> bool:
     """Whether Ollama reads a value back as it is, if it stands between quotation marks."""
     return _reads_back(quoted(value), value)

@@ -76,8 +76,13 @@ class Ollama:
 
     def models(self) -> list[str]:
         """Return the names of the models that the server has, as `ollama list` shows them."""
-        listed = self._ask("GET", "/api/tags").get("models") or []
-        return [str(row["name"]) for row in listed if isinstance(row, dict) and "name" in row]
+        return list(self.digests())
+
+    def digests(self) -> dict[str, str]:
+        """Return the digest of each model by its name, "" for one that the server names none of."""
+        rows = self._ask("GET", "/api/tags").get("models") or []
+        known = (row for row in rows if isinstance(row, dict) and "name" in row)
+        return {str(row["name"]): str(row.get("digest") or "") for row in known}
 
     def has_blob(self, digest: str) -> bool:
         """Whether the server holds a file, so that it needn't be uploaded."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from localtune.errors import ConfigError
@@ -62,6 +63,11 @@ def read_name(text: str) -> Name:
     if name.tag.lower() in ("cloud", "local") or name.tag.lower().endswith("-cloud"):
         raise _refused(text, f"Ollama reads the tag {name.tag!r} as a place where models run")
     return name
+
+
+def listed(name: Name, models: Iterable[str]) -> str | None:
+    """Return a model's name as a server lists it, None where the server hasn't the model."""
+    return next((model for model in models if name.same(split_name(model))), None)
 
 
 def valid_name(text: str) -> str:

@@ -7,7 +7,8 @@ import re
 from localtune.errors import ServerError
 
 ANYWAY = "`localtune ask`, `chat` and `serve` run the file without Ollama."
-LOADS = r"failed to validate GGUF|un(?:supported|known) (?:model )?architecture"
+UNKNOWN = r"un(?:supported|known) (?:model )?architecture"
+COPIES = r"failed to validate GGUF|llama-quantize"
 DIED = r"process has terminated|process no longer running|error loading model|unable to load model"
 # What the server's text holds, what is wrong, what to do. The first that fits counts.
 KNOWN = (
@@ -18,10 +19,16 @@ KNOWN = (
         "is started again removes what isn't used.",
     ),
     (
-        LOADS,
-        "This Ollama can't take the file: it doesn't know the model's architecture, or finds the "
-        "file wrong",
-        f"Update Ollama; its log holds the cause. {ANYWAY}",
+        UNKNOWN,
+        "This Ollama doesn't know the model's architecture",
+        f"Update Ollama. {ANYWAY}",
+    ),
+    (
+        COPIES,  # all that is said where the disk fills up too
+        "Ollama could not copy the file into its store",
+        "There are two usual causes: its disk is full (making a model needs two to three times "
+        "the file), or it doesn't know the model's architecture. Ollama's log says which: free "
+        f"some space there, or update Ollama. {ANYWAY}",
     ),
     (
         "digest mismatch",
@@ -36,7 +43,8 @@ KNOWN = (
     (
         "LoRA adapters are no longer supported",
         "This Ollama takes no adapters",
-        "Install a merged model instead, as `localtune build` makes it.",
+        "Ollama 0.34.1 and later makes no model with an ADAPTER. Build again without "
+        f"--adapter-only: a merged model needs no adapter. {ANYWAY}",
     ),
     (
         "invalid model name",
@@ -62,12 +70,16 @@ KNOWN = (
 
 
 def refusal(url: str, text: str, status: int) -> ServerError:
-    """Return the error for a server's text; `status` is the HTTP status it came with."""
+    """Return the error for a server's text; `status` is the HTTP status it came with.
+
+    That of an error in mid-stream is the status of what came before it, which says nothing.
+    """
     for pattern, what, hint in KNOWN:
         if re.search(pattern, text, re.IGNORECASE):
             return ServerError(f"{what} ({text}).", hint)
-    said = text or "no reason given"
+    said = (text or "no reason given").rstrip(".")
+    code = f" (HTTP {status})" if status >= 300 else ""
     return ServerError(
-        f"Ollama at {url} refused: {said.rstrip('.')} (HTTP {status}).",
+        f"Ollama at {url} refused: {said}{code}.",
         "Its log may say more.",
     )

@@ -29,7 +29,9 @@ DIGEST = re.compile(r"sha256[:-]([0-9a-f]{64})")
 class OllamaModel:
     """A model's files: its GGUF, and what its Modelfile said. `template` is Go's, "" for none.
 
-    `sees` says that a projector lies beside it, which isn't part of the text model.
+    `sees` says that a projector lies beside it, which isn't part of the text model; `speaks_first`
+    that a model made FROM it always shows more than system prompt and template: MESSAGEs, or what
+    a RENDERER or PARSER of Ollama's makes of them.
     """
 
     name: str
@@ -39,6 +41,7 @@ class OllamaModel:
     licence: str
     parameters: dict[str, Any]
     sees: bool
+    speaks_first: bool = False
 
 
 def find(name: str) -> OllamaModel:
@@ -131,6 +134,7 @@ def _read(name: str, store: Path, manifest: Path) -> OllamaModel:
         licence="\n\n".join(licences),
         parameters=_object(texts.get("params", "{}")),
         sees="projector" in kinds,
+        speaks_first="messages" in kinds or _has_renderer(store, manifest),
     )
 
 
@@ -149,6 +153,17 @@ def _layers(manifest: Path) -> Iterator[tuple[str, str]]:
         raise BaseModelError(
             f"{manifest} is no manifest of Ollama's.", "Fetch the model again with `ollama pull`."
         ) from error
+
+
+def _has_renderer(store: Path, manifest: Path) -> bool:
+    """Whether a model's configuration names a prompt renderer or a parser that Ollama has."""
+    try:
+        digest = DIGEST.fullmatch(json.loads(_contents(manifest))["config"]["digest"])
+        file = store / "blobs" / f"sha256-{digest[1]}" if digest else None
+        found = _object(_contents(file)) if file and file.is_file() else {}
+    except (ValueError, KeyError, TypeError):
+        return False
+    return bool(found.get("renderer") or found.get("parser"))
 
 
 def _blob(store: Path, name: str, digest: str) -> Path:

@@ -133,15 +133,17 @@ def make_base(folder: Path, kind: str, template: str = CHATML, **config: object)
     return folder
 
 
-def make_adapter(base: Path, folder: Path, **config: object) -> Path:
-    """Save a random LoRA adapter that changes a base noticeably."""
-    torch.manual_seed(8)
+def make_adapter(
+    base: Path, folder: Path, *, seed: int = 8, std: float = 0.1, **config: object
+) -> Path:
+    """Save a random LoRA adapter that changes a base noticeably, or less with a smaller `std`."""
+    torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
     chosen = {"r": 8, "lora_alpha": 16, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
     tuned = get_peft_model(model, LoraConfig(**{**chosen, **config}))
     for name, weight in tuned.named_parameters():
         if "lora_" in name:
-            torch.nn.init.normal_(weight, std=0.1)
+            torch.nn.init.normal_(weight, std=std)
     tuned.save_pretrained(folder)
     tokenizer = Fast.from_pretrained(base)
     tokenizer.chat_template = tokenizer.chat_template or PLAIN_TEMPLATE

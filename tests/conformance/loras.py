@@ -39,8 +39,8 @@ def make_adapter(base: Path, folder: Path, **config: Any) -> Path:
     return folder
 
 
-def edit_weights(adapter: Path, change: Any) -> None:
-    file = adapter / "adapter_model.safetensors"
+def edit_weights(adapter: Path, change: Any, stored: str = "adapter_model.safetensors") -> None:
+    file = adapter / stored
     save_file({name: change(name, weight) for name, weight in load_file(file).items()}, file)
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from conftest import CHATML, KINDS, NASTY, TEXT, make_adapter, make_base
 from gguf_fields import fields
+from loras import edit_weights
 from peft import LoraConfig, get_peft_model
 from random_models import VARIANTS, make_model
 from script_reference import reference
@@ -202,11 +205,119 @@ def test_adapter_upon_the_base_is_what_was_trained(
     bare = Model(gguf).logits(ids)
     assert divergence(merged, upon.logits(ids)).mean() < 5e-3
     assert divergence(merged, bare).mean() > 0.05  # the adapter changes something
-    asked = ["What does a mooring cost?"]
-    found = check(folder, adapter, upon, asked, Silent(), splitter(folder), rounded=False)
-    assert found["kl"] < 1e-3
+    found = compared(gguf, folder, adapter, tmp_path / "a.gguf")
+    assert found["kl"] < 1e-5 and found["top1"] == 1
     with pytest.raises(EvaluationError, match="predicts other words"):
-        check(folder, adapter, Model(gguf), asked, Silent(), splitter(folder), rounded=False)
+        compared(gguf, folder, adapter, None)
+
+
+QUESTIONS = ("What does a mooring cost?", "What does a mooring cost?", "Who pays?")
+
+
+def compared(
+    gguf: Path,
+    folder: Path,
+    adapter: Path,
+    shipped: Path | None,
+    asked: Sequence[str] = QUESTIONS,
+) -> dict[str, Any]:
+    """Compare a GGUF adapter on its base with what was trained, as a build does."""
+    exact = folder.with_name(f"{folder.name}-F32.gguf")
+    if not exact.exists():
+        export_master(folder, None, exact, "base", kind="f32")
+    # One thread: several wait for each other where other programs are busy.
+    model, same = (Model(file, threads=1, adapter=shipped) for file in (gguf, exact))
+    return check(folder, adapter, model, [*asked], Silent(), splitter(folder), same)
+
+
+def of_another_base(adapter: Path, folder: Path) -> None:
+    make_adapter(folder, adapter, seed=9, std=SMALL_EFFECT)
+
+
+def with_another_alpha(adapter: Path, folder: Path) -> None:
+    file = adapter / "adapter_config.json"
+    settings = json.loads(file.read_text())
+    file.write_text(json.dumps({**settings, "lora_alpha": 1.5 * settings["lora_alpha"]}))
+
+
+def without_a_layer(adapter: Path, folder: Path) -> None:
+    edit_weights(adapter, lambda name, weight: weight * (".layers.1." not in name))
+
+
+FAULTS = (of_another_base, with_another_alpha, without_a_layer)
+SMALL_EFFECT = 0.03  # of LoRA weights: a fault then changes about as much as llama.cpp rounds
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_wrong_adapter_is_found_below_the_noise_of_the_quantized_base(
+    fault: Callable[[Path, Path], None],
+    tiny: Callable[[str], tuple[Path, Path]],
+    tmp_path: Path,
+) -> None:
+    gguf, folder = tiny("Q4_K_M")
+    right = make_adapter(folder, tmp_path / "right", std=SMALL_EFFECT)
+    export_adapter(folder, right, tmp_path / "right.gguf", "a")
+    assert compared(gguf, folder, right, tmp_path / "right.gguf")["kl"] < 1e-5
+    shutil.copytree(right, tmp_path / "wrong")
+    fault(tmp_path / "wrong", folder)
+    export_adapter(folder, tmp_path / "wrong", tmp_path / "wrong.gguf", "a")
+    with pytest.raises(EvaluationError, match="predicts other words"):
+        compared(gguf, folder, right, tmp_path / "wrong.gguf")
+
+
+def test_another_base_than_the_adapter_was_trained_on_is_found(
+    tiny: Callable[[str], tuple[Path, Path]], tmp_path: Path
+) -> None:
+    _, folder = tiny("Q8_0")
+    adapter = make_adapter(folder, tmp_path / "adapter", std=SMALL_EFFECT)
+    export_adapter(folder, adapter, tmp_path / "a.gguf", "a")
+    other = copy_of(folder, tmp_path / "other")
+    edit_weights(other, lambda name, w: w.flip(0) if "layers.0.mlp.down" in name else w, WEIGHTS)
+    export_master(other, None, tmp_path / "other.gguf", "other")
+    with pytest.raises(EvaluationError, match="on the base itself"):
+        compared(tmp_path / "other.gguf", folder, adapter, tmp_path / "a.gguf")
+
+
+def copy_of(folder: Path, out: Path) -> Path:
+    shutil.copytree(folder, out)
+    (out / SOURCE).unlink()
+    return out
+
+
+WEIGHTS = "model.safetensors"
+SMOLLM = Path.home() / ".cache/localtune-models/SmolLM2-135M-Instruct.Q4_1.gguf"
+needs_smollm = pytest.mark.skipif(not SMOLLM.exists(), reason=f"needs {SMOLLM}")
+
+
+@pytest.mark.slow
+@needs_smollm
+def test_a_right_adapter_on_a_real_base_passes_and_one_without_a_layer_does_not(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "base"
+    unpack(SMOLLM, folder, Silent())
+    right = make_adapter(folder, tmp_path / "right", std=SMALL_EFFECT)
+    export_adapter(folder, right, tmp_path / "right.gguf", "a")
+    found = compared(SMOLLM, folder, right, tmp_path / "right.gguf", QUESTIONS[:1])
+    assert found["kl"] < 2e-5 and found["top1"] == 1 and found["quantized_kl"] > 100 * found["kl"]
+    shutil.copytree(right, tmp_path / "wrong")
+    edit_weights(tmp_path / "wrong", lambda name, weight: weight * (".layers.15." not in name))
+    export_adapter(folder, tmp_path / "wrong", tmp_path / "wrong.gguf", "a")
+    with pytest.raises(EvaluationError, match="predicts other words"):
+        compared(SMOLLM, folder, right, tmp_path / "wrong.gguf", QUESTIONS[:1])
+
+
+def test_tokens_that_prompts_share_count_once(
+    tiny: Callable[[str], tuple[Path, Path]], tmp_path: Path
+) -> None:
+    """A default system prompt would else weigh as much as all the questions."""
+    gguf, folder = tiny("Q8_0")
+    adapter = make_adapter(folder, tmp_path / "adapter", std=SMALL_EFFECT)
+    export_adapter(folder, adapter, tmp_path / "a.gguf", "a")
+    model = Model(gguf, adapter=tmp_path / "a.gguf")
+    once = check(folder, adapter, model, ["Who pays?"], split=splitter(folder), exact=model)
+    twice = check(folder, adapter, model, ["Who pays?"] * 2, split=splitter(folder), exact=model)
+    assert twice["tokens"] == once["tokens"] + 1 and twice["prompts"] == 2
 
 
 def test_a_file_without_a_template_is_asked_with_the_plain_one(tmp_path: Path) -> None:

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 import localtune
+from localtune.configfile import from_dict
 from localtune.conversion import convert_adapter, convert_model
 from localtune.errors import BaseModelError, InputError, LocaltuneError
 from localtune.export.master import export_master
 from localtune.export.unpack.gguf_source import SOURCE
 from localtune.modelfiles import modelfile_of
-from localtune.opening import open_build
+from localtune.opening import open_build, start
 from localtune.pipeline import standings
 from localtune.progress import Silent
 from localtune.runtimes.llama import Model, read_header
@@ -34,6 +35,7 @@ OFFICE = """# Tarnbrook Boatyard
 | Hull cleaning | 85 euros |
 | Mast storage | 140 euros |
 """
+SYSTEM = "You answer for the boatyard."
 FEW: dict[str, Any] = {"steps": 2, "questions": 4, "max_answer_tokens": 8, "imatrix_tokens": 0}
 
 
@@ -56,7 +58,7 @@ def gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def store(gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A store of Ollama's that has the GGUF as tiny:q8."""
-    data = {"model": gguf.read_bytes(), "license": b"Some licence."}
+    data = {"model": gguf.read_bytes(), "license": b"Some licence.", "system": SYSTEM.encode()}
     folder, layers = tmp_path / "models", []
     (folder / "blobs").mkdir(parents=True)
     for kind, content in data.items():
@@ -94,6 +96,12 @@ def test_from_ollama_to_an_adapter(docs: Path, store: Path, tmp_path: Path) -> N
     assert "FROM tiny:q8\nADAPTER ./boatyard-adapter.gguf\n" in modelfile
     assert "TEMPLATE" in modelfile and "licence is that of the base" in modelfile
     assert modelfile_of(out) == modelfile
+    # A model FROM tiny:q8 keeps its system prompt, so everything else has it too.
+    assert f"SYSTEM {SYSTEM}" in modelfile.replace('"', "")
+    lessons = (json.loads(line) for line in (out / "work/lessons.jsonl").open())
+    asked = [lesson["messages"][0] for lesson in lessons if "messages" in lesson]
+    assert asked and all(m == {"role": "system", "content": SYSTEM} for m in asked)
+    assert open_build(out).config.chat.system == SYSTEM
     assert (out / "work/base/LICENSE").read_text() == "Some licence."
     assert (out / "work/base" / SOURCE).resolve().is_relative_to(store)
     assert answer(out, "Hi")[0] == shipped
@@ -108,6 +116,17 @@ def test_from_ollama_to_an_adapter(docs: Path, store: Path, tmp_path: Path) -> N
     assert states["base"] == "again"
     with pytest.raises(BaseModelError, match=r"lacks the file|is gone"):
         answer(out, "Hi")
+
+
+def test_a_system_prompt_of_the_user_replaces_that_of_the_base(
+    docs: Path, store: Path, tmp_path: Path
+) -> None:
+    upon = {"base": {"base": "ollama:tiny:q8"}, "export": {"adapter_only": True}}
+    asked = from_dict({**upon, "chat": {"system": "Be brief."}})
+    assert start(docs, tmp_path / "out", asked).config.chat.system == "Be brief."
+    assert start(docs, tmp_path / "out", from_dict(upon)).config.chat.system == SYSTEM
+    whole = from_dict({"base": {"base": "ollama:tiny:q8"}})
+    assert start(docs, tmp_path / "out", whole).config.chat.system == ""
 
 
 def test_nothing_is_written_for_a_base_that_cannot_be_tuned(

@@ -27,6 +27,11 @@ def chatml(messages: list[Row]) -> str:
     return "".join(turns) + "<|im_start|>assistant\n"
 
 
+def digest_of(model: Row) -> str:
+    """Return what stands for the digest of a model's manifest: it changes with the model."""
+    return hashlib.sha256(json.dumps(model, sort_keys=True).encode()).hexdigest()
+
+
 class StandIn:
     """A server on a free port of this machine, and what it was asked.
 
@@ -140,7 +145,11 @@ class Handler(BaseHTTPRequestHandler):
         self.say(200, {"version": self.owner.version})
 
     def _tags(self) -> None:
-        self.say(200, {"models": [{"name": name, "model": name} for name in self.owner.models]})
+        rows = [
+            {"name": name, "model": name, "digest": digest_of(model)}
+            for name, model in self.owner.models.items()
+        ]
+        self.say(200, {"models": rows})
 
     def _has_blob(self) -> None:
         self.say(200 if self.owner.blob(self.path.rpartition("/")[2]).exists() else 404)

@@ -18,11 +18,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from small_build import make_build
-from stand_in_ollama import Handler, StandIn, chatml
+from stand_in_ollama import Handler, StandIn, chatml, digest_of
 
 from localtune.cli import cli
 from localtune.install_check import expected_prompt
-from localtune.installing import Wanted, what_is_wanted
+from localtune.install_files import Wanted, what_is_wanted
 from localtune.opening import open_build
 from localtune.progress import Silent
 from localtune.runtimes.modelfile_grammar import Command
@@ -99,14 +99,15 @@ def test_a_build_is_installed_and_asked(build: Build, server: StandIn, run: Run)
     made = server.models["boatyard:latest"]
     assert made["template"].startswith("{{ range .Messages }}")
     assert made["parameters"]["stop"] == ["<|im_end|>"] and made["parameters"]["num_ctx"] == 512
+    assert made["parameters"]["num_predict"] == 512
     (digest,) = made["files"].values()
     assert server.blob(digest).read_bytes() == build.at.level_gguf("Q8_0").read_bytes()
     shown, asked = server.bodies["/api/chat"]
     assert shown["_debug_render_only"] is True
     assert asked["options"] == {"temperature": 0, "repeat_penalty": 1, "num_predict": 64}
-    assert json.loads(build.at.installed.read_text()) == {
-        "name": "boatyard:latest", "url": server.url,
-    }  # fmt: skip
+    assert json.loads(build.at.installed.read_text()) == [
+        {"name": "boatyard:latest", "url": server.url, "level": "Q8_0", "digest": digest_of(made)}
+    ]
 
 
 def test_json(build: Build, server: StandIn, run: Run) -> None:
@@ -192,8 +193,25 @@ def test_what_the_server_refuses_is_said(build: Build, server: StandIn, run: Run
         return True
 
     server.accidents["POST /api/create"] = [refuse]
-    refused(run("install", build.at.folder), "architecture.*\n.*Update Ollama")
+    done = run("install", build.at.folder)
+    refused(done, "could not copy the file")
+    assert "disk is full" in done.stderr and "architecture" in done.stderr, "both may be the cause"
     assert not build.at.installed.exists()
+
+
+def test_a_store_that_fills_up_while_the_model_is_made_is_said(
+    build: Build, server: StandIn, run: Run
+) -> None:
+    def refuse(handler: Handler) -> bool:
+        handler.read_body()
+        os.truncate(build.at.level_gguf("Q8_0"), 1 << 43)  # more than any disk here has free
+        handler.say_lines([{"error": "llama-quantize failed: exit status 1"}])
+        return True
+
+    server.accidents["POST /api/create"] = [refuse]
+    done = run("install", build.at.folder)
+    refused(done, r"folder .*store has .* free, and the\s+model takes")
+    assert "Free some space" in done.stderr and not build.at.installed.exists()
 
 
 def test_a_model_that_does_not_run_is_said(build: Build, server: StandIn, run: Run) -> None:
@@ -255,9 +273,9 @@ def test_the_expected_prompt_has_what_the_modelfile_puts_before_it(build: Build)
     user = [{"role": "user", "content": "Who?"}]
     system, said = Command("SYSTEM", "Be kind."), Command("MESSAGE", "Hello.", "assistant")
     before = [{"role": "system", "content": "Be kind."}, {"role": "assistant", "content": "Hello."}]
-    found = expected_prompt(wanted_with(build, said, system), user)
+    found = expected_prompt(build, wanted_with(build, said, system), user)
     assert found and found[1] == chatml([*before, *user])
-    found = expected_prompt(wanted_with(build, Command("SYSTEM", "")), user)
+    found = expected_prompt(build, wanted_with(build, Command("SYSTEM", "")), user)
     assert found and found[1] == chatml(user)
 
 
@@ -358,36 +376,102 @@ def test_ctrl_c_in_mid_upload(build: Build, server: StandIn) -> None:
     assert process.returncode == 130 and "Traceback" not in said
 
 
-def test_quantize_puts_the_new_level_in_the_place_of_the_old(
+def test_quantize_installs_a_level_under_a_tag_of_its_own(
     build: Build, server: StandIn, run: Run
 ) -> None:
     run("install", build.at.folder, "--name", "office:mine", "--host", server.url)
+    first = server.models["office:mine"]
     nowhere = {"OLLAMA_HOST": "127.0.0.1:1"}  # where it was installed counts
     done = run("quantize", build.at.folder, "--to", "Q5_0", "--install", **nowhere)
     assert done.returncode == 0, done.stderr
-    assert list(server.models) == ["office:mine"]
-    assert list(server.models["office:mine"]["files"]) == ["boatyard-Q5_0.gguf"]
+    assert "office:q5_0 is in Ollama's list" in done.stdout
+    assert server.models["office:mine"] == first, "another level's tag stays as it is"
+    assert list(server.models["office:q5_0"]["files"]) == ["boatyard-Q5_0.gguf"]
     assert "Who keeps the keys?" in done.stdout
     file = build.at.level_gguf("Q5_0")
     refused(run("quantize", file, "--to", "Q4_0", "--install"), "--install is for a build")
 
 
+def test_a_level_that_is_quantized_again_replaces_its_own_tag_alone(
+    build: Build, server: StandIn, run: Run
+) -> None:
+    run("install", build.at.folder, "--level", "Q4_0", "--name", "office:small")
+    done = run("quantize", build.at.folder, "--to", "Q4_0", "--install")
+    assert done.returncode == 0 and list(server.models) == ["office:small"]
+    server.keep("office:small", {"system": "Another's."})
+    done = run("quantize", build.at.folder, "--to", "Q4_0", "--install")
+    refused(done, "has a model office:small already")
+    server.keep("office:q5_0", {"system": "Another's."})
+    done = run("quantize", build.at.folder, "--to", "Q5_0", "--install")
+    refused(done, "has a model office:q5_0 already")
+    assert server.models["office:q5_0"] == {"system": "Another's."}
+
+
 def test_quantize_installs_what_never_was(build: Build, server: StandIn, run: Run) -> None:
     build.at.installed.write_text("[]")  # spoilt
     done = run("quantize", build.at.folder, "--to", "Q5_0", "--install")
-    assert done.returncode == 0 and list(server.models) == ["boatyard:latest"]
+    assert done.returncode == 0 and list(server.models) == ["boatyard:q5_0"]
 
 
 def test_uninstall(build: Build, server: StandIn, run: Run) -> None:
     run("install", build.at.folder, "--name", "office:mine")
+    run("install", build.at.folder, "--name", "office:small", "--level", "Q4_0")
     server.keep("Other:latest", {})
     done = run("uninstall", build.at.folder, OLLAMA_HOST="127.0.0.1:1")
-    assert done.stdout == f"office:mine is no longer in Ollama's list at {server.url}.\n"
+    assert done.stdout.splitlines() == [
+        f"office:mine is no longer in Ollama's list at {server.url}.",
+        f"office:small is no longer in Ollama's list at {server.url}.",
+    ]
     assert list(server.models) == ["Other:latest"] and not build.at.installed.exists()
     assert build.at.level_gguf("Q8_0").exists()
-    refused(run("uninstall", build.at.folder), "no model boatyard:latest.*\n.*has Other:latest")
     assert run("uninstall", "other").returncode == 0 and not server.models
     refused(run("uninstall", "other"), "no model other:latest.*\n.*has none")
+
+
+@pytest.mark.parametrize("record", [None, "{", "[1]", '{"name": "boatyard:latest"}'])
+def test_uninstall_of_a_build_that_was_never_installed_deletes_nothing(
+    record: str | None, build: Build, server: StandIn, run: Run
+) -> None:
+    server.keep("boatyard:latest", {})
+    if record:
+        build.at.installed.write_text(record)
+    done = run("uninstall", build.at.folder)
+    refused(done, r"nothing was deleted\.\s+Hint: .*\n?.*localtune uninstall boatyard")
+    assert list(server.models) == ["boatyard:latest"]
+    assert "DELETE /api/delete" not in server.asked
+
+
+def test_uninstall_deletes_only_the_model_that_was_installed(
+    build: Build, server: StandIn, run: Run
+) -> None:
+    run("install", build.at.folder)
+    server.keep("boatyard:latest", {"system": "Somebody else's."})
+    done = run("uninstall", build.at.folder)
+    refused(done, r"boatyard:latest in Ollama .*isn't known[^H]*Hint: .*uninstall boatyard:latest")
+    assert list(server.models) == ["boatyard:latest"]
+    build.at.installed.write_text(json.dumps({"name": "boatyard:latest", "url": server.url}))
+    refused(run("uninstall", build.at.folder), "isn't known to be")
+    assert run("uninstall", "boatyard:latest").returncode == 0 and not server.models
+
+
+def test_uninstall_from_another_server_deletes_nothing_there(
+    build: Build, server: StandIn, run: Run, tmp_path: Path
+) -> None:
+    run("install", build.at.folder)
+    other = StandIn(tmp_path / "other store")
+    other.keep("boatyard:latest", server.models["boatyard:latest"])
+    refused(run("uninstall", build.at.folder, "--host", other.url), "nothing was deleted")
+    assert list(other.models) == ["boatyard:latest"] == list(server.models)
+    other.close()
+
+
+def test_uninstall_of_a_model_that_is_gone_forgets_it(
+    build: Build, server: StandIn, run: Run
+) -> None:
+    run("install", build.at.folder)
+    server.models.clear()
+    refused(run("uninstall", build.at.folder), "has no model boatyard:latest")
+    refused(run("uninstall", build.at.folder), "nothing was deleted")
 
 
 def test_the_command_for_llama_server(build: Build, run: Run, tmp_path: Path) -> None:
@@ -399,6 +483,7 @@ def test_the_command_for_llama_server(build: Build, run: Run, tmp_path: Path) ->
     ).stdout.splitlines()
     assert said[:2] == ["--model", str(build.at.level_gguf("Q8_0"))]
     assert {"--jinja", "9000", "512"} <= set(said)
+    assert said[said.index("--n-predict") + 1] == "512"
     done = run("install", build.at.folder, "--llama-cpp", "--context", "4096")
     refused(done, "trained on 512 tokens at most")
     done = run("install", build.at.folder, "--llama-cpp", "--start", PATH="/nowhere")
@@ -417,3 +502,54 @@ def test_llama_server_is_started(build: Build, run: Run, tmp_path: Path) -> None
     said = heard.read_text().splitlines()
     assert said[1] == str(build.at.level_gguf("Q4_0")) and "256" in said
     refused(run(*arguments, "--start", PATH=path, CODE="3"), "ended with code 3")
+
+
+SAYS_ITS_NUMBER = '#!/bin/sh\necho $$ > "$HEARD.new" && mv "$HEARD.new" "$HEARD"\n'
+LINGERS = f"{SAYS_ITS_NUMBER}exec sleep 600\n"
+IGNORES = f"{SAYS_ITS_NUMBER}trap '' TERM INT HUP\nwhile :; do sleep 1; done\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "script"),
+    [
+        (signal.SIGTERM, LINGERS),
+        (signal.SIGHUP, LINGERS),
+        (signal.SIGINT, LINGERS),
+        (signal.SIGTERM, IGNORES),  # as one that is busy does
+    ],
+)
+def test_llama_server_ends_with_localtune(
+    number: signal.Signals, script: str, build: Build, server: StandIn, tmp_path: Path
+) -> None:
+    program, heard = tmp_path / "bin" / "llama-server", tmp_path / "heard"
+    program.parent.mkdir()
+    program.write_text(script)
+    program.chmod(0o755)
+    path = f"{program.parent}:{os.environ['PATH']}"
+    process = subprocess.Popen(
+        command("install", build.at.folder, "--llama-cpp", "--start"),
+        env=environment(server, PATH=path, HEARD=str(heard)),
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    assert eventually(heard.exists), "it is started"
+    started = int(heard.read_text())
+    process.send_signal(number)
+    said = process.communicate(timeout=60)[1]
+    assert "Traceback" not in said
+    assert eventually(lambda: not is_running(started)), "it outlives localtune"
+
+
+def eventually(true: Callable[[], bool], seconds: float = 60) -> bool:
+    end = time.monotonic() + seconds
+    while not true() and time.monotonic() < end:
+        time.sleep(0.01)
+    return true()
+
+
+def is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{process}/stat")  # a zombie has ended; who should reap it may be away
+    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"

@@ -150,6 +150,64 @@ def test_what_the_file_says_of_itself() -> None:
     assert [c.value for c in parse(text(asked)) if c.key == "temperature"] == ["0"]
 
 
+@pytest.mark.parametrize(
+    ("context", "lesson_tokens", "limit"),
+    [(4096, 256, 512), (4096, 64, 256), (4096, 1024, 2048), (512, 1024, 512), (131072, 0, 4096),
+     (0, 0, 4096), (128, 256, 128)],
+)  # fmt: skip
+def test_an_answer_ends_at_twice_the_longest_lesson_or_the_context(
+    context: int, lesson_tokens: int, limit: int
+) -> None:
+    known = header(CHATML, context=context)
+    written = text_of_header(known, Path("x.gguf"), "", "", lesson_tokens=lesson_tokens)
+    assert [c.value for c in parse(written) if c.key == "num_predict"] == [str(limit)]
+
+
+def test_a_model_that_thinks_first_may_fill_its_context() -> None:
+    thinks = header(CHATML + "{# <think> </think> #}", context=4096)
+    written = text_of_header(thinks, Path("x.gguf"), "", "", lesson_tokens=64)
+    assert Command("PARAMETER", "4096", "num_predict") in parse(written)
+
+
+HOSTILE = 'x\nFROM /etc/passwd\rADAPTER ~/.ssh/id\n\nSYSTEM """obey\n# y\x1b[2J"'
+
+
+@pytest.mark.parametrize("key", ["base_model.0.name", "basename", "license", "license.name"])
+def test_metadata_of_several_lines_brings_no_commands(key: str) -> None:
+    plain = parse(text_of_header(header(CHATML), Path("x.gguf"), "", ""))
+    hostile = replace(header(CHATML), name=HOSTILE, metadata={key: HOSTILE})
+    for made, licence in (("", ""), (HOSTILE, HOSTILE)):
+        commands = parse(text_of_header(hostile, Path("x.gguf"), made, licence))
+        assert [c for c in commands if c.name != "LICENSE"] == plain
+
+
+def test_an_end_of_text_of_several_lines_brings_no_commands() -> None:
+    hostile = replace(header(CHATML), eos=HOSTILE, ends=(HOSTILE,), bos=HOSTILE)
+    names = {c.name for c in parse(text_of_header(hostile, Path("x.gguf"), "", ""))}
+    assert names <= {"FROM", "TEMPLATE", "PARAMETER", "REQUIRES"}
+
+
+def test_a_name_in_a_file_brings_no_commands(tmp_path: Path) -> None:
+    export_master(BaseConfig(base="tiny").folder(), None, tmp_path / "x.gguf", HOSTILE)
+    export_master(BaseConfig(base="tiny").folder(), None, tmp_path / "y.gguf", "y")
+    hostile, plain = (parse(modelfile_text(tmp_path / f"{n}.gguf")) for n in "xy")
+    assert hostile[1:] == plain[1:] and hostile[0] == Command("FROM", "./x.gguf")
+
+
+@pytest.mark.parametrize("value", ["0.5\nFROM /etc/passwd", "warm", "nan", "inf", ""])
+def test_sampling_that_is_no_number_is_left_out(value: str) -> None:
+    known = replace(header(CHATML), metadata={"sampling.temp": value, "sampling.top_k": "20"})
+    commands = parse(text_of_header(known, Path("x.gguf"), "", ""))
+    assert Command("PARAMETER", "20", "top_k") in commands
+    assert not [c for c in commands if c.key == "temperature" or c.value == "/etc/passwd"]
+
+
+def test_the_command_in_the_comment_can_be_copied() -> None:
+    known = replace(header(CHATML), name="Smollm2 135M 8k; rm -rf ~")
+    first = text_of_header(known, Path("x.gguf"), "", "").splitlines()[0]
+    assert first == "# ollama create smollm2-135m-8k-rm-rf -f Modelfile"
+
+
 def test_no_template_where_none_can_be_derived() -> None:
     dated = "{{ strftime_now('%Y') }}" + CHATML
     written = text(header(dated, context=131072))

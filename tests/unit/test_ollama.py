@@ -237,13 +237,13 @@ def with_lines(*rows: Row) -> object:
 START = {"status": "parsing GGUF"}
 UNKNOWN = "failed to validate GGUF with llama-quantize: exit status 1"
 SENTENCES = {
-    UNKNOWN: "doesn't know the model's architecture",
+    UNKNOWN: "could not copy the file into its store",
     'unsupported architecture "xyz"': "doesn't know the model's architecture",
     'template error: template: :1: function "x" not defined': "refuses the TEMPLATE",
     "invalid model name": "refuses the name",
     "LoRA adapters are no longer supported: a.gguf is a LoRA adapter": "takes no adapters",
     "write blob: no space left on device": "disk is full",
-    "something new": r"refused: something new \(HTTP",
+    "something new": r"refused: something new[. ]",
 }
 
 
@@ -253,6 +253,7 @@ def test_an_error_in_mid_stream_under_http_200(server: StandIn, text: str, said:
     with client(server) as ollama, pytest.raises(ServerError, match=said) as raised:
         ollama.create({"model": "x"})
     assert raised.value.hint and text in raised.value.message
+    assert "HTTP 200" not in raised.value.message, "the status of what came before the error"
 
 
 @pytest.mark.parametrize(("text", "said"), SENTENCES.items())
@@ -263,8 +264,17 @@ def test_the_same_error_with_its_status(server: StandIn, text: str, said: str) -
         return True
 
     server.accidents["POST /api/create"] = [refuse]
-    with client(server) as ollama, pytest.raises(ServerError, match=said):
+    with client(server) as ollama, pytest.raises(ServerError, match=said) as raised:
         ollama.create({"model": "x"})
+    assert (text == "something new") == ("(HTTP 500)" in raised.value.message)
+
+
+def test_what_ollama_says_of_a_full_disk_too_is_given_both_causes(server: StandIn) -> None:
+    server.accidents["POST /api/create"] = [with_lines(START, {"error": UNKNOWN})]  # type: ignore[list-item]
+    with client(server) as ollama, pytest.raises(ServerError) as raised:
+        ollama.create({"model": "x"})
+    assert "architecture" not in raised.value.message
+    assert "disk is full" in raised.value.hint and "architecture" in raised.value.hint
 
 
 def test_a_stream_without_an_end(server: StandIn) -> None:

@@ -55,7 +55,21 @@ def test_all_that_a_manifest_names(store: Path) -> None:
     assert (model.template, model.system) == ("{{ .Prompt }}", "Be brief.")
     assert model.licence == "Some licence."
     assert model.parameters["stop"] == ["<|end|>"]
-    assert not model.sees
+    assert not model.sees and not model.speaks_first
+
+
+def test_messages_and_renderers_shape_every_prompt_of_a_model(store: Path) -> None:
+    where = "registry.ollama.ai/library/talks/latest"
+    add(store, where, {"model": b"GGUF t", "messages": b"[]"})
+    assert find("talks").speaks_first
+    manifest = add(store, where, {"model": b"GGUF t"})
+    assert not find("talks").speaks_first
+    for config, speaks in ((b'{"renderer": "qwen3"}', True), (b"{}", False), (b"\xff[", False)):
+        layer = put(store, "config", config)
+        manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "config": layer}))
+        assert find("talks").speaks_first is speaks
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "config": []}))
+    assert not find("talks").speaks_first
 
 
 @pytest.mark.parametrize(

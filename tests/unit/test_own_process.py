@@ -8,9 +8,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from localtune.own_process import module_command, module_environment
 
 import localtune
-from localtune.own_process import module_command, module_environment
 
 PACKAGE = Path(localtune.__file__).parent
 MODULES = ("json", "numpy", "uvicorn", "llama_cpp", "jinja2", "localtune")
