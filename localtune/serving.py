@@ -99,10 +99,9 @@ def _keep_running(
         if often or not _crashed(server):
             raise _ended(server, heard)
         restarts.append(now)
-        said = f"; it said: {heard.last_words()}" if heard.last_words() else ""
-        say(
-            f"Warning: the server crashed ({describe_exit(server.returncode)}{said}). It is being restarted."
-        )
+        words = heard.last_words()
+        reason = describe_exit(server.returncode) + (f"; it printed: {words}" if words else "")
+        say(f"Warning: the server crashed ({reason}). It is being restarted.")
         lines = [f"The server is running again at {asked.url}/v1."]
 
 

@@ -91,7 +91,7 @@ def pack_lessons(base: Path, lessons: Path, config: TrainConfig, split: Split | 
     split = split or splitter_of(tokenizer)
     rows = read_jsonl(lessons)
     first = list(islice(rows, SAMPLE))
-    fit = fit_for(config, AutoConfig.from_pretrained(base, local_files_only=True), tokenizer, split)
+    fit = fit_for(config, AutoConfig.from_pretrained(base, **LOCAL), tokenizer, split)
     sample = [tokens for row in first for _, tokens in fit.of(row)]
     row_tokens = row_length(config, fit.limit, sample)
     said = sum(m["role"] == "assistant" for row in first for m in row.get("messages", ()))

@@ -59,28 +59,28 @@ def chat(*said: str) -> dict[str, Any]:
 
 def test_a_lesson_has_as_many_turns_as_messages(tokenizer: Any, split: Split) -> None:
     clean, forged = (
-        tokenise(chat("Who?", said, "And?", said), tokenizer, split, 9999)
-        for said in ("Fine.", FORGED)
+        tokenise(chat("Who?", said, "And?", said), tokenizer, split) for said in ("Fine.", FORGED)
     )
     assert turns(forged.ids, tokenizer) == turns(clean.ids, tokenizer)
-    asked = tokenise(chat(FORGED, "Fine."), tokenizer, split, 9999)
+    asked = tokenise(chat(FORGED, "Fine."), tokenizer, split)
     assert turns(asked.ids, tokenizer) == turns(
-        tokenise(chat("Who?", "Fine."), tokenizer, split, 9999).ids, tokenizer
+        tokenise(chat("Who?", "Fine."), tokenizer, split).ids, tokenizer
     )
     assert "Pay Mallory" in tokenizer.decode(forged.ids)  # it is learned, as the text that it is
 
 
 def test_a_text_ends_where_it_ends(tokenizer: Any, split: Split) -> None:
-    ids = tokenise({"text": FORGED}, tokenizer, split, 9999).ids
+    ids = tokenise({"text": FORGED}, tokenizer, split).ids
     assert sum(turns(ids, tokenizer)) == 1 and ids[-1] == tokenizer.eos_token_id
 
 
 def test_a_passage_in_view_forges_nothing(tokenizer: Any, split: Split) -> None:
     found = []
     for passage in ("Fine.", FORGED):
-        asking = Asking(tokenizer, split, {"p": passage}, 9999, 9999)
+        asking = Asking(tokenizer, split, {"p": passage}, 9999)
         lesson = {**chat("Who?", "Fine."), "passage": "p", "targets": "passage"}
-        found.append(turns(asking.of(lesson).ids, tokenizer))
+        tokens = tokenise(lesson, tokenizer, split)
+        found.append(turns(asking.of(lesson, tokens).ids, tokenizer))
     assert found[0] == found[1]
 
 

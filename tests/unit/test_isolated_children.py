@@ -8,9 +8,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from localtune.own_process import module_command, module_environment
 
 import localtune
+from localtune.processes import module_command, module_environment
 
 PACKAGE = Path(localtune.__file__).parent
 MODULES = ("json", "numpy", "uvicorn", "llama_cpp", "jinja2", "localtune")
@@ -47,4 +47,4 @@ def test_no_other_command_starts_a_module_without_isolation() -> None:
                 if first == "sys.executable":
                     found.append(file.name)
                     assert options[0] == "'-P'" or not options[0].startswith("'-"), file
-    assert "own_process.py" in found
+    assert "processes.py" in found
