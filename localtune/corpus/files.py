@@ -13,14 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from localtune.config import IGNORE
+from localtune.corpus.ignore import MAX_PATTERN_CHARS, Pattern, parse
 from localtune.errors import InputError
 from localtune.links import open_below
 
-_LARGEST_IGNORE = 1_000_000  # characters
-_STARS = 3  # in one part of a pattern: with each more, a name takes some 15 times as long
+MAX_IGNORE_CHARS = 1_000_000
 _ENDINGS = {
     "md": "md markdown mdown mkd mdx",
     "txt": "txt text log",
@@ -88,7 +87,7 @@ def find_files(docs: Path, max_bytes: int) -> Iterator[Found]:
     build outputs), links that lead out, and endings that aren't read. Raises InputError where
     `docs` isn't a folder that can be listed.
     """
-    _ignored_in.cache_clear()
+    _patterns_of.cache_clear()
     if not docs.is_dir():
         what = "is a file, not a folder" if docs.exists() else "isn't there"
         raise InputError(f"{docs} {what}.", "Give the folder that your documents lie in.")
@@ -146,53 +145,50 @@ def _judge_folder(path: Path, root: Path) -> Found | None:
 
 
 def _is_ignored(path: Path, root: Path, folder: bool) -> bool:
-    """Ask every .localtuneignore from the root down to the path; the last one that decides wins."""
-    decided = False
-    inside = len(path.relative_to(root).parts)
-    for parent in reversed(path.parents[:inside]):
-        patterns = _ignored_in(root, parent)
-        if patterns is not None:
-            name = path.relative_to(parent).as_posix() + ("/" if folder else "")
-            found = patterns.check_file(name).include
-            decided = decided if found is None else found
-    return decided
+    """Ask every .localtuneignore from the path up to the root; the last line that names it wins."""
+    parts = path.relative_to(root).parts
+    for depth, parent in enumerate(path.parents[: len(parts)], 1):
+        for pattern in reversed(_patterns_of(root, parent)):
+            if pattern.matches(parts[-depth:], folder):
+                return pattern.leaves_out
+    return False
 
 
 @cache
-def _ignored_in(root: Path, folder: Path) -> Any:
-    """Return the patterns of a folder's own .localtuneignore, None where it has none."""
+def _patterns_of(root: Path, folder: Path) -> list[Pattern]:
+    """Return the patterns of a folder's own .localtuneignore. Raises InputError."""
     file = folder / IGNORE
     try:
         # A pipe of that name would never end; a link may lead out of the documents.
         if file.is_symlink() or not file.is_file():
-            return None
+            return []
         number = open_below(root, file.relative_to(root))
-        with os.fdopen(number, encoding="utf-8", errors="replace") as text:
-            lines = text.read(_LARGEST_IGNORE).splitlines()
+        with os.fdopen(number, encoding="utf-8-sig", errors="replace") as text:
+            lines = text.read(MAX_IGNORE_CHARS + 1)
     except OSError as error:
         raise InputError(
             f"{file} can't be read: {error.strerror}.", "Make it readable, or remove it."
         ) from error
-    return _patterns(file, lines)
+    if len(lines) > MAX_IGNORE_CHARS:
+        raise InputError(
+            f"{file} is longer than {MAX_IGNORE_CHARS:,} characters.",
+            "Name folders instead of files, or move what isn't to be read.",
+        )
+    return list(_parsed(file, lines.split("\n")))
 
 
-def _patterns(file: Path, lines: list[str]) -> Any:
+def _parsed(file: Path, lines: list[str]) -> Iterator[Pattern]:
     """Raise InputError at the first wrong line: a file it means must not be learned silently."""
-    from pathspec import GitIgnoreSpec
-
     for number, line in enumerate(lines, 1):
-        parts = [] if line.startswith("#") else line.split("/")
-        stars = max([parts.count("**"), *(len(re.findall(r"\*+", part)) for part in parts)])
         try:
-            GitIgnoreSpec.from_lines([line])
-        except (ValueError, re.error):
-            stars = _STARS + 1
-        if stars > _STARS:
+            pattern = parse(line)
+        except (ValueError, re.error) as error:
             raise InputError(
-                f"{file}, line {number}: {line[:80]!r} is no pattern that can be used.",
-                f"Write it as in a .gitignore, with at most {_STARS} stars between two slashes.",
-            )
-    return GitIgnoreSpec.from_lines(lines) if lines else None
+                f"{file}, line {number}: {line[:80]!r} is not a valid pattern ({error}).",
+                f"Write it as in a .gitignore, with at most {MAX_PATTERN_CHARS:,} characters.",
+            ) from error
+        if pattern:
+            yield pattern
 
 
 def _judge_file(path: Path, root: Path, status: os.stat_result, max_bytes: int) -> Found:

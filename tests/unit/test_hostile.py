@@ -207,7 +207,7 @@ def test_a_reader_that_hangs_is_ended(docs: Path) -> None:
     assert time.monotonic() - began < 30
 
 
-@pytest.mark.parametrize("line", ["!", "[z-a]", "*a" * 30 + "b", "**/a/" * 30 + "b"])
+@pytest.mark.parametrize("line", ["!", "[z-a]", "[a", "a//b", "[[:all:]]", "\\", "a" * 1001])
 def test_a_pattern_that_cannot_be_used_is_told(docs: Path, line: str) -> None:
     (docs / ".localtuneignore").write_text(f"fine.md\n{line}\n")
     with pytest.raises(InputError, match="localtuneignore, line 2: "):
