@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import localtune
 from localtune.errors import InputError, UnsupportedError
+from localtune.links import WEIGHTS, check_model
 from localtune.report.figures import plural
 from localtune.workspace import read_jsonl
 
@@ -50,6 +51,7 @@ def _of_build(folder: Path) -> str:
 def _of_folder(folder: Path) -> str:
     from localtune.runtimes.modelfile import text_of_header
 
+    check_model(folder)
     out = Path(f"{folder.name}.gguf")
     made = f"First: localtune convert {folder} --to {out}"
     return text_of_header(header_of(folder), out, made, licence_of(folder))
@@ -103,4 +105,6 @@ def made_from(build: Build) -> str:
 def licence_of(folder: Path) -> str:
     """Return the text of the licence that lies in a folder, "" where there is none."""
     found = [file for pattern in LICENCES for file in sorted(folder.glob(pattern))]
-    return found[0].read_text("utf-8", "replace") if found and found[0].is_file() else ""
+    # Links to weights may lead anywhere, whatever they are called.
+    texts = [file for file in found if file.is_file() and file.suffix not in WEIGHTS]
+    return texts[0].read_text("utf-8", "replace") if texts else ""

@@ -13,6 +13,7 @@ from localtune.export.config_json import read_config
 from localtune.export.master import export_master
 from localtune.export.merge import merge
 from localtune.export.script import convert_with_script
+from localtune.links import check_model
 from localtune.progress import Progress, Silent
 from localtune.workspace import temporary_path
 
@@ -69,16 +70,20 @@ def convert(
 
 
 def check_folders(model: Path, adapter: Path | None) -> None:
-    """Raise ExportError unless both are folders of the right kind."""
+    """Raise ExportError unless both are folders of the right kind; InputError for a link out."""
     if not model.is_dir():
         raise ExportError(
             f"There is no folder {model}.", "Give a folder saved by save_pretrained()."
         )
+    check_model(model)
     read_config(model)
-    if adapter is not None and not (adapter / "adapter_config.json").is_file():
+    if adapter is None:
+        return
+    if not (adapter / "adapter_config.json").is_file():
         raise ExportError(
             f"{adapter} holds no adapter_config.json.", "Give the folder of a PEFT adapter."
         )
+    check_model(adapter)
 
 
 def check_target(out: Path, model: Path, adapter: Path | None) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from localtune.config import BaseConfig
 from localtune.errors import BaseModelError
+from localtune.links import WEIGHTS, check_model
 from localtune.progress import Progress, Silent
 from localtune.workspace import atomic_path
 
@@ -42,17 +43,22 @@ def fetch_base(config: BaseConfig, destination: Path, progress: Progress = Silen
     with atomic_path(destination) as temporary:
         temporary.mkdir()
         for pattern in WANTED:
-            for file in folder.glob(pattern):
+            for file in filter(Path.is_file, folder.glob(pattern)):
                 target = temporary / file.name
                 if file.suffix == ".safetensors":
                     target.symlink_to(file.resolve())
-                else:
+                elif file.suffix not in WEIGHTS:
                     shutil.copyfile(file, target)
     return destination
 
 
 def check_base(folder: Path) -> None:
-    """Raise BaseModelError unless the folder holds a configuration, a tokenizer and safetensors."""
+    """Raise BaseModelError unless the folder holds a configuration, a tokenizer and safetensors.
+
+    Raises InputError for a link out of it.
+    """
+    if folder != BaseConfig().folder():  # the built-in base may be linked by whoever installed it
+        check_model(folder)
     what = {
         "config.json": "config.json",
         "tokenizer*": "tokenizer",
