@@ -12,6 +12,7 @@ from localtune import hub
 from localtune.errors import ConfigError, InputError
 from localtune.export.quantize import check_levels
 from localtune.hub import Upload
+from localtune.links import check_regular
 from localtune.opening import open_build, shipped
 from localtune.receipt import doubt
 from localtune.report.hub_card import hub_card
@@ -40,7 +41,7 @@ def push(
         if why and not private_data:
             raise InputError(
                 f"These files may hold private data: {why}.",
-                "Build again without --keep-private, or say --yes-private-data if that is meant.",
+                "Build again without --keep-private, or confirm with --yes-private-data.",
             )
         return hub.push(repo, uploads, public, f"{build.at.name}, by localtune", say)
 
@@ -70,10 +71,12 @@ def levels_of(build: Build, asked: tuple[str, ...]) -> tuple[str, ...]:
 def contents(build: Build, levels: tuple[str, ...], repo: str, why: str) -> list[Upload]:
     """Return every file that goes up; `why` is the doubt about private data.
 
-    Raises InputError where a file isn't there, ConfigError.
+    Raises InputError where a file isn't there or is a link, ConfigError.
     """
     hub.check_repo(repo)
     files = [shipped(build, level) for level in levels]
+    for file in files:
+        check_regular(file)
     texts = {
         "README.md": card_of(build, levels, repo, why),
         **ollama_files(_text(build.at.modelfile)),

@@ -14,21 +14,22 @@ from localtune.steps import Build
 from localtune.workspace import read_json
 
 KEPT = "they were made with --keep-private"
+MISSING = "the build's records are gone, as `localtune clean` removes them"
 UNKNOWN = "the build's records are not those of these files"
 
 
 def doubt(build: Build, levels: tuple[str, ...]) -> str:
     """Return why levels of a build may hold private data, "" where it was replaced.
 
-    Where `localtune clean` has removed the records, the build's settings count alone.
+    The files are read whole: sums that are remembered may be those of other files.
     """
     if build.config.corpus.keep_private:
         return KEPT
     if not build.at.lock.exists():
-        return ""
+        return MISSING
     kept = read_json(build.at.lock)
     entries = {stage: finished["entry"] for stage, finished in kept.items()}
-    hashes = Hashes(build.at.hashes)
+    hashes = Hashes()
     reasons = [_of_level(build, level, entries, hashes) for level in levels]
     return next((reason for reason in reasons if reason), "")
 

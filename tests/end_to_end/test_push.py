@@ -161,10 +161,32 @@ def test_what_was_made_with_private_data_is_refused(hub: Hub, copy: Path) -> Non
     )
 
 
-def test_a_build_whose_work_files_are_gone_can_go_up(hub: Hub, copy: Path) -> None:
+def test_a_build_whose_records_are_gone_needs_consent(hub: Hub, copy: Path) -> None:
     subprocess.run([sys.executable, "-m", "localtune", "clean", str(copy)], check=True, timeout=60)
-    assert push(hub, copy, "ada/office").returncode == 0
+    refused(push(hub, copy, "ada/office"), "records are gone")
+    assert hub.asked == []
+    assert push(hub, copy, "ada/office", "--yes-private-data").returncode == 0
     assert sorted(hub.repos["ada/office"].files) == FILES
+
+
+def test_a_file_that_the_records_do_not_cover_needs_consent(hub: Hub, copy: Path) -> None:
+    file = copy / "office-Q8_0.gguf"
+    status = file.stat()
+    other = bytearray(file.read_bytes())
+    other[-1] ^= 1
+    file.write_bytes(other)  # of an older build, say, with the size and time that are remembered
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    refused(push(hub, copy, "ada/office"), "records are not those of these files")
+    assert hub.asked == []
+
+
+@pytest.mark.parametrize("name", ["README.md", "Modelfile", "office-Q8_0.gguf"])
+def test_a_link_is_not_pushed(hub: Hub, copy: Path, name: str) -> None:
+    outside = copy.parent / "outside"
+    shutil.move(copy / name, outside)
+    (copy / name).symlink_to(outside)
+    refused(push(hub, copy, "ada/office", "--yes-private-data"), name)
+    assert hub.asked == []
 
 
 def test_records_of_other_files_are_no_receipt(hub: Hub, copy: Path) -> None:
