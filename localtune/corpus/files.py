@@ -146,10 +146,10 @@ def _judge_folder(path: Path, root: Path) -> Found | None:
 
 def _is_ignored(path: Path, root: Path, folder: bool) -> bool:
     """Ask every .localtuneignore from the path up to the root; the last line that names it wins."""
-    for parent in path.parents[: len(path.relative_to(root).parts)]:
-        parts = path.relative_to(parent).parts
+    parts = path.relative_to(root).parts
+    for depth, parent in enumerate(path.parents[: len(parts)], 1):
         for pattern in reversed(_patterns_of(root, parent)):
-            if pattern.matches(parts, folder):
+            if pattern.matches(parts[-depth:], folder):
                 return pattern.leaves_out
     return False
 
