@@ -13,6 +13,7 @@ from typing import Any
 
 from localtune.config import TrainConfig
 from localtune.errors import TrainingError
+from localtune.in_view import Message
 from localtune.progress import Progress
 from localtune.training.lora import USUAL_ROW_TOKENS
 from localtune.training.soft_rows import Lesson
@@ -48,8 +49,7 @@ class Fit:
             yield from pieces
             return
         self.chats += 1
-        found = self._chat(lesson, lesson["messages"])
-        for messages, tokens in found:
+        for messages, tokens in self._chat(lesson["messages"]):
             yield {**lesson, "messages": messages}, tokens
 
     def _pieces(self, lesson: Lesson) -> Iterator[tuple[Lesson, Tokens]]:
@@ -60,9 +60,8 @@ class Fit:
         for half in halves(lesson["text"]):
             yield from self._pieces({**lesson, "text": half})
 
-    def _chat(
-        self, lesson: Lesson, messages: list[dict[str, str]]
-    ) -> list[tuple[list[dict[str, str]], Tokens]]:
+    def _chat(self, messages: list[Message]) -> list[tuple[list[Message], Tokens]]:
+        """Return the turns that fit; see `chat_tokens` for why they may be several lessons."""
         found = chat_tokens(messages, self.tokenizer, self.split)
         size = max((len(tokens.ids) for _, tokens in found), default=0)
         if size <= self.limit:
@@ -76,7 +75,7 @@ class Fit:
         found = chat_tokens(kept, self.tokenizer, self.split)
         return [(kept[:count], tokens) for count, tokens in found]
 
-    def _size(self, messages: list[dict[str, str]]) -> int:
+    def _size(self, messages: list[Message]) -> int:
         return len(tokenise({"messages": messages}, self.tokenizer, self.split).ids)
 
     def report(self, progress: Progress) -> None:
