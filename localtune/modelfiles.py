@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from localtune.runtimes.header import Header
     from localtune.steps import Build
 
+BYTES_PER_TOKEN = 3  # few enough for every language
 LICENCES = ("LICENSE*", "LICENCE*", "COPYING*")
 
 
@@ -45,9 +46,8 @@ def _of_build(folder: Path) -> str:
     if build.config.export.adapter_only:
         return upon_base.modelfile_text(build)
     made, licence = made_from(build), licence_of(build.at.base)
-    system, lesson_tokens = build.config.chat.system, build.config.train.max_length
-    said = (made, licence, system)
-    return modelfile_text(shipped(build), *said, exact=True, lesson_tokens=lesson_tokens)
+    said = (made, licence, build.config.chat.system)
+    return modelfile_text(shipped(build), *said, exact=True, lesson_tokens=lesson_tokens(build))
 
 
 def _of_folder(folder: Path) -> str:
@@ -102,6 +102,18 @@ def made_from(build: Build) -> str:
         f"Made by localtune {localtune.__version__} from {plural(documents, 'document')} "
         f"upon the base {upon}."
     )
+
+
+def lesson_tokens(build: Build) -> int:
+    """Estimate the tokens of the longest lesson that is a chat; 0 without lessons.
+
+    Bytes are counted, BYTES_PER_TOKEN each: characters are more in some languages than in others.
+    """
+    rows = read_jsonl(build.at.lessons) if build.at.lessons.exists() else ()
+    chats = (row.get("messages", ()) for row in rows)
+    sizes = (sum(len(said["content"].encode()) for said in messages) for messages in chats)
+    tokens = max(sizes, default=0) // BYTES_PER_TOKEN
+    return min(tokens, build.config.train.max_length or tokens)
 
 
 def licence_of(folder: Path) -> str:

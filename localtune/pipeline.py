@@ -122,8 +122,8 @@ def _whole(build: Build, stage: Callable[..., Stage]) -> list[Stage]:
         *[stage(f"quantize {level}", how, [at.master, *filter(None, [matrices[level]])],
                 [at.level_gguf(level)], LLAMA, partial(steps.quantize, level)) for level in levels],
         stage("modelfile", {"system": config.chat.system, "max_length": config.train.max_length},
-              [at.level_gguf(levels[0]), at.base, at.passages, at.chats], [at.modelfile],
-              (), steps.modelfile, version=3),
+              [at.level_gguf(levels[0]), at.base, at.passages, at.chats, at.lessons],
+              [at.modelfile], (), steps.modelfile, version=3),
     ]
     # fmt: on
 
@@ -138,7 +138,8 @@ def _upon_base(build: Build, stage: Callable[..., Stage]) -> list[Stage]:
         stage("verify", {}, [at.base, at.adapter, shipped, at.exam], [at.faithful],
               (*TRAINERS, *LLAMA), upon_base.verify, version=3),
         stage("modelfile", {"base": config.base.base, **said},
-              [shipped, at.adapter], [at.modelfile], (), upon_base.modelfile, version=2),
+              [shipped, at.adapter, at.lessons], [at.modelfile], (), upon_base.modelfile,
+              version=2),
     ]
     # fmt: on
 

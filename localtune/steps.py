@@ -264,11 +264,9 @@ def _note_size(file: Path, progress: Progress) -> None:
 
 
 def modelfile(build: Build, progress: Progress) -> None:
-    from localtune.modelfiles import licence_of, made_from
+    from localtune.modelfiles import lesson_tokens, licence_of, made_from
     from localtune.runtimes.modelfile import write_modelfile
 
-    at, level = build.at, build.config.quantize.levels[0]
-    made, licence = made_from(build), licence_of(at.base)
-    system, lesson_tokens = build.config.chat.system, build.config.train.max_length
-    gguf = at.level_gguf(level)
-    write_modelfile(gguf, at.modelfile, made, licence, system, lesson_tokens=lesson_tokens)
+    at, gguf = build.at, build.at.level_gguf(build.config.quantize.levels[0])
+    said = (made_from(build), licence_of(at.base), build.config.chat.system)
+    write_modelfile(gguf, at.modelfile, *said, lesson_tokens=lesson_tokens(build))

@@ -104,7 +104,7 @@ def modelfile(build: Build, progress: Progress) -> None:
 def modelfile_text(build: Build) -> str:
     """Return the Modelfile of a build's adapter. Raises RuntimeFileError, BaseModelError."""
     from localtune.export.vocabulary import chat_template
-    from localtune.modelfiles import licence_of
+    from localtune.modelfiles import lesson_tokens, licence_of
     from localtune.runtimes.adapter_modelfile import adapter_modelfile_text
     from localtune.runtimes.modelfile import system_lines, text_of
     from localtune.runtimes.ollama_store import find
@@ -115,6 +115,6 @@ def modelfile_text(build: Build) -> str:
         template=chat_template(at.adapter),
         known=find(name) if name else None,
         licence=licence_of(at.base),
-        lesson_tokens=build.config.train.max_length,
+        lesson_tokens=lesson_tokens(build),
     )
     return text + text_of(system_lines(build.config.chat.system))
