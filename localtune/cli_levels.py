@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from localtune.command import echo
 from localtune.errors import ConfigError
 from localtune.options import section_options
 
@@ -51,7 +52,7 @@ def quantize(source: Path, levels: str, out: Path | None, installs: bool, **give
     else:
         made = quantize_build(source, options, out, progress_for_stderr())
     for gguf in made:
-        click.echo(f"{gguf} ({size(gguf.stat().st_size)})")
+        echo(f"{gguf} ({size(gguf.stat().st_size)})")
     if installs:
         _install(source)
 
@@ -78,7 +79,7 @@ def ladder(build: Path, levels: str, as_json: bool) -> None:
     wanted = tuple(part.strip() for part in levels.split(",") if part.strip())
     climbed = climb(build, wanted, progress_for_stderr())
     if as_json:
-        click.echo(json.dumps(climbed, ensure_ascii=False, indent=1))
+        echo(json.dumps(climbed, ensure_ascii=False, indent=1))
         return
     from localtune.listing import show_ladder
 

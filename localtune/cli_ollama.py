@@ -82,11 +82,11 @@ def show_installed(build: Any, wanted: Any, place: InstalledModel, as_json: bool
     from localtune.terminal import progress_for_stderr
 
     if not as_json:
-        click.echo(f"{place.name} is in Ollama's list at {place.url}: {_run(place)}")
+        echo(f"{place.name} is in Ollama's list at {place.url}: {_run(place)}")
     checked = check_installed(build, wanted, place, progress_for_stderr())
     if as_json:
         found = {"name": place.name, "url": place.url, **vars(checked)}
-        click.echo(json.dumps(found, ensure_ascii=False, indent=1))
+        echo(json.dumps(found, ensure_ascii=False, indent=1))
     else:
         _show(checked)
 
@@ -144,4 +144,4 @@ def uninstall(model: str, host: str) -> None:
     from localtune.uninstalling import uninstall as uninstall_model
 
     for place in uninstall_model(model, host, progress_for_stderr()):
-        click.echo(f"{place.name} is no longer in Ollama's list at {place.url}.")
+        echo(f"{place.name} is no longer in Ollama's list at {place.url}.")

@@ -55,7 +55,12 @@ def llama_threads(parameters: int) -> int:
     program it is 100 times slower (5.8M parameters, 2 cores: 1.0 s a question, 0.007 s with one
     thread).
     """
-    return chosen_threads() or (1 if parameters < SMALL_MODEL else cores())
+    return chosen_threads() or fastest_threads(parameters)
+
+
+def fastest_threads(parameters: int) -> int:
+    """Return the same where the user chose none."""
+    return 1 if parameters < SMALL_MODEL else usable_cores()
 
 
 def _quota(root: Path) -> float:

@@ -96,7 +96,9 @@ def _follows(build: Build, identity: str, size: int, progress: Progress) -> bool
     try:
         tried = probe(_base_writer(build, identity))
     except CrashError as error:
-        progress.warn(f"{error.message} The base counts as one that can't follow an instruction.")
+        if error.killed:  # for want of memory, which says nothing about the base
+            raise
+        progress.warn(f"{error.message} The base is treated as unable to follow instructions.")
         return False
     said = f"the base does {tried.done} of {tried.tasks} small tasks with a text in view"
     if asked == "auto":
@@ -185,6 +187,7 @@ def _knows(build: Build, base: Writer) -> Knows:
     from localtune.evaluation.recall import is_correct
     from localtune.in_view import with_system
     from localtune.lessons.ledger import Ledger, key_of
+    from localtune.writing import UnusableError
 
     system, longest = build.config.chat.system, build.config.grade.max_answer_tokens
     ledger = Ledger(build.at.ledgers / "known.jsonl")
@@ -193,7 +196,11 @@ def _knows(build: Build, base: Writer) -> Knows:
         key = key_of({"title": "", "text": question}, base.identity, system, str(longest))
         if key not in ledger.rows:
             asked = with_system([{"role": "user", "content": question}], system)
-            ledger.add(key, {"said": base.write(asked, max_tokens=longest)})
+            try:
+                said = base.write(asked, max_tokens=longest)
+            except UnusableError:
+                said = ""
+            ledger.add(key, {"said": said})
         return is_correct(ledger.rows[key]["said"], answers)
 
     return knows

@@ -1,4 +1,4 @@
-"""A writer between which and the documents no control token passes, in either direction."""
+"""A writer whose prompts and answers contain no control tokens of the base."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from localtune.writing import Schema, UnusableError, Writer
 
 
 class GuardedWriter:
-    """Another writer, whose prompts hold no control tokens but the template's, and its texts none.
+    """Another writer, whose prompts contain the control tokens of the template only.
 
     `control` are the tokens of the base that is tuned.
     """
@@ -37,7 +37,7 @@ class GuardedWriter:
             plain, schema, max_tokens=max_tokens, temperature=temperature, seed=seed
         )
         if self._control.found_in(_unescaped(said)):
-            raise UnusableError("An answer holds control tokens of the base.")
+            raise UnusableError("The answer contains control tokens of the base; it was dropped.")
         return said
 
 

@@ -114,5 +114,5 @@ def check_model(folder: Path) -> None:
 def _not_ours(path: Path) -> InputError:
     return InputError(
         f"{path} is a link, a pipe or another special file.",
-        "localtune does not follow links out of a build folder. Remove it, then run it again.",
+        "localtune follows no links inside a build folder. Move what the link names in its place.",
     )

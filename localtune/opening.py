@@ -17,7 +17,7 @@ from localtune.errors import ConfigError, InputError
 from localtune.export.quantize import check_levels
 from localtune.progress import Progress
 from localtune.runtimes.modelfile_grammar import parse
-from localtune.steps import ADAPTER, Build
+from localtune.steps import ADAPTER, AGAIN, Build
 from localtune.workspace import (
     PRIVATE_FOLDER,
     Workspace,
@@ -201,13 +201,13 @@ def shipped(build: Build, level: str = "") -> Path:
         level = ADAPTER
     if level == ADAPTER:
         path = build.at.level_gguf(ADAPTER)
-        hint = f"Run `{build.command()}` to its end."
+        hint = AGAIN
     elif level:
         path = build.at.level_gguf(level)
         hint = f"Make it with `localtune quantize {quote(str(build.at.folder))} --to {level}`."
     else:
         path = _from_modelfile(build.at.modelfile)
-        hint = f"Run `{build.command()}` to its end."
+        hint = AGAIN
     if not path.is_file():
         raise InputError(f"{path} isn't there.", hint)
     return path

@@ -214,7 +214,7 @@ def run_some(build: Build, names: Sequence[str], progress: Progress) -> None:
     if not build.at.master.exists():
         raise InputError(
             f"{build.at.master} isn't there; every level is made from it.",
-            f"Run `{build.command()}`.",
+            steps.AGAIN,
         )
     lock = Lock(build.at.lock, Hashes(build.at.hashes))
     for stage in stages(build):
@@ -232,9 +232,8 @@ def check_before(build: Build) -> None:
         raise InputError(f"The importance matrix {own} isn't there.", "Check --imatrix.")
     check_teacher(build.config)
     if build.config.chat.system and not holds(build.config.chat.system):
-        raise InputError(
-            "A Modelfile can't hold this system prompt.", "Leave odd characters out of --system."
-        )
+        hint = 'Give --system a prompt without """ and control characters.'
+        raise InputError("A Modelfile can't hold this system prompt.", hint)
     if build.config.train.device == "cuda":
         from localtune.training.machine import on_gpu
 

@@ -155,6 +155,8 @@ class Worker:
 
     def _ended(self) -> ProcessEndedError:
         code = self._process.wait()
+        if self._log.closed:  # another thread has reported why
+            return ProcessEndedError(code, "")
         self._log.seek(0)
         last_line = self._log.read().strip().rpartition("\n")[2]
         self.close()
@@ -241,6 +243,7 @@ def serve(connection: Connection) -> None:
         except LocaltuneError as error:
             reply = (False, error)
         connection.send(reply)
+        del reply, message  # an error's traceback holds what raised it
 
 
 def _end_with_parent(parent: int) -> None:

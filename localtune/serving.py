@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import importlib.util
 import json
-import os
 import re
 import shutil
 import signal
@@ -22,7 +21,7 @@ from localtune.address import check_free, is_loopback, local_url
 from localtune.errors import ConfigError, RuntimeFileError
 from localtune.opening import open_build, shipped
 from localtune.processes import describe_exit, module_command, module_environment
-from localtune.runtimes.child import bound_to, end
+from localtune.runtimes.child import started
 from localtune.runtimes.llama_command import PROGRAM, context_for, llama_command
 from localtune.upon_base import files_of
 
@@ -75,7 +74,7 @@ def llama_server(key: str, say: Callable[[str], None]) -> str | None:
     """
     found = shutil.which(PROGRAM)
     if found and not key:
-        say(f"{PROGRAM} is not used: it needs an API key against foreign web pages. Set {KEY}.")
+        say(f"{PROGRAM} is not used without an API key: any web page could call it. Set {KEY}.")
     return found if key else None
 
 
@@ -108,17 +107,9 @@ def _keep_running(
 @contextmanager
 def _running(command: list[str], key: str) -> Iterator[tuple[subprocess.Popen[bytes], _Output]]:
     """Start a server and end it with the context."""
-    server = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=environment(key),
-        preexec_fn=bound_to(os.getpid()),
-    )
-    try:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with started(command, env=environment(key), **pipes) as server:
         yield server, _Output(server)
-    finally:
-        end(server)
 
 
 def _crashed(server: subprocess.Popen[bytes]) -> bool:
@@ -239,6 +230,6 @@ def _is_ready(asked: Serving) -> bool:
 
 def _ended(server: subprocess.Popen[bytes], heard: _Output) -> RuntimeFileError:
     return RuntimeFileError(
-        f"The server ended with code {server.returncode}. It said: {heard.last_words()}",
+        f"The server ended with code {server.returncode}. Its last output: {heard.last_words()}",
         "A smaller --context needs less memory; if another program took the port, choose --port.",
     )

@@ -5,7 +5,8 @@ A stage's folder is imported inside its step, so that a command loads no more th
 
 from __future__ import annotations
 
-import shlex
+import tempfile
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +21,10 @@ from localtune.template_check import check_template
 from localtune.workspace import (
     Workspace,
     read_jsonl,
-    temporary_path,
     write_json,
 )
 
+AGAIN = "Run the `localtune build` command of this build again, with the same options."
 ADAPTER = "adapter"  # what stands for a level where the adapter alone is shipped
 
 
@@ -40,10 +41,6 @@ class Build:
         """Return the levels that are shipped, or the adapter in their place."""
         adapter_only = self.config.export.adapter_only
         return (ADAPTER,) if adapter_only else self.config.quantize.levels
-
-    def command(self) -> str:
-        """Return the command line that runs this build again, quoted for a shell."""
-        return shlex.join(["localtune", "build", str(self.docs), "--out", str(self.at.folder)])
 
 
 def in_threads(step: Callable[[Build, Progress], None], build: Build, progress: Progress) -> None:
@@ -162,13 +159,16 @@ def lesson_splitter(at: Workspace, progress: Progress) -> Callable[[str], list[i
 
     if own := splitter(at.base):
         return own
-    with temporary_path(at.work / "vocabulary.gguf") as gguf:
-        try:
-            export_vocabulary(at.base, gguf, PLAIN_TEMPLATE)
-        except UnsupportedError:
-            progress.note("lessons are split by transformers: another converter will be needed")
-            return None
-        return Splitter(gguf).token_ids
+    folder = tempfile.TemporaryDirectory()
+    gguf = Path(folder.name) / "vocabulary.gguf"
+    try:
+        export_vocabulary(at.base, gguf, PLAIN_TEMPLATE)
+    except UnsupportedError:
+        progress.note("lessons are split by transformers: another converter will be needed")
+        return None
+    vocabulary = Splitter(gguf)
+    weakref.finalize(vocabulary, folder.cleanup)  # after a crash the file is loaded again
+    return vocabulary.token_ids
 
 
 def export(build: Build, progress: Progress) -> None:

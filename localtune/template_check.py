@@ -1,6 +1,6 @@
 """Whether a base's chat template renders the conversations of a build, asked before training.
 
-Each shape that lessons will have is rendered once: a question, several turns, the system prompt,
+Each shape that lessons will have is rendered once: a question with its answer, the system prompt,
 and the turns of the user's own chats.
 """
 
@@ -23,8 +23,8 @@ from localtune.workspace import Workspace, read_jsonl
 
 # What a template may raise besides what `render` translates.
 RAISED = (RuntimeFileError, ArithmeticError, AttributeError, LookupError, RecursionError)
-TURNS: list[Message] = [
-    {"role": role, "content": f"{role} says {n}"} for n in (1, 2) for role in ("user", "assistant")
+TURN: list[Message] = [
+    {"role": role, "content": f"{role} says this"} for role in ("user", "assistant")
 ]
 
 
@@ -61,12 +61,11 @@ def check_template(at: Workspace, config: BuildConfig) -> None:
 
 def _shapes(at: Workspace, config: BuildConfig) -> Iterator[Shape]:
     fix = "Fix the chat template in the base's folder, or choose another --base."
-    yield Shape(TURNS[:2], BaseModelError, "a question with its answer", fix)
-    yield Shape(TURNS, BaseModelError, "several questions in one chat", fix)
+    yield Shape(TURN, BaseModelError, "a question with its answer", fix)
     if system := config.chat.system:
         what = f"the system prompt {system[:60]!r}, of --system or of the base in Ollama"
         hint = "Omit --system and --adapter-only, or choose another --base."
-        yield Shape(with_system(TURNS, system), ConfigError, what, hint)
+        yield Shape(with_system(TURN, system), ConfigError, what, hint)
     seen = set[tuple[str, ...]]()
     for chat in read_jsonl(at.chats) if at.chats.exists() else ():
         roles = tuple(said["role"] for said in chat["messages"])

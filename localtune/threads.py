@@ -129,4 +129,4 @@ class TorchThreads:
         self._torch.set_num_threads(self.choice.after(tokens, time.perf_counter() - began))
         if self.choice.settled != settled:
             count, most = self.choice.settled, self.choice.most
-            self._say(f"using {count} of {most} threads, which is the fastest at the moment")
+            self._say(f"using {count} of {most} threads (fastest measured)")

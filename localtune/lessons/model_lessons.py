@@ -131,7 +131,7 @@ def _tell(made: list[Row], whole: bool, writer: Writer, progress: Progress) -> N
     odd = f"; {unusable:,} answers could not be read" if unusable else ""
     said = f"{kept:,} of {texts:,} texts ({kept / max(1, texts):.0%}) could be kept{odd}"
     answered = any(row["lessons"] for row in made)
-    said += "" if answered else ", and no question with its answer"
+    said += "" if answered else "; no question has a usable answer"
     if not whole or _share(made) < USABLE or not answered:
         raise NotUsableError(
             f"What {writer.identity} writes about the passages can't be used: {said}.",

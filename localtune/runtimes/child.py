@@ -13,32 +13,19 @@ from typing import Any
 
 PATIENCE = 10  # seconds a server is given to end by itself
 DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
-ENDINGS = (signal.SIGTERM, signal.SIGHUP)  # Ctrl-C is an exception already
 
 
 @contextmanager
 def started(command: list[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a server that is ended with the context, by a signal to this process too.
+    """Start a server and end it with the context.
 
-    `options` are Popen's. Raises OSError where it can't be started. Needs the main thread.
+    `options` are Popen's. Raises OSError where it can't be started.
     """
-    usual = {number: signal.getsignal(number) for number in ENDINGS}
-    for number, handler in usual.items():
-        if handler != signal.SIG_IGN:  # as nohup wants it
-            signal.signal(number, _exit)
+    server = subprocess.Popen(command, preexec_fn=bound_to(os.getpid()), **options)
     try:
-        server = subprocess.Popen(command, preexec_fn=bound_to(os.getpid()), **options)
-        try:
-            yield server
-        finally:
-            end(server)
+        yield server
     finally:
-        for number, handler in usual.items():
-            signal.signal(number, handler)
-
-
-def _exit(number: int, _: Any) -> None:
-    sys.exit(128 + number)
+        end(server)
 
 
 def end(server: subprocess.Popen[bytes]) -> None:

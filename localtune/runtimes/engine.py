@@ -20,12 +20,12 @@ import llama_cpp
 import numpy as np
 import numpy.typing as npt
 
-from localtune.cores import cores
+from localtune.cores import fastest_threads
 from localtune.errors import RuntimeFileError
 from localtune.runtimes.engine_header import header_of
 from localtune.runtimes.header import Header
 from localtune.runtimes.layers import Watch
-from localtune.runtimes.llama import NO_MEMORY, Answer, threads_for
+from localtune.runtimes.llama import NO_MEMORY, Answer
 from localtune.runtimes.vocabulary import Vocabulary
 from localtune.threads import ThreadChoice, counts_up_to
 
@@ -33,7 +33,7 @@ ERROR = 4  # ggml_log_level
 # Parts of llama.cpp's messages about a file that ends too soon, and about memory that ran out.
 CUT = ("file bounds", "failed to read")
 OUT_OF_MEMORY = ("bad_alloc", "allocate memory", "insufficient memory", "failed to allocate")
-AGAIN = "Fetch or copy it again, to its end; a file that a build made is made anew by that build."
+AGAIN = "Download or copy the file again. If a build made it, run that build again."
 _complaints: deque[str] = deque(maxlen=20)
 
 
@@ -74,7 +74,7 @@ class Model:
         self._lora = _load_adapter(model, adapter) if adapter else None
         self.header = header_of(model)
         self.context = min(context, self.header.context or context)
-        counts = [threads] if threads else counts_up_to(threads_for(self.header))
+        counts = [threads] if threads else counts_up_to(fastest_threads(self.header.parameters))
         self._token_threads, self._prompt_threads = ThreadChoice(counts), ThreadChoice(counts)
         self._context = self._new_context(counts[0])
         self._vocabulary = Vocabulary(model)
@@ -109,10 +109,10 @@ class Model:
         """Return what every layer hands on to the next, first layer first, (len(ids), width)."""
         self._check_room(ids)
         watch = Watch(len(ids))
-        watched = self._new_context(cores(), watch)
+        watched = self._new_context(self._prompt_threads.most, watch)
         usual, self._context = self._context, watched
         try:
-            self._decode(ids, 0, every=True)
+            self._decode(ids, 0, every=True, timed=False)
         finally:
             self._context = usual
             llama_cpp.llama_free(watched)
@@ -140,7 +140,7 @@ class Model:
             yield token
             fed = [token]
 
-    def _decode(self, ids: list[int], past: int, every: bool = False) -> None:
+    def _decode(self, ids: list[int], past: int, every: bool = False, timed: bool = True) -> None:
         batch, last = self._batch, len(ids) - 1
         batch.n_tokens = len(ids)
         for i, token in enumerate(ids):
@@ -150,7 +150,8 @@ class Model:
         began = time.perf_counter()
         if llama_cpp.llama_decode(self._context, batch):
             raise _failed("llama.cpp could not run the model", NO_MEMORY)
-        self._choose_threads(len(ids), time.perf_counter() - began)
+        if timed:
+            self._choose_threads(len(ids), time.perf_counter() - began)
 
     def _choose_threads(self, tokens: int, seconds: float) -> None:
         """Set the thread counts of the next call; prompts and single tokens have their own."""
@@ -177,7 +178,7 @@ def _load(gguf: Path, vocabulary_only: bool = False) -> Any:
     except OSError as error:
         raise RuntimeFileError(
             f"{gguf} can't be read: {error.strerror}.",
-            "Give a GGUF that is there and yours to read.",
+            "Check that the file exists and is readable.",
         ) from error
     _complaints.clear()
     settings = llama_cpp.llama_model_default_params()
@@ -198,7 +199,7 @@ def _load_adapter(model: Any, adapter: Path) -> Any:
     lora = llama_cpp.llama_adapter_lora_init(model, os.fsencode(adapter))
     if not lora:
         llama_cpp.llama_model_free(model)
-        raise _failed(f"{adapter} is no adapter that llama.cpp can lay upon this model")
+        raise _failed(f"{adapter} is not an adapter for this model")
     return lora
 
 

@@ -16,11 +16,12 @@ import llama_cpp
 from llama_cpp import Llama, LlamaGrammar, StoppingCriteriaList
 
 from localtune.config import PLAIN_TEMPLATE
+from localtune.cores import fastest_threads
 from localtune.errors import RuntimeFileError
 from localtune.in_view import Message
 from localtune.runtimes.chat import render
 from localtune.runtimes.engine import Splitter
-from localtune.runtimes.llama import NO_MEMORY, threads_for
+from localtune.runtimes.llama import NO_MEMORY
 from localtune.runtimes.schema_check import is_grammar
 from localtune.threads import ThreadChoice, counts_up_to
 from localtune.writing import Schema, UnusableError
@@ -40,7 +41,7 @@ class Writer:
         self._split, self._header = splitter.token_ids, splitter.header()
         self._template = self._header.template or PLAIN_TEMPLATE
         self._context = min(context, self._header.context or context)
-        counts = [threads] if threads else counts_up_to(threads_for(self._header))
+        counts = [threads] if threads else counts_up_to(fastest_threads(self._header.parameters))
         self._threads, self._token_ended = ThreadChoice(counts), 0.0
         try:
             self._model = Llama(

@@ -227,7 +227,7 @@ def _json(text: str) -> Row:
     """Return a JSON object, an empty one for anything else."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -52,13 +52,16 @@ class Fit:
         for messages, tokens in self._chat(lesson["messages"]):
             yield {**lesson, "messages": messages}, tokens
 
-    def _pieces(self, lesson: Lesson) -> Iterator[tuple[Lesson, Tokens]]:
-        tokens = tokenise(lesson, self.tokenizer, self.split)
+    def _pieces(self, lesson: Lesson, whole: bool = True) -> Iterator[tuple[Lesson, Tokens]]:
+        """Yield parts of a text that fit; only the last ends with the end-of-sequence token."""
+        tokens = tokenise(lesson, self.tokenizer, self.split, whole)
         if len(tokens.ids) <= self.limit:
             yield lesson, tokens
             return
-        for half in halves(lesson["text"]):
-            yield from self._pieces({**lesson, "text": half})
+        *first, last = halves(lesson["text"])
+        for half in first:
+            yield from self._pieces({**lesson, "text": half}, whole=False)
+        yield from self._pieces({**lesson, "text": last}, whole)
 
     def _chat(self, messages: list[Message]) -> list[tuple[list[Message], Tokens]]:
         """Return the turns that fit; see `chat_tokens` for why they may be several lessons."""

@@ -88,6 +88,10 @@ def write_targets(
     room = getattr(model.config.get_text_config(), "max_position_embeddings", None) or fit.limit
     asking = Asking(tokenizer, split, texts, room)
     rows = sorted(wanted.values(), key=lambda pair: str(pair[0].get("passage", "")))
+    if not rows:  # none fits, which training will report
+        remove(out)
+        remove(parts)
+        return 0
     with TorchThreads(not gpu) as threads, progress.bar("targets", len(rows)) as bar:
         for begin in range(0, len(rows), PART):
             part, group = parts / f"{begin:08}.safetensors", rows[begin : begin + PART]

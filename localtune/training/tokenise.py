@@ -17,6 +17,7 @@ from localtune.control_tokens import ControlTokens, control_tokens
 from localtune.errors import BaseModelError
 
 Split = Callable[[str], list[int]]
+Row = dict[str, Any]
 RAISED_BY_TEMPLATES = (
     *(TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError),
     RecursionError,
@@ -36,14 +37,16 @@ class Tokens:
         return {}
 
 
-def tokenise(lesson: dict[str, Any], tokenizer: Any, split: Split) -> Tokens:
+def tokenise(lesson: Row, tokenizer: Any, split: Split, whole: bool = True) -> Tokens:
     """Tokenise a chat (loss on the assistant's turns) or a text (loss everywhere).
 
     A chat is rendered by the tokenizer's own template. `split` gives a text's ids as the runtime
-    will. Of a chat that `chat_tokens` takes apart these are the tokens of the last answer.
+    will. Of a chat that `chat_tokens` takes apart these are the tokens of the last answer. A text
+    ends with the end-of-sequence token if it is `whole`.
     """
     if "text" in lesson:
-        text = split(_control_tokens(tokenizer).neutralise(lesson["text"]) + tokenizer.eos_token)
+        end = tokenizer.eos_token if whole else ""
+        text = split(_control_tokens(tokenizer).neutralise(lesson["text"]) + end)
         return Tokens(text, [IGNORED, *text[1:]])
     return chat_tokens(lesson["messages"], tokenizer, split)[-1][1]
 
