@@ -58,10 +58,9 @@ class Fit:
         if len(tokens.ids) <= self.limit:
             yield lesson, tokens
             return
-        *first, last = halves(lesson["text"])
-        for half in first:
-            yield from self._pieces({**lesson, "text": half}, whole=False)
-        yield from self._pieces({**lesson, "text": last}, whole)
+        parts = halves(lesson["text"])
+        for number, half in enumerate(parts, 1):
+            yield from self._pieces({**lesson, "text": half}, whole and number == len(parts))
 
     def _chat(self, messages: list[Message]) -> list[tuple[list[Message], Tokens]]:
         """Return the turns that fit; see `chat_tokens` for why they may be several lessons."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
 import threading
 from pathlib import Path
@@ -11,14 +12,19 @@ from pathlib import Path
 import psutil
 import pytest
 
-from localtune.config import BaseConfig
+from localtune.config import BaseConfig, BuildConfig
+from localtune.cores import fastest_threads, usable_cores, use_threads
 from localtune.errors import LocaltuneError, RuntimeFileError
 from localtune.export.convert import convert
+from localtune.generating import _knows
 from localtune.lessons.requests import LONG, an_object, text, texts
 from localtune.processes import Remote
+from localtune.progress import Silent
 from localtune.runtimes.llama import NO_MEMORY, CrashError, Model, Splitter, read_header
 from localtune.runtimes.quantize import quantize
 from localtune.runtimes.writer import MAX_CRASHED_REQUESTS, LocalWriter
+from localtune.steps import Build, lesson_splitter
+from localtune.workspace import Workspace
 from localtune.writing import UnusableError
 
 USER = [{"role": "user", "content": "Who keeps the keys of the boatyard?"}]
@@ -59,6 +65,40 @@ def test_a_splitter_and_a_header_survive_a_crash(tiny_gguf: Path) -> None:
     assert splitter.token_ids("Who keeps the keys?") == before
     crash()
     assert read_header(tiny_gguf) == header
+
+
+def test_lessons_are_split_the_same_after_a_crash(tmp_path: Path) -> None:
+    at, base = Workspace(tmp_path, "yard"), BaseConfig().folder()
+    assert base
+    at.work.mkdir(parents=True)
+    shutil.copytree(base, at.base)
+    split = lesson_splitter(at, Silent())
+    assert split
+    before = split("Who keeps the keys?")
+    crash()
+    assert split("Who keeps the keys?") == before
+
+
+def test_the_threads_of_an_earlier_build_are_not_kept() -> None:
+    Remote.worker().close()
+    with use_threads(1):
+        worker = Remote.worker()
+    assert worker.call(fastest_threads, 10**9) == usable_cores()
+
+
+def test_a_question_that_crashes_the_base_is_one_that_it_cannot_answer(
+    tiny_gguf: Path, tmp_path: Path
+) -> None:
+    class Crashing:
+        identity, parallel = "crashing", 1
+
+        def write(self, *_: object, **__: object) -> str:
+            raise UnusableError("llama.cpp crashed.")
+
+    at = Workspace(tmp_path, "yard")
+    at.ledgers.mkdir(parents=True)
+    knows = _knows(Build(tmp_path, BuildConfig(), at), Crashing())
+    assert not knows("Who keeps the keys?", ["Okafor"])
 
 
 def test_a_writer_writes_the_same_after_a_crash(tiny_gguf: Path) -> None:

@@ -299,3 +299,8 @@ def test_what_the_base_thinks_alone_teaches_it_nothing_and_with_a_passage_it_doe
     assert max(losses["alone"]) < 0.05
     assert losses["passage"][0] > 0.1
     assert losses["passage"][-1] < losses["passage"][0] / 2
+
+
+def test_lessons_of_which_none_fits_get_no_targets(tmp_path: Path) -> None:
+    long = {**IN_VIEW, "messages": [CHAT[0], {"role": "assistant", "content": "noon " * 99}]}
+    assert not run(tmp_path, long, max_length=16).exists()
