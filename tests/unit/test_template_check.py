@@ -59,7 +59,6 @@ def test_the_built_in_template_renders_everything(tmp_path: Path) -> None:
         ("{{ messages[0].content.missing() }}", "no attribute 'missing'"),
         ("{{ 1 // 0 }}", "zero"),
         ("{{ raise_exception('Not today') }}", "Not today"),
-        (ONE_TURN + OWN, "One question only"),
         ("{{ messages[-1]['content'] }}", "leaves out the user message"),
     ],
 )
@@ -72,12 +71,18 @@ def test_a_template_that_cannot_render_lessons_is_refused(
     assert "\n" not in refused.value.message
 
 
+def test_several_turns_are_needed_only_by_chats_that_have_them(tmp_path: Path) -> None:
+    checked(tmp_path / "one", ONE_TURN + OWN, chats=[QUESTION])
+    with pytest.raises(InputError, match="One question only"):
+        checked(tmp_path / "two", ONE_TURN + OWN, chats=[[*QUESTION, *QUESTION]])
+
+
 @pytest.mark.parametrize("template", [NO_SYSTEM + OWN, SKIPS_SYSTEM])
 def test_a_template_without_a_place_for_the_system_prompt_is_refused(
     template: str, tmp_path: Path
 ) -> None:
     checked(tmp_path, template)
-    with pytest.raises(ConfigError, match="of tiny can't render the system prompt of --system"):
+    with pytest.raises(ConfigError, match="of tiny can't render the system prompt"):
         checked(tmp_path, template, SYSTEM)
 
 
