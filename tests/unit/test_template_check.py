@@ -72,9 +72,9 @@ def test_a_template_that_cannot_render_lessons_is_refused(
 
 
 def test_several_turns_are_needed_only_by_chats_that_have_them(tmp_path: Path) -> None:
-    checked(tmp_path / "one", ONE_TURN + OWN, chats=[QUESTION])
+    checked(tmp_path, ONE_TURN + OWN, chats=[QUESTION])
     with pytest.raises(InputError, match="One question only"):
-        checked(tmp_path / "two", ONE_TURN + OWN, chats=[[*QUESTION, *QUESTION]])
+        checked(tmp_path, ONE_TURN + OWN, chats=[[*QUESTION, *QUESTION]])
 
 
 @pytest.mark.parametrize("template", [NO_SYSTEM + OWN, SKIPS_SYSTEM])
