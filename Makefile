@@ -10,7 +10,8 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.14 pyth
 	&& echo $$python && break; done)
 # Only the library and its Python binding: no image models.
 export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
-# Tests run on every core, one thread each; what a test starts decides for itself.
+# Tests run on every core, one thread each; what a test starts decides for itself. The files keep
+# their order: those with few but long tests come first.
 CORES := -n logical --maxprocesses 4
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
@@ -40,7 +41,7 @@ demo: setup ## build a model from examples/handbook and ask it a question
 test quick: export OMP_NUM_THREADS := 1
 
 test: setup ## run all tests
-	$(BIN)/python -m pytest $(CORES) --dist loadfile
+	$(BIN)/python -m pytest $(CORES) --dist loadfile --no-loadscope-reorder
 
 quick: setup ## run the unit tests that train nothing (a minute and a half)
 	$(BIN)/python -m pytest $(CORES) --dist worksteal -m "not slow" tests/unit

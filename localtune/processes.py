@@ -187,6 +187,14 @@ class Remote:
                 cls._worker = Worker()
             return cls._worker
 
+    @classmethod
+    def end_worker(cls) -> None:
+        """End the shared child and free its memory; the next request starts another."""
+        with cls._starting:
+            if cls._worker:
+                cls._worker.close()
+                cls._worker = None
+
     def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
         """Call a method in the child. Raises LocaltuneErrors of it and ProcessEndedError."""
         return self._repeat(

@@ -20,7 +20,7 @@ from pathlib import Path
 from localtune.address import check_free, is_loopback, local_url
 from localtune.errors import ConfigError, RuntimeFileError
 from localtune.opening import open_build, shipped
-from localtune.processes import describe_exit, module_command, module_environment
+from localtune.processes import Remote, describe_exit, module_command, module_environment
 from localtune.runtimes.child import started
 from localtune.runtimes.llama_command import PROGRAM, context_for, llama_command
 from localtune.upon_base import files_of
@@ -149,6 +149,7 @@ def server_command(
     from localtune.runtimes.llama import read_header, threads_for  # once there is a file to load
 
     header = read_header(gguf)
+    Remote.end_worker()  # the server is a process of its own
     if adapter and not header.template:
         raise ConfigError(
             f"The base {gguf.name} has no chat template, which a server would need.",

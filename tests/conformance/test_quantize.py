@@ -249,7 +249,7 @@ def test_a_quantizer_that_dies_is_an_error(master: Path, tmp_path: Path) -> None
     with Quantizer() as quantizer:
         quantizer.plan(master, Recipe("Q4_0"))
         quantizer._process.kill()
-        with pytest.raises(RuntimeFileError, match="ended with code -9"):
+        with pytest.raises(RuntimeFileError, match="Killed"):
             quantizer.write(master, tmp_path / "q.gguf", Recipe("Q4_0"))
     assert list(tmp_path.iterdir()) == []
 

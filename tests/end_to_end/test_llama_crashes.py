@@ -129,6 +129,7 @@ def test_rules_write_lessons_and_exam_where_llama_cpp_crashes(docs: Path, tmp_pa
         command("build", docs, "--out", out, *options), stderr=subprocess.PIPE, text=True
     )
     assert process.stderr
+    assert any(line.startswith("writer") for line in process.stderr)
     with crashing(process, signal.SIGSEGV, WORKER):
         warned = any("lessons are made by rule" in line for line in process.stderr)
     rest = process.communicate(timeout=120)[1]

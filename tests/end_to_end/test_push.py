@@ -90,7 +90,7 @@ def test_the_card_and_ollamas_files_are_what_the_hub_reads(hub: Hub, copy: Path)
     assert str(copy) not in card and "-f Modelfile" not in card and "report.html" not in card
     assert json.loads(files["params"]) == {
         "stop": ["<|im_end|>"], "temperature": 0, "repeat_penalty": 1, "num_ctx": 512,
-        "num_predict": 512,
+        "num_predict": 256,
     }  # fmt: skip
     modelfile = (copy / "Modelfile").read_text()
     assert f'TEMPLATE """{files["template"].decode()}"""' in modelfile

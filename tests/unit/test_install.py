@@ -518,6 +518,7 @@ IGNORES = f"{SAYS_ITS_NUMBER}trap '' TERM INT HUP\nwhile :; do sleep 1; done\n"
         (signal.SIGTERM, IGNORES),  # as one that is busy does
     ],
 )
+@pytest.mark.usefixtures("interruptible")
 def test_llama_server_ends_with_localtune(
     number: signal.Signals, script: str, build: Build, server: StandIn, tmp_path: Path
 ) -> None:
