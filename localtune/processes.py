@@ -50,8 +50,8 @@ def describe_exit(code: int, last_line: str = "") -> str:
 def module_command(module: str) -> list[str]:
     """Return the command that runs a module of localtune.
 
-    -P keeps Python from importing modules that lie in the current folder, which may be a build
-    folder or documents from somebody else.
+    -P keeps Python from importing modules of the current folder, which may be a build folder or
+    documents from somebody else.
     """
     return [sys.executable, "-P", "-m", module]
 

@@ -21,7 +21,7 @@ from localtune.errors import (
 from localtune.in_view import Message, with_system
 from localtune.workspace import Workspace, read_jsonl
 
-# What a template may raise besides what `render` translates.
+# What a template may raise in addition to what `render` translates.
 RAISED = (RuntimeFileError, ArithmeticError, AttributeError, LookupError, RecursionError)
 TURN: list[Message] = [
     {"role": role, "content": f"{role} says this"} for role in ("user", "assistant")

@@ -73,7 +73,7 @@ class Found:
     members: tuple[str, ...] = ()
 
     def open(self) -> int:
-        """Open the file, or the archive it lies in; a link put in its place is not followed.
+        """Open the file, or its archive; a link put in its place is not followed.
 
         Raises OSError.
         """

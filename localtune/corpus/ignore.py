@@ -66,7 +66,7 @@ def parse(line: str) -> Pattern | None:
     if "/" not in text.removesuffix("/"):
         parts.insert(0, "**")
     if parts[-1] == "**":
-        parts.append("*")  # what lies in a folder, not the folder
+        parts.append("*")  # the contents of a folder, not the folder
     if not all(parts):
         raise ValueError("nothing between two slashes")
     return Pattern(tuple(map(_segment, parts)), text.endswith("/"), line[0] != "!")

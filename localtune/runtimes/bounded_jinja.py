@@ -1,4 +1,4 @@
-"""Jinja with an end: a sandbox in which a template has so many steps, and so many characters.
+"""A Jinja sandbox that limits the steps and the output of a template.
 
 The sandbox of jinja2 keeps a template from the machine's files; a loop in a loop in a loop still
 runs for years. Counted are passes of loops, calls, and the lengths of ranges; repetitions and

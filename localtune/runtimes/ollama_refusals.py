@@ -24,7 +24,7 @@ KNOWN = (
         f"Update Ollama. {ANYWAY}",
     ),
     (
-        COPIES,  # all that is said where the disk fills up too
+        COPIES,  # printed for a full disk as well
         "Ollama could not copy the file into its store",
         "There are two usual causes: its disk is full (making a model needs two to three times "
         "the file), or it doesn't know the model's architecture. Ollama's log says which: free "

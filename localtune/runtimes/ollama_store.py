@@ -29,7 +29,7 @@ DIGEST = re.compile(r"sha256[:-]([0-9a-f]{64})")
 class OllamaModel:
     """A model's files: its GGUF, and what its Modelfile said. `template` is Go's, "" for none.
 
-    `sees` says that a projector lies beside it, which isn't part of the text model; `speaks_first`
+    `sees`: there is a projector, which isn't part of the text model; `speaks_first`
     that a model made FROM it always shows more than system prompt and template: MESSAGEs, or what
     a RENDERER or PARSER of Ollama's makes of them.
     """

@@ -323,7 +323,7 @@ HTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])), Handler).
 def test_llama_server_is_only_started_with_a_key(
     office: Path, tmp_path: Path, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A program stands in for llama-server, and says which key it was given."""
+    """A stand-in for llama-server prints the key that it was given."""
     program = tmp_path / "llama-server"
     program.write_text(STAND_IN.format(python=sys.executable))
     program.chmod(0o755)

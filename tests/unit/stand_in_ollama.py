@@ -28,7 +28,7 @@ def chatml(messages: list[Row]) -> str:
 
 
 def digest_of(model: Row) -> str:
-    """Return what stands for the digest of a model's manifest: it changes with the model."""
+    """Return a stand-in for the digest of a manifest: it changes with the model."""
     return hashlib.sha256(json.dumps(model, sort_keys=True).encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""A child Python runs this localtune, and nothing that lies in the current folder."""
+"""A child Python runs this localtune, and no module of the current folder."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ THINKS = (
 
 
 class Noted(Silent):
-    """Progress that keeps what it is told."""
+    """Progress that keeps its warnings and notes."""
 
     def __init__(self) -> None:
         self.warnings: list[str] = []
@@ -48,7 +48,7 @@ def tokenizer() -> Any:
 
 
 def chat(*sizes: int) -> dict[str, Any]:
-    """Return a chat whose answers have so many sentences."""
+    """Return a chat whose answers have these numbers of sentences."""
     messages = []
     for n, size in enumerate(sizes):
         messages.append({"role": "user", "content": f"What is told in part {n}?"})
