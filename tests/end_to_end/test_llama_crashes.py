@@ -122,7 +122,7 @@ def test_a_build_that_ends_with_a_crash_resumes(docs: Path, built: Path, copy: P
 
 
 @pytest.mark.slow
-def test_rules_write_lessons_and_exam_where_llama_cpp_crashes(docs: Path, tmp_path: Path) -> None:
+def test_rules_write_the_exam_where_llama_cpp_crashes(docs: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     options = ("--base", "tiny", "--lessons", "self", "--steps", "2", "--questions", "5")
     process = subprocess.Popen(
@@ -131,6 +131,6 @@ def test_rules_write_lessons_and_exam_where_llama_cpp_crashes(docs: Path, tmp_pa
     assert process.stderr
     assert any(line.startswith("writer") for line in process.stderr)
     with crashing(process, signal.SIGSEGV, WORKER):
-        warned = any("lessons are made by rule" in line for line in process.stderr)
+        warned = any("the exam is made by rule" in line for line in process.stderr)
     rest = process.communicate(timeout=120)[1]
     assert warned and process.returncode == 0, rest

@@ -351,7 +351,7 @@ def test_a_gguf_that_ends_too_soon_is_called_so(tmp_path: Path) -> None:
         (tmp_path / "x.gguf").write_bytes(whole[:length])
         with pytest.raises(RuntimeFileError, match=r"x\.gguf is cut short") as caught:
             modelfile_text(tmp_path / "x.gguf")
-        assert "Fetch or copy it again" in caught.value.hint
+        assert "Download or copy the file again" in caught.value.hint
 
 
 def test_a_missing_gguf(tmp_path: Path) -> None:
