@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localtune.address import check_free, is_loopback, local_url
+from localtune.cores import llama_threads
 from localtune.errors import ConfigError, RuntimeFileError
 from localtune.opening import open_build, shipped
 from localtune.processes import Remote, describe_exit, module_command, module_environment
@@ -146,7 +147,7 @@ def server_command(
 
     Raises ConfigError, RuntimeFileError.
     """
-    from localtune.runtimes.llama import read_header, threads_for  # once there is a file to load
+    from localtune.runtimes.llama import read_header  # once there is a file to load
 
     header = read_header(gguf)
     Remote.end_worker()  # the server is a process of its own
@@ -161,7 +162,8 @@ def server_command(
     if program:
         # llama-server divides its context among the requests that it answers at once.
         command = llama_command(gguf, name, asked.port, context * asked.parallel)
-        sizes = ["--parallel", str(asked.parallel), "--threads", str(threads_for(header))]
+        threads = str(llama_threads(header.parameters))
+        sizes = ["--parallel", str(asked.parallel), "--threads", threads]
         return [program, *command[1:], *where, *sizes, *upon]
     command = [*module_command("localtune.runtimes.openai_server"), "--model", str(gguf)]
     named = ["--alias", name, "--port", str(asked.port), "--ctx-size", str(context)]

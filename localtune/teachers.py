@@ -68,8 +68,8 @@ def _check_offline(config: BuildConfig, where: str) -> None:
 def warn_if_remote(config: BuildConfig, model: str, progress: Progress) -> None:
     """Say what leaves this machine for where, each time before a stage sends it.
 
-    The address may have changed since the last stage (OLLAMA_HOST), and so may what a name in
-    Ollama stands for. Raises ConfigError with --offline, ServerError.
+    The address may have changed since the last stage (OLLAMA_HOST), and so may the model that a
+    name in Ollama refers to. Raises ConfigError with --offline, ServerError.
     """
     where = destination(config.lessons, model)
     if not where:

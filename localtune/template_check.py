@@ -21,8 +21,6 @@ from localtune.errors import (
 from localtune.in_view import Message, with_system
 from localtune.workspace import Workspace, read_jsonl
 
-# What a template may raise in addition to what `render` translates.
-RAISED = (RuntimeFileError, ArithmeticError, AttributeError, LookupError, RecursionError)
 TURN: list[Message] = [
     {"role": role, "content": f"{role} says this"} for role in ("user", "assistant")
 ]
@@ -90,7 +88,7 @@ def _fault(template: str, messages: list[Message], bos: str, eos: str) -> str:
     try:
         shown = render(template, messages, bos, eos, ask=False)
         render(template, messages[:-1], bos, eos)
-    except RAISED as error:
+    except RuntimeFileError as error:
         return " ".join(str(error.__cause__ or error).split()).rstrip(".")
     lost = [said["role"] for said in messages if said["content"].strip() not in shown]
     return f"it leaves out the {lost[0]} message" if lost else ""

@@ -74,7 +74,7 @@ class Model:
         self._lora = _load_adapter(model, adapter) if adapter else None
         self.header = header_of(model)
         self.context = min(context, self.header.context or context)
-        counts = [threads] if threads else counts_up_to(fastest_threads(self.header.parameters))
+        counts = thread_counts(threads, self.header)
         self._token_threads, self._prompt_threads = ThreadChoice(counts), ThreadChoice(counts)
         self._context = self._new_context(counts[0])
         self._vocabulary = Vocabulary(model)
@@ -169,6 +169,11 @@ class Model:
                 f"The prompt is {len(ids)} tokens long; the context holds {self.context}.",
                 "Ask something shorter, or raise --context if the model was trained on more.",
             )
+
+
+def thread_counts(threads: int, header: Header) -> list[int]:
+    """Return the thread counts to choose from: the given one, or several for 0."""
+    return [threads] if threads else counts_up_to(fastest_threads(header.parameters))
 
 
 def _load(gguf: Path, vocabulary_only: bool = False) -> Any:

@@ -16,14 +16,13 @@ import llama_cpp
 from llama_cpp import Llama, LlamaGrammar, StoppingCriteriaList
 
 from localtune.config import PLAIN_TEMPLATE
-from localtune.cores import fastest_threads
 from localtune.errors import RuntimeFileError
 from localtune.in_view import Message
 from localtune.runtimes.chat import render
-from localtune.runtimes.engine import Splitter
+from localtune.runtimes.engine import Splitter, thread_counts
 from localtune.runtimes.llama import NO_MEMORY
 from localtune.runtimes.schema_check import is_grammar
-from localtune.threads import ThreadChoice, counts_up_to
+from localtune.threads import ThreadChoice
 from localtune.writing import Schema, UnusableError
 
 MIN_ANSWER_TOKENS = 64  # room that a prompt must leave
@@ -41,7 +40,7 @@ class Writer:
         self._split, self._header = splitter.token_ids, splitter.header()
         self._template = self._header.template or PLAIN_TEMPLATE
         self._context = min(context, self._header.context or context)
-        counts = [threads] if threads else counts_up_to(fastest_threads(self._header.parameters))
+        counts = thread_counts(threads, self._header)
         self._threads, self._token_ended = ThreadChoice(counts), 0.0
         try:
             self._model = Llama(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from localtune.cores import chosen_threads, llama_threads
+from localtune.cores import chosen_threads
 from localtune.errors import RuntimeFileError
 from localtune.processes import ProcessEndedError, Remote
 from localtune.runtimes.chat import Message, render
@@ -142,8 +142,3 @@ class Model(Loaded):
         """Return the output of every layer, first layer first, each (len(ids), width)."""
         outputs: list[npt.NDArray[np.float32]] = self.call("layers", ids)
         return outputs
-
-
-def threads_for(header: Header) -> int:
-    """Return how many threads answer best."""
-    return llama_threads(header.parameters)

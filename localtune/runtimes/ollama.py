@@ -19,6 +19,7 @@ from localtune.errors import ConfigError, ServerError
 from localtune.progress import Progress, Silent, megabytes
 from localtune.runtimes.ollama_host import is_this_machine
 from localtune.runtimes.ollama_refusals import refusal
+from localtune.runtimes.reply import json_object
 
 CONNECT = 10.0  # seconds
 SHORT = 60.0  # seconds for what needs no work, such as the version
@@ -63,7 +64,7 @@ class Ollama:
         """Return the server's version, such as "0.33.0". Raises ServerError for another server."""
         with self._asking(SHORT):
             response = self._client.get("/api/version", timeout=min(SHORT, self._patience))
-        found = _json(response.text)
+        found = json_object(response.text)
         if response.status_code in AWAY:
             raise self._refused(response)
         if not isinstance(found.get("version"), str):
@@ -165,7 +166,7 @@ class Ollama:
     def _ask(self, method: str, path: str, body: Row | None = None) -> Row:
         with self._asking():
             response = self._client.request(method, path, **_content(body))
-        found = _json(response.text)
+        found = json_object(response.text)
         if response.status_code >= 300 or "error" in found:
             raise self._refused(response)
         return found
@@ -177,13 +178,13 @@ class Ollama:
                 response.read()
                 raise self._refused(response)
             for line in response.iter_lines():
-                row = _json(line)
+                row = json_object(line)
                 if "error" in row:
                     raise refusal(self.url, str(row["error"]), response.status_code)
                 yield row
 
     def _refused(self, response: httpx2.Response) -> ServerError:
-        text = str(_json(response.text).get("error") or response.reason_phrase)
+        text = str(json_object(response.text).get("error") or response.reason_phrase)
         if response.status_code in AWAY:
             said = f" ({text})" if text else ""
             message = f"{self.url} answers HTTP {response.status_code}{said}."
@@ -221,15 +222,6 @@ def _content(body: Row | None) -> Row:
     # ASCII with escapes holds even text that no UTF-8 can hold.
     headers = {"Content-Type": "application/json"}
     return {"content": json.dumps(body).encode("ascii"), "headers": headers}
-
-
-def _json(text: str) -> Row:
-    """Return a JSON object, an empty one for anything else."""
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _pieces(file: Path, count: Callable[[int], None]) -> Iterator[bytes]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from localtune.errors import BaseModelError
+from localtune.runtimes.reply import json_object
 
 HOST, NAMESPACE, TAG = "registry.ollama.ai", "library", "latest"
 SERVICE = Path("/usr/share/ollama/.ollama/models")  # of the service that the installer sets up
@@ -132,7 +133,7 @@ def _read(name: str, store: Path, manifest: Path) -> OllamaModel:
         template=texts.get("template", ""),
         system=texts.get("system", ""),
         licence="\n\n".join(licences),
-        parameters=_object(texts.get("params", "{}")),
+        parameters=json_object(texts.get("params", "{}")),
         sees="projector" in kinds,
         speaks_first="messages" in kinds or _has_renderer(store, manifest),
     )
@@ -160,7 +161,7 @@ def _has_renderer(store: Path, manifest: Path) -> bool:
     try:
         digest = DIGEST.fullmatch(json.loads(_contents(manifest))["config"]["digest"])
         file = store / "blobs" / f"sha256-{digest[1]}" if digest else None
-        found = _object(_contents(file)) if file and file.is_file() else {}
+        found = json_object(_contents(file)) if file and file.is_file() else {}
     except (ValueError, KeyError, TypeError):
         return False
     return bool(found.get("renderer") or found.get("parser"))
@@ -189,14 +190,6 @@ def _contents(file: Path) -> str:
         return file.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise _forbidden(file, error) from error
-
-
-def _object(text: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _stores() -> tuple[list[Path], BaseModelError | None]:

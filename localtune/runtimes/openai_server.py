@@ -25,9 +25,9 @@ from llama_cpp.llama_chat_format import (
 from llama_cpp.server.app import create_app
 from llama_cpp.server.settings import ModelSettings, ServerSettings
 
+from localtune.cores import llama_threads
 from localtune.runtimes.engine import Splitter
 from localtune.runtimes.header import Header
-from localtune.runtimes.llama import threads_for
 from localtune.runtimes.request_gate import Gate, Rules
 from localtune.runtimes.schema_check import complaint_about_schemas
 
@@ -53,8 +53,8 @@ def serve(
         model_alias=name,
         chat_format=FORMAT,
         n_ctx=context,
-        n_threads=threads_for(header),
-        n_threads_batch=threads_for(header),
+        n_threads=llama_threads(header.parameters),
+        n_threads_batch=llama_threads(header.parameters),
         n_gpu_layers=-1,  # all of them, as llama.cpp has it; without a GPU this means nothing
         flash_attn=True,  # llama.cpp's choice for `ask`: another would end ties otherwise
         logits_all=False,  # else context x vocabulary floats: 2.5 GB for 4,096 tokens of Qwen

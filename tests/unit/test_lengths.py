@@ -51,7 +51,7 @@ def chat(*sizes: int) -> dict[str, Any]:
     """Return a chat whose answers have these numbers of sentences."""
     messages = []
     for n, size in enumerate(sizes):
-        messages.append({"role": "user", "content": f"What is told in part {n}?"})
+        messages.append({"role": "user", "content": f"What does part {n} say?"})
         answer = " ".join(f"Gate {i} opens at noon." for i in range(size))
         messages.append({"role": "assistant", "content": answer})
     return {"id": str(sizes), "messages": messages}
