@@ -16,9 +16,12 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on st
 
 @folder
 @click.option("--show", type=click.IntRange(min=0), help="Print so many of them. [default: 5]")
-@click.option("--kind", default="", help="Only this kind, such as row or text.")
+@click.option("--kind", default="", help="Only this kind, such as row or text; or this reason.")
 @click.option("--document", default="", help="Only those about documents of this name.")
 @click.option("--search", default="", metavar="TEXT", help="Only those that hold TEXT.")
+@click.option(
+    "--dropped", is_flag=True, help="Questions that were dropped instead, with the reason."
+)
 @click.option("--seed", default=7, help="Seed of which ones are shown. [default: 7]")
 @as_json
 def lessons(
@@ -27,13 +30,14 @@ def lessons(
     kind: str,
     document: str,
     search: str,
+    dropped: bool,
     seed: int,
     as_json: bool,
 ) -> None:
     """Say what the lessons of BUILD are about, and show some, drawn at random."""
-    from localtune.reading import lessons_of, sample
+    from localtune.reading import dropped_of, lessons_of, sample
 
-    found = lessons_of(build, kind, document, search)
+    found = (dropped_of if dropped else lessons_of)(build, kind, document, search)
     shown = sample(found.rows, 5 if show is None else show, seed)
     if as_json:
         rows = found.rows if show is None else shown

@@ -23,8 +23,6 @@ PLAIN_TEMPLATE = (
     "{% else %}{{ 'System: ' + message['content'] + '\\n' }}{% endif %}"
     "{% endfor %}{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
 )
-
-
 IGNORE = ".localtuneignore"  # in any folder of documents, in the syntax of .gitignore
 # The libraries whose version can change what is read of a file.
 READERS = (
@@ -91,7 +89,9 @@ class LessonsConfig:
     mode: str = option(
         "auto", "How lessons are made: auto, structure, self or teacher.", flag="--lessons"
     )
-    teacher: str = option("", "What writes lessons: ollama:NAME, or an OpenAI-compatible URL.")
+    teacher: str = option(
+        "", "What writes lessons: a GGUF file, ollama:NAME, or an OpenAI-compatible URL."
+    )
     teacher_model: str = option("", "The model's name there, where the URL serves several.")
     effort: str = option("normal", "How much a model writes: quick, normal or max.")
     parallel: int = option(4, "Requests to a teacher at once.", lock=False)
@@ -110,15 +110,17 @@ class LessonsConfig:
         require(self.mode in MODES, "--lessons", self.mode, f"one of {', '.join(MODES)}")
         require(self.effort in EFFORTS, "--effort", self.effort, f"one of {', '.join(EFFORTS)}")
         require(self.parallel >= 1, "--parallel", self.parallel, "1 or more")
-        url = "" if self.teacher.startswith(OLLAMA) else self.teacher
+        a_file = self.teacher.endswith(GGUF)
+        url = "" if a_file or self.teacher.startswith(OLLAMA) else self.teacher
         rule = f"an address without user, query and fragment; a key goes into {KEY}"
         require(not set("@?#\\") & set(url), "--teacher", "…", rule)
         asked, named = self.chosen == "teacher", bool(self.teacher)
         require(named or not asked, "--lessons", self.mode, "given with --teacher")
-        rule = "left away, unless --lessons is teacher"
-        require(asked or not named, "--teacher", self.teacher, rule)
-        known = not named or self.teacher.startswith(("http://", "https://", OLLAMA))
-        rule = "ollama:NAME or a URL that begins with http:// or https://"
+        require(asked or not named, "--teacher", self.teacher, "used with --lessons teacher only")
+        found = not a_file or Path(self.teacher).expanduser().is_file()
+        require(found, "--teacher", self.teacher, "a file that exists")
+        known = not named or a_file or self.teacher.startswith(("http://", "https://", OLLAMA))
+        rule = "a GGUF file, ollama:NAME or a URL that begins with http:// or https://"
         require(known and self.teacher != OLLAMA, "--teacher", self.teacher, rule)
 
 
@@ -128,8 +130,7 @@ class ChatConfig:
 
     system: str = option("", "System prompt that the model is trained with and shipped with.")
 
-    def check(self) -> None:
-        return
+    def check(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -145,8 +146,8 @@ class BaseConfig:
 
     def check(self) -> None:
         require(bool(self.base.strip()), "--base", self.base, "tiny, a folder, or a Hub id")
-        like_an_id = self.base.count("/") == 1 and self.base[0] not in "./~"
-        like_an_id &= not self.base.endswith(GGUF)
+        a_path = self.base[0] in "./~" or self.base.endswith(GGUF)
+        like_an_id = self.base.count("/") == 1 and not a_path
         if not (self.folder() or self.file() or self.in_ollama() or like_an_id):
             raise ConfigError(
                 f"There is no base {self.base!r}: no folder or file of that name, nor is it a "
@@ -202,11 +203,10 @@ class TrainConfig:
         formats, devices = ("auto", "bf16", "float32", NF4), ("auto", "cpu", "cuda")
         require(self.precision in formats, "--precision", self.precision, " or ".join(formats))
         require(self.device in devices, "--device", self.device, " or ".join(devices))
-        fits = self.max_length == 0 or self.max_length >= 16
-        require(fits, "--max-length", self.max_length, "0, or 16 or more")
-        enough = not self.batch_tokens or self.batch_tokens >= max(16, self.max_length)
-        rule = f"at least 16 and --max-length ({self.max_length})"
-        require(enough, "--batch-tokens", self.batch_tokens, rule)
+        require(not 0 < self.max_length < 16, "--max-length", self.max_length, "0, or 16 or more")
+        least = max(16, self.max_length)
+        enough = not self.batch_tokens or self.batch_tokens >= least
+        require(enough, "--batch-tokens", self.batch_tokens, f"{least} or more")
 
 
 @dataclass(frozen=True)
@@ -245,8 +245,8 @@ class QuantizeConfig:
 
     def check(self) -> None:
         require(bool(self.levels), "--quantize", "", "one level or more, such as Q4_K_M")
-        once = len(set(self.levels)) == len(self.levels)
-        require(once, "--quantize", ",".join(self.levels), "a list without repetitions")
+        listed, once = ",".join(self.levels), len(set(self.levels)) == len(self.levels)
+        require(once, "--quantize", listed, "a list without repetitions")
         require(self.imatrix_tokens >= 0, "--imatrix-tokens", self.imatrix_tokens, "0 or more")
         for name, kind in self.kept():
             require(bool(name and kind), "--keep", ",".join(self.keep), "TENSOR=TYPE,…")

@@ -1,18 +1,21 @@
 """Which model writes lessons and exam, where it comes from, and the stages that it works in.
 
-The base writes as Q8_0 in llama.cpp (mode `self`), or a server does (mode `teacher`). `auto` tries
-the base and takes rules (`structure`) for one that can't follow an instruction.
+Mode `self`: the base as Q8_0 in llama.cpp. Mode `teacher`: a GGUF file in llama.cpp, or a server.
+`auto` takes the best model of an Ollama on this machine, otherwise the base if it can follow
+instructions, otherwise rules (`structure`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localtune import exams, steps
+from localtune.config import OLLAMA
 from localtune.control_tokens import control_tokens_of
 from localtune.fields import locked_values
 from localtune.guarded_writer import GuardedWriter
@@ -20,13 +23,24 @@ from localtune.hashes import Hashes
 from localtune.progress import Progress
 from localtune.stage import Stage
 from localtune.steps import Build
-from localtune.teachers import connected, find_model, warn_if_remote
+from localtune.teachers import (
+    choose_in_ollama,
+    connected,
+    find_model,
+    teacher_file,
+    warn_if_remote,
+)
 from localtune.template_check import check_template
 from localtune.training.base import parameters
-from localtune.workspace import read_json, temporary_path, write_json, write_jsonl
+from localtune.workspace import (
+    read_json,
+    read_jsonl,
+    temporary_path,
+    write_json,
+    write_jsonl,
+)
 
 if TYPE_CHECKING:
-    from localtune.lessons.model_exam import Knows
     from localtune.runtimes.writer import LocalWriter
     from localtune.writing import Writer
 
@@ -40,12 +54,13 @@ def stages(build: Build, stage: Callable[..., Stage], shared: dict[str, Any]) ->
     at, config = build.at, build.config
     how, asked = {**locked_values(config.lessons), **shared}, locked_values(config.exam)
     read, made = [at.passages, at.exam, at.chats], [at.lessons, at.development]
+    counted = [*made, at.lesson_counts, at.dropped]
     # fmt: off
     if config.lessons.chosen == "structure":
         return [
             stage("exam", asked, [at.passages, at.chats], [at.exam], (),
                   partial(exams.exam, exams.by_rule), version=3),
-            stage("lessons", how, read, made, (), steps.lessons, version=4),
+            stage("lessons", how, read, counted, (), lessons_by_rule, version=5),
         ]
     who = {name: how[name] for name in ("mode", "teacher", "teacher_model")}
     known = {"system": config.chat.system, "max_answer_tokens": config.grade.max_answer_tokens}
@@ -53,8 +68,8 @@ def stages(build: Build, stage: Callable[..., Stage], shared: dict[str, Any]) ->
     return [
         stage("writer", who, [at.base], [at.writer, at.writer_gguf], LIBRARIES, choose),
         stage("exam", {**asked, **known}, [at.passages, at.chats, at.writer],
-              [at.exam, at.exam_known], (), partial(exams.exam, exam), version=3),
-        stage("lessons", how, [*read, at.writer], made, (), lessons, version=4),
+              [at.exam, at.exam_known], (), partial(exams.exam, exam), version=4),
+        stage("lessons", how, [*read, at.documents, at.writer], counted, (), lessons, version=5),
     ]
     # fmt: on
 
@@ -62,22 +77,30 @@ def stages(build: Build, stage: Callable[..., Stage], shared: dict[str, Any]) ->
 def choose(build: Build, progress: Progress) -> None:
     """Decide what writes lessons and exam, and keep it in writer.json.
 
-    {"mode", "identity", "model"} of what writes, and of the base, where one is asked, {"base"}, a
-    name of its bytes, and {"follows"}, whether it can follow an instruction. Raises ServerError for
-    a teacher that isn't there.
+    {"mode", "identity", "teacher", "model"} of what writes and {"named"}, whether the user named
+    it; of the base, where one is asked, {"base"}, a name of its bytes, and {"follows"}, whether it
+    can follow an instruction. Raises ServerError for a teacher that does not answer.
     """
     at, config = build.at, build.config.lessons
     mode, found = config.chosen, dict[str, Any]()
-    if mode == "teacher":
-        found = {"model": find_model(build.config)}
-        found["identity"] = f"{config.teacher} {found['model']}"
     size = parameters(at.base)
     if mode == "auto" and size < SMALL:
         progress.note(f"lessons are made by rule: {size:,} parameters are too few to write them")
         mode = "structure"
-    else:
+    elif mode == "auto":
+        name, reason = choose_in_ollama()
+        if name:
+            found = {"teacher": f"{OLLAMA}{name}"}
+            mode = "teacher"
+            progress.note(f"{name} in Ollama writes the lessons: it is {reason}")
+        else:
+            progress.note(f"no teacher: {reason}")
+    if mode == "teacher":
+        found["named"] = "teacher" not in found
+        found |= _teacher(build, found.get("teacher", config.teacher))
+    if mode != "structure":
         found["base"] = make_gguf(build, progress)
-        found["follows"] = _follows(build, found["base"], size, progress)
+        found["follows"] = _follows(build, found["base"], size, mode, progress)
         mode = {True: "self", False: "structure"}[found["follows"]] if mode == "auto" else mode
     if mode == "structure":  # whichever base it was, the lessons are the same
         found = {}
@@ -85,12 +108,22 @@ def choose(build: Build, progress: Progress) -> None:
     write_json(at.writer, {"mode": mode, "identity": found.get("base", ""), **found})
 
 
-def _follows(build: Build, identity: str, size: int, progress: Progress) -> bool:
-    """Try whether the base follows instructions, and say what comes of it."""
+def _teacher(build: Build, teacher: str) -> dict[str, Any]:
+    """Return what names a teacher and its bytes or server. Raises ServerError."""
+    config = replace(build.config, lessons=replace(build.config.lessons, teacher=teacher))
+    if file := teacher_file(config.lessons):
+        digest = Hashes(build.at.hashes).file(file.absolute())[:16]
+        return {"teacher": teacher, "model": "", "identity": f"{file.name} {digest}"}
+    model = find_model(config)
+    identity = teacher if teacher.endswith(model) else f"{teacher} {model}"
+    return {"teacher": teacher, "model": model, "identity": identity}
+
+
+def _follows(build: Build, identity: str, size: int, asked: str, progress: Progress) -> bool:
+    """Try whether the base follows instructions, and report it."""
     from localtune.lessons.probe import probe
     from localtune.runtimes.llama import CrashError
 
-    asked = build.config.lessons.chosen
     if asked == "teacher" and size < SMALL:
         return False
     try:
@@ -102,7 +135,8 @@ def _follows(build: Build, identity: str, size: int, progress: Progress) -> bool
         return False
     said = f"the base does {tried.done} of {tried.tasks} small tasks with a text in view"
     if asked == "auto":
-        then = "it writes the lessons" if tried.follows else "lessons are made by rule"
+        by_rule = "rules make the lessons, in English and in fewer wordings than a --teacher"
+        then = "it writes the lessons" if tried.follows else by_rule
         progress.note(f"{said}: {then}")
     elif asked == "self" and not tried.follows:
         progress.warn(f"{said}, too few to expect lessons of use")
@@ -143,93 +177,121 @@ def _writers(
     build: Build, chosen: dict[str, Any], progress: Progress
 ) -> Iterator[tuple[Writer, Writer]]:
     """Yield what writes, and the base; they are one in mode `self`."""
+    from localtune.runtimes.writer import LocalWriter
+
     control = control_tokens_of(build.at.base)
     base = GuardedWriter(_base_writer(build, chosen["base"]), control)
     if chosen["mode"] == "self":
         yield base, base
         return
-    warn_if_remote(build.config, chosen["model"], progress)
-    with connected(build.config.lessons, chosen["model"]) as teacher:
+    config = replace(build.config, lessons=replace(build.config.lessons, teacher=chosen["teacher"]))
+    if file := teacher_file(config.lessons):
+        yield GuardedWriter(LocalWriter(file, chosen["identity"], CONTEXT), control), base
+        return
+    warn_if_remote(config, chosen["model"], progress)
+    with connected(config.lessons, chosen["model"]) as teacher:
         teacher.identity = chosen["identity"]
         yield GuardedWriter(teacher, control), base
 
 
 def exam(build: Build, out: Path, progress: Progress) -> None:
-    """Let the chosen model write the exam; by rule where there is none, or it can't."""
-    from localtune.lessons.model_exam import Examined, write_exam_with
-    from localtune.lessons.model_lessons import NotUsableError
+    """Let the chosen model write the exam; by rule where there is none, or it fails."""
+    from localtune.lessons.exam import by_rule
+    from localtune.lessons.teacher.exam import ExamFiles, write_exam_with
     from localtune.runtimes.llama import CrashError
+    from localtune.writing import NotUsableError
 
     at, chosen = build.at, read_json(build.at.writer)
     write_jsonl(at.exam_known, [])
-    if chosen["mode"] == "structure":
+    if chosen["mode"] == "structure" or not any(True for _ in read_jsonl(at.passages)):
         exams.by_rule(build, out, progress)
         return
-    files = Examined(at.passages, out, at.exam_known, at.ledgers / "exam.jsonl")
+    files = ExamFiles(at.passages, out, at.exam_known, at.ledgers / "exam.jsonl")
+    seed = build.config.exam.seed
     try:
         with _writers(build, chosen, progress) as (writer, base):
-            knows = _knows(build, base)
-            write_exam_with(writer, knows, files, build.config.exam, progress)
+            write_exam_with(
+                writer,
+                partial(_known, build, base),
+                partial(by_rule, at.passages, seed),
+                files,
+                build.config.exam,
+                progress,
+            )
     except (NotUsableError, CrashError) as error:
         _fall_back(chosen, error, "the exam is", progress)
         exams.by_rule(build, out, progress)
 
 
 def _fall_back(chosen: dict[str, Any], error: Exception, what: str, progress: Progress) -> None:
-    """Say that rules take over. A teacher was asked for by name, so that its failure is one."""
-    if chosen["mode"] == "teacher":
+    """Report that rules take over; the failure of a teacher that the user named is an error."""
+    if chosen.get("named"):
         raise error
     progress.warn(f"{error} So {what} made by rule.")
 
 
-def _knows(build: Build, base: Writer) -> Knows:
-    """Return what says whether the base answers a question by itself; kept in a ledger."""
+def _known(build: Build, base: Writer, rows: list[dict[str, Any]], progress: Progress) -> set[str]:
+    """Return the ids of the questions that the base answers without the documents."""
     from localtune.evaluation.recall import is_correct
     from localtune.in_view import with_system
+    from localtune.lessons.each import write_each
     from localtune.lessons.ledger import Ledger, key_of
     from localtune.writing import UnusableError
 
     system, longest = build.config.chat.system, build.config.grade.max_answer_tokens
     ledger = Ledger(build.at.ledgers / "known.jsonl")
 
-    def knows(question: str, answers: list[str]) -> bool:
-        key = key_of({"title": "", "text": question}, base.identity, system, str(longest))
-        if key not in ledger.rows:
-            asked = with_system([{"role": "user", "content": question}], system)
-            try:
-                said = base.write(asked, max_tokens=longest)
-            except UnusableError:
-                said = ""
-            ledger.add(key, {"said": said})
-        return is_correct(ledger.rows[key]["said"], answers)
+    def make(row: dict[str, Any]) -> dict[str, Any]:
+        asked = with_system([{"role": "user", "content": row["question"]}], system)
+        try:
+            return {"said": base.write(asked, max_tokens=longest).text}
+        except UnusableError:
+            return {"said": ""}
 
-    return knows
+    jobs = []
+    for row in rows:
+        asked = {"title": "", "text": row["question"]}
+        jobs.append((key_of(asked, base.identity, system, str(longest)), row))
+    write_each(jobs, make, ledger, base.parallel, progress, "questions that the base may know")
+    return {row["id"] for key, row in jobs if is_correct(ledger.rows[key]["said"], row["answers"])}
 
 
 def lessons(build: Build, progress: Progress) -> None:
-    """Let the chosen model write the lessons; by rule where there is none, or it can't."""
-    from localtune.lessons.model_lessons import NotUsableError, Written, write_with
+    """Let the chosen model write the lessons; by rule where there is none, or it fails."""
+    from localtune.lessons.teacher.lessons import LessonFiles, write_lessons_with
     from localtune.runtimes.llama import CrashError
+    from localtune.writing import NotUsableError
 
     at, reading, chosen = build.at, build.config.corpus, read_json(build.at.writer)
     if chosen["mode"] == "structure":
-        steps.lessons(build, progress)
+        lessons_by_rule(build, progress)
         return
     check_template(at, build.config)
-    files = Written(
-        at.passages,
-        at.exam,
-        at.lessons,
-        at.ledgers,
-        at.chats,
-        None if reading.keep_private else reading.allow,
-        build.config.chat.system,
-        at.development,
+    languages = ((row["path"], row.get("language", "")) for row in read_jsonl(at.documents))
+    files = LessonFiles(
+        passages=at.passages,
+        exam=at.exam,
+        lessons=at.lessons,
+        ledgers=at.ledgers,
+        chats=at.chats,
+        allow=None if reading.keep_private else reading.allow,
+        system=build.config.chat.system,
+        dropped=at.dropped,
+        counts=at.lesson_counts,
+        development=at.development,
+        languages=tuple(languages),
     )
     try:
         with _writers(build, chosen, progress) as (writer, base):
             can = base if chosen["follows"] else None
-            write_with(writer, can, files, build.config.lessons, progress)
+            write_lessons_with(writer, can, files, build.config.lessons, progress)
     except (NotUsableError, CrashError) as error:
         _fall_back(chosen, error, "lessons are", progress)
-        steps.lessons(build, progress)
+        lessons_by_rule(build, progress)
+
+
+def lessons_by_rule(build: Build, progress: Progress) -> None:
+    """Make the lessons by rule, of which none is counted or dropped."""
+    write_json(build.at.lesson_counts, {})
+    write_jsonl(build.at.dropped, [])
+    steps.lessons(build, progress)

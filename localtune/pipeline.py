@@ -94,12 +94,12 @@ def stages(build: Build) -> list[Stage]:
         *[stage(f"grade {level}", asked, [at.level_gguf(level), at.exam], [at.grade(level)],
                 LLAMA, partial(grading.grade_level, level), version=2) for level in levels],
         stage("scores", {"base": config.base.base},
-              [at.exam, at.faithful, at.plan, *map(at.grade, ("base", *levels))], [at.scores], (),
-              results.scores, version=3),
+              [at.exam, at.lesson_counts, at.faithful, at.plan,
+               *map(at.grade, ("base", *levels))], [at.scores], (), results.scores, version=4),
         stage("report", {"keep_private": config.corpus.keep_private},
               [at.documents, at.exam, at.lessons, at.metrics, at.scores,
                *filter(Path.exists, [at.ladder])],
-              [at.report_html, at.card], ("jinja2",), results.report, version=3),
+              [at.report_html, at.card], ("jinja2",), results.report, version=4),
     ]
     # fmt: on
 

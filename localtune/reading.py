@@ -39,7 +39,30 @@ def lessons_of(folder: Path, kind: str = "", document: str = "", search: str = "
     file = open_build(folder).at.lessons
     if not file.is_file():
         raise InputError(f"{file} isn't there.", "Run `localtune build` to the lessons' end.")
-    every = list(read_jsonl(file))
+    return _fitting(list(read_jsonl(file)), kind, document, search)
+
+
+def dropped_of(folder: Path, kind: str = "", document: str = "", search: str = "") -> Found:
+    """Return the questions that a model wrote and that were dropped; the kind is the reason.
+
+    Raises InputError as `lessons_of` does.
+    """
+    file = open_build(folder).at.dropped
+    if not file.is_file():
+        raise InputError(f"{file} isn't there.", "Run `localtune build` to the lessons' end.")
+    roles = (("user", "question"), ("assistant", "answer"))
+    every = [
+        {
+            "kind": row["reason"],
+            "document": row["document"],
+            "messages": [{"role": role, "content": row[key]} for role, key in roles],
+        }
+        for row in read_jsonl(file)
+    ]
+    return _fitting(every, kind, document, search)
+
+
+def _fitting(every: list[Row], kind: str, document: str, search: str) -> Found:
     known = dict.fromkeys(row["kind"] for row in every)
     if kind and kind not in known:
         raise InputError(f"No lesson is of the kind {kind!r}.", f"Kinds: {', '.join(known)}.")

@@ -29,6 +29,7 @@ def scores(build: Build, progress: Progress) -> None:
             "name": at.name,
             "base": build.config.base.base,
             "exam": exam_scores(grades, levels),
+            "lessons": read_json(at.lesson_counts),
             "general": general,
             "faithful": read_json(at.faithful),
             "bytes": {level: at.level_gguf(level).stat().st_size for level in levels},

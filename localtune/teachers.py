@@ -1,21 +1,25 @@
-"""What --teacher names: the server's address, its model, and whether it is on this machine."""
+"""What --teacher names: a GGUF file, or a server's address and model, and whether it is local."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from localtune.config import KEY, OLLAMA, BuildConfig, LessonsConfig
-from localtune.errors import ConfigError, InputError
+from localtune.config import GGUF, KEY, OLLAMA, BuildConfig, LessonsConfig
+from localtune.errors import ConfigError, InputError, ServerError
 from localtune.progress import Progress
 
 if TYPE_CHECKING:
     from localtune.runtimes.teacher import Teacher
 
 CLOUD = ("-cloud", ":cloud")  # models that Ollama itself asks elsewhere
+MAX_PARAMETERS = 9_000_000_000  # of a teacher that is chosen unasked
+QUICK_SECONDS = 10.0  # for the answer of a server that may not be there
+MEMORY_FACTOR = 1.2  # of a model's file, for its context
 
 
 def address(config: LessonsConfig) -> tuple[str, str]:
@@ -29,6 +33,52 @@ def address(config: LessonsConfig) -> tuple[str, str]:
     return f"{url}/" if path else f"{url}/v1/", config.teacher_model
 
 
+def teacher_file(config: LessonsConfig) -> Path | None:
+    """Return the GGUF file that is the teacher, None for a server."""
+    return Path(config.teacher).expanduser() if config.teacher.endswith(GGUF) else None
+
+
+def choose_in_ollama() -> tuple[str, str]:
+    """Return (name, reason) of the best instruct model of the Ollama on this machine.
+
+    That is the largest by parameters that fits into the available memory and has a chat template.
+    Returns ("", reason) where there is none. Models that Ollama runs elsewhere are never chosen,
+    and an Ollama on another machine (OLLAMA_HOST) is never asked.
+    """
+    from localtune.runtimes.ollama_host import is_this_machine, server_url
+
+    url = server_url()
+    if not is_this_machine(url):
+        return "", f"OLLAMA_HOST is another machine ({urlsplit(url).hostname})"
+    try:
+        return _best_model()
+    except ServerError:
+        return "", "no Ollama answers on this machine"
+
+
+def _best_model() -> tuple[str, str]:
+    """Return what `choose_in_ollama` does. Raises ServerError."""
+    import psutil
+
+    with connected(LessonsConfig(teacher=f"{OLLAMA}any"), "any", quick=True) as teacher:
+        models = teacher.local_models()
+    memory = psutil.virtual_memory().available
+    fitting = [
+        model
+        for model in models
+        if not model.name.lower().endswith(CLOUD)
+        and 100_000_000 <= model.parameters <= MAX_PARAMETERS
+        and model.bytes * MEMORY_FACTOR <= memory
+    ]
+    for model in sorted(fitting, key=lambda model: (-model.parameters, -model.bytes, model.name)):
+        named = LessonsConfig(teacher=f"{OLLAMA}{model.name}")
+        with connected(named, model.name, quick=True) as teacher:
+            if teacher.is_instruct() and not teacher.remote_host():
+                size = f"{model.parameters / 1e9:.1f}B parameters"
+                return model.name, f"the largest instruct model of Ollama here that fits ({size})"
+    return "", f"none of Ollama's {len(models)} models is an instruct model that fits into memory"
+
+
 def destination(config: LessonsConfig, model: str = "") -> str:
     """Return what a teacher's requests leave this machine for, "" if they stay on it.
 
@@ -36,6 +86,8 @@ def destination(config: LessonsConfig, model: str = "") -> str:
     """
     from localtune.runtimes.ollama_host import is_this_machine
 
+    if teacher_file(config):
+        return ""
     url, named = address(config)
     name = model or named
     if not is_this_machine(url):
@@ -115,10 +167,13 @@ def find_model(config: BuildConfig) -> str:
 
 
 @contextmanager
-def connected(config: LessonsConfig, model: str) -> Iterator[Teacher]:
+def connected(config: LessonsConfig, model: str, quick: bool = False) -> Iterator[Teacher]:
+    """Yield a client of a teacher's server; `quick` gives up after seconds and one try."""
     from localtune.runtimes.teacher import Teacher
 
-    teacher = Teacher(address(config)[0], model, os.environ.get(KEY, ""), config.parallel)
+    more = {"patience": QUICK_SECONDS, "tries": 1} if quick else {}
+    key = os.environ.get(KEY, "")
+    teacher = Teacher(address(config)[0], model, key, config.parallel, **more)
     try:
         yield teacher
     finally:

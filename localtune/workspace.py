@@ -49,6 +49,8 @@ class Workspace:
         self.writer_gguf = work / "base-Q8_0.gguf"
         self.ledgers = work / "ledgers"
         self.lessons = work / "lessons.jsonl"
+        self.lesson_counts = work / "lesson-counts.json"
+        self.dropped = work / "dropped.jsonl"
         self.development = work / "development.jsonl"
         self.base = work / "base"
         self.targets = work / "targets.safetensors"

@@ -1,44 +1,72 @@
-"""What writes lessons and exams: something that is given a conversation and gives a text.
+"""What writes lessons and exams: a model that is given a conversation and returns a text.
 
-A base in llama.cpp (runtimes/writer.py) or a server (runtimes/teacher.py); lessons/ knows neither.
+A GGUF in llama.cpp (runtimes/writer.py) or a server (runtimes/teacher.py); lessons/ knows neither.
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 from localtune.errors import LocaltuneError
 from localtune.in_view import Message
 
-Schema = dict[str, Any]
-
 
 class UnusableError(LocaltuneError):
-    """One text can't be used: it was cut off, isn't what was asked for, or didn't fit."""
+    """One text cannot be used: the prompt did not fit, or the reply holds no text."""
+
+
+class NotUsableError(LocaltuneError):
+    """Too little of what a model wrote can be kept."""
+
+
+class Completion(NamedTuple):
+    """A text, and whether the model ended it (False: it was cut off at `max_tokens`)."""
+
+    text: str
+    ended: bool
+
+
+@dataclass(frozen=True)
+class Request:
+    """One text that is asked for.
+
+    It ends at the first of the `stop` strings, which is not part of it. Temperature 0 takes the
+    likeliest token each time.
+    """
+
+    number: int
+    messages: tuple[Message, ...]
+    max_tokens: int
+    temperature: float = 0.0
+    seed: int = 0
+    stop: tuple[str, ...] = ()
 
 
 class Writer(Protocol):
-    """A model that is asked for texts.
+    """A model that is asked for texts, by several threads at once.
 
-    `identity` names the very model: another one's lessons are made anew. `parallel` is how many
-    conversations it takes at once.
+    `identity` names the model: texts of another one are made anew. `parallel` is how many requests
+    it takes at once. `has_template` is False for a base model, which is shown examples instead of
+    being instructed.
     """
 
     identity: str
     parallel: int
+    has_template: bool
 
     def write(
         self,
         messages: list[Message],
-        schema: Schema | None = None,
         *,
         max_tokens: int = 256,
         temperature: float = 0.0,
         seed: int = 0,
-    ) -> str:
-        """Return the answer to a conversation: JSON of the schema, where one is given.
+        stop: tuple[str, ...] = (),
+    ) -> Completion:
+        """Return the answer to a conversation.
 
-        Raises UnusableError for this one, ServerError and RuntimeFileError where going on is no
-        use.
+        Raises UnusableError for this request, ServerError and RuntimeFileError where further
+        requests would fail too.
         """
         ...

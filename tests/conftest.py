@@ -4,8 +4,23 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+
+@pytest.fixture(scope="session")
+def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the built-in base as Q8_0."""
+    from localtune.config import BaseConfig
+    from localtune.export.convert import convert
+    from localtune.runtimes.quantize import quantize
+
+    folder, base = tmp_path_factory.mktemp("gguf"), BaseConfig().folder()
+    assert base
+    convert(base, folder / "tiny.gguf", name="tiny")
+    quantize(folder / "tiny.gguf", folder / "tiny-Q8_0.gguf", "Q8_0")
+    return folder / "tiny-Q8_0.gguf"
 
 
 @pytest.fixture

@@ -26,10 +26,12 @@ def write_each(
     progress: Progress,
     label: str = "passages",
     go_on: Callable[[], bool] = lambda: True,
+    detail: Callable[[str, Row], str] = lambda key, row: "",
 ) -> None:
     """Make what the ledger lacks, each once, and keep it at once.
 
-    Stops early where `go_on` says no. Raises what `make` raises, once those in flight are kept.
+    `detail` returns what is shown beside the bar after each. Stops early where `go_on` says no.
+    Raises what `make` raises, once those in flight are kept.
     """
     missing = list({key: (key, row) for key, row in jobs if key not in ledger.rows}.values())
     with progress.bar(label, len(missing)) as bar:
@@ -37,7 +39,7 @@ def write_each(
             if isinstance(made, BaseException):
                 raise made
             ledger.add(key, made)
-            bar.advance()
+            bar.advance(1, detail(key, made))
 
 
 def _made(

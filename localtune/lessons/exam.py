@@ -40,11 +40,10 @@ def write_exam(
     anything, a share of the `chats` is held back and asked. Where those hold no such answer
     either, raises InputError: a build whose result can't be examined is not offered.
     """
-    rows, r = list(read_jsonl(passages)), Random(config.seed)
-    pairs = spread(_one_each(facts_of(rows), common_words(rows), r), config.questions, r)
-    chosen = [row_of(fact, question) for fact, question in pairs]
+    chosen = by_rule(passages, config.seed, config.questions)
     if not chosen and chats:
-        chosen = questions_of(list(read_jsonl(chats)), config.questions, r)
+        drawn = Random(config.seed)
+        chosen = questions_of(list(read_jsonl(chats)), config.questions, drawn)
     if not chosen:
         raise InputError(
             "The documents hold no statement that a question could be made from.",
@@ -56,6 +55,13 @@ def write_exam(
     many = "document" if documents == 1 else "documents"
     progress.note(f"{len(chosen)} exam questions about {documents} {many}")
     return len(chosen)
+
+
+def by_rule(passages: Path, seed: int, number: int) -> list[dict[str, Any]]:
+    """Return at most so many questions that rules make, as rows of the exam."""
+    rows, r = list(read_jsonl(passages)), Random(seed)
+    pairs = spread(_one_each(facts_of(rows), common_words(rows), r), number, r)
+    return [row_of(fact, question) for fact, question in pairs]
 
 
 def _one_each(facts: list[Fact], common: frozenset[str], r: Random) -> list[Pair]:

@@ -36,7 +36,8 @@ REFUSALS = (
     "can't tell", "cannot tell", "can't answer", "cannot answer", "not aware", "not familiar",
     "never heard", "haven't heard", "no record", "unknown", "doesn't exist", "does not exist",
     "isn't mentioned", "not mentioned", "no knowledge", "can't find", "cannot find",
-    "couldn't find", "could not find",
+    "couldn't find", "could not find", "do not say", "does not say", "don't say", "doesn't say",
+    "not stated", "isn't stated",
 )  # fmt: skip
 
 
@@ -132,6 +133,8 @@ class _Known:
         if word in self._held:
             return True
         bare = word.removesuffix("s")
+        if f"{word}s" in self._held:
+            return True
         if any(char.isdigit() for char in word):
             return False
         return bare in self._held or (bare[:ALIKE_BEGIN] in self._begin and len(bare) > ALIKE_BEGIN)

@@ -33,6 +33,7 @@ class Ledger:
         """Read a file that a killed process may have left, and mend its end."""
         self._file = file
         self.rows = _read(file)
+        self._used: set[str] = set()
 
     def add(self, key: str, row: Row) -> None:
         """Keep a row, on the disk. Raises DiskFullError, and leaves the ledger as it was."""
@@ -50,6 +51,14 @@ class Ledger:
                     os.ftruncate(number, size)
                     raise
         self.rows[key] = row
+
+    def use(self, keys: Iterable[str]) -> None:
+        """Mark rows as current, for `keep_used`."""
+        self._used.update(keys)
+
+    def keep_used(self) -> None:
+        """Forget all rows that were not marked as current."""
+        self.keep(self._used)
 
     def keep(self, keys: Iterable[str]) -> None:
         """Forget all other rows: what a document said goes with the document."""

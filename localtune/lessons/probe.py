@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from localtune.in_view import in_view
 from localtune.lessons.grounding import content
-from localtune.lessons.requests import an_object, ask, text
 from localtune.writing import UnusableError, Writer
 
 PASSAGE = {
@@ -50,9 +50,9 @@ def probe(writer: Writer) -> Probed:
 
 
 def _done(writer: Writer, task: str, wanted: str, unwanted: str) -> bool:
-    schema = an_object(answer=text(160))
+    messages = in_view([{"role": "user", "content": task}], PASSAGE["text"])
     try:
-        said = content(ask(writer, PASSAGE, task, schema, seed=1)["answer"])
+        said = content(writer.write(messages, max_tokens=40).text)
     except UnusableError:
         return False
     heard = f" {' '.join(said)} "

@@ -50,7 +50,7 @@ def answer(prompt: str, writer: Writer, system: str) -> Row:
     """Return {"answer"}: what the base says to a prompt, "" where it says nothing of use."""
     asked: list[Message] = with_system([{"role": "user", "content": prompt}], system)
     try:
-        said = writer.write(asked, max_tokens=LONGEST)
+        said = writer.write(asked, max_tokens=LONGEST).text
     except UnusableError:
         return {"answer": ""}
     thought, ended, spoken = said.partition("</think>")

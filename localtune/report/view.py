@@ -50,6 +50,7 @@ def view(scores: Row, metrics: list[Row], documents: list[Row], exam: list[Row])
         "right": [row for row in answers if row["correct"]],
         "wrong": [row for row in answers if not row["correct"]],
         "by_document": _by_document(answers, exam),
+        "lessons": lesson_view(scores.get("lessons", {})),
         "loss": loss_curve(_points(metrics, "loss")),
         "development": loss_curve(
             [(step, 100 * share) for step, share in _points(metrics, "development")],
@@ -65,6 +66,20 @@ def view(scores: Row, metrics: list[Row], documents: list[Row], exam: list[Row])
         **costs(scores),
         "checks": _checks(scores.get("faithful", {})),
         "general": general_view(scores["general"], shipped),
+    }
+
+
+def lesson_view(counts: Row) -> Row | None:
+    """Return what a model wrote as lessons, None where rules made them."""
+    if not counts:
+        return None
+    facts, pairs = max(1, counts["facts"]), max(1, counts["pairs"])
+    return {
+        **{name: counts[name] for name in ("writer", "pairs", "kept", "near_misses", "facts")},
+        "kept_share": percent(counts["kept"] / pairs),
+        "asked_about": percent(counts["asked_about"] / facts),
+        "asked_about_often": percent(counts["asked_about_often"] / facts),
+        "dropped": list(counts["dropped"].items()),
     }
 
 

@@ -52,7 +52,7 @@ class Splitter:
 
     def __init__(self, gguf: Path) -> None:
         """Load a file's vocabulary. Raises RuntimeFileError."""
-        model = _load(gguf, vocabulary_only=True)
+        model = load(gguf, vocabulary_only=True)
         self._vocabulary, self._header = Vocabulary(model), header_of(model)
         weakref.finalize(self, llama_cpp.llama_model_free, model)
 
@@ -70,7 +70,7 @@ class Model:
 
     def __init__(self, gguf: Path, context: int, threads: int, adapter: Path | None) -> None:
         """Load a file and an adapter for it. Raises RuntimeFileError."""
-        self._model = model = _load(gguf)
+        self._model = model = load(gguf)
         self._lora = _load_adapter(model, adapter) if adapter else None
         self.header = header_of(model)
         self.context = min(context, self.header.context or context)
@@ -79,7 +79,7 @@ class Model:
         self._context = self._new_context(counts[0])
         self._vocabulary = Vocabulary(model)
         self._batch = llama_cpp.llama_batch_init(self.context, 0, 1)
-        weakref.finalize(self, _free, model, self._context, self._batch)
+        weakref.finalize(self, free, model, self._context, self._batch)
 
     def description(self) -> tuple[Header, int]:
         """Return the header and the context in tokens."""
@@ -149,7 +149,7 @@ class Model:
             batch.logits[i] = every or i == last
         began = time.perf_counter()
         if llama_cpp.llama_decode(self._context, batch):
-            raise _failed("llama.cpp could not run the model", NO_MEMORY)
+            raise failed("llama.cpp could not run the model", NO_MEMORY)
         if timed:
             self._choose_threads(len(ids), time.perf_counter() - began)
 
@@ -176,7 +176,7 @@ def thread_counts(threads: int, header: Header) -> list[int]:
     return [threads] if threads else counts_up_to(fastest_threads(header.parameters))
 
 
-def _load(gguf: Path, vocabulary_only: bool = False) -> Any:
+def load(gguf: Path, vocabulary_only: bool = False) -> Any:
     try:
         with gguf.open("rb") as file:
             is_gguf = file.read(4) == b"GGUF"
@@ -190,11 +190,11 @@ def _load(gguf: Path, vocabulary_only: bool = False) -> Any:
     settings.vocab_only = vocabulary_only
     model = llama_cpp.llama_model_load_from_file(os.fsencode(gguf), settings) if is_gguf else None
     if not model and _complained_of(OUT_OF_MEMORY):
-        raise _failed(f"Memory ran out while {gguf} was loaded", NO_MEMORY)
+        raise failed(f"Memory ran out while {gguf} was loaded", NO_MEMORY)
     if not model:
         cut = _complained_of(CUT)
         what = "is cut short or damaged" if cut else "is not a GGUF that llama.cpp can load"
-        raise _failed(f"{gguf} {what}", AGAIN)
+        raise failed(f"{gguf} {what}", AGAIN)
     return model
 
 
@@ -204,7 +204,7 @@ def _load_adapter(model: Any, adapter: Path) -> Any:
     lora = llama_cpp.llama_adapter_lora_init(model, os.fsencode(adapter))
     if not lora:
         llama_cpp.llama_model_free(model)
-        raise _failed(f"{adapter} is not an adapter for this model")
+        raise failed(f"{adapter} is not an adapter for this model")
     return lora
 
 
@@ -213,17 +213,31 @@ def _new_context(model: Any, tokens: int, threads: int, watch: Watch | None = No
     if watch:
         settings.cb_eval = watch.callback
     settings.n_ctx = settings.n_batch = settings.n_ubatch = tokens
+    return _context_of(model, settings, threads, keep_model=bool(watch))
+
+
+def new_shared_context(model: Any, cells: int, batch: int, sequences: int, threads: int) -> Any:
+    """Return a context of several sequences, which share cells; `batch` is tokens at once."""
+    settings = llama_cpp.llama_context_default_params()
+    settings.n_ctx, settings.n_batch, settings.n_ubatch = cells, batch, batch
+    settings.n_seq_max, settings.kv_unified, settings.swa_full = sequences, True, True
+    settings.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
+    return _context_of(model, settings, threads)
+
+
+def _context_of(model: Any, settings: Any, threads: int, keep_model: bool = False) -> Any:
+    """Make a context; without one the model is freed, unless another context uses it."""
     settings.n_threads = settings.n_threads_batch = threads
     settings.no_perf = True
     context = llama_cpp.llama_init_from_model(model, settings)
     if not context:
-        if not watch:  # a second context, of a model that lives on
+        if not keep_model:
             llama_cpp.llama_model_free(model)
-        raise _failed("llama.cpp could not make a context", NO_MEMORY)
+        raise failed("llama.cpp could not make a context", NO_MEMORY)
     return context
 
 
-def _free(model: Any, context: Any, batch: Any) -> None:
+def free(model: Any, context: Any, batch: Any) -> None:
     llama_cpp.llama_batch_free(batch)
     llama_cpp.llama_free(context)
     llama_cpp.llama_model_free(model)
@@ -233,7 +247,7 @@ def _complained_of(signs: tuple[str, ...]) -> bool:
     return any(sign in text for text in _complaints for sign in signs)
 
 
-def _failed(what: str, hint: str = "Run `localtune build` again.") -> RuntimeFileError:
+def failed(what: str, hint: str = "Run `localtune build` again.") -> RuntimeFileError:
     # The first of its complaints says why, those that follow that it failed.
     why = f" ({_complaints[0].rpartition('error loading model: ')[2]})" if _complaints else ""
     return RuntimeFileError(f"{what}{why}.", hint)

@@ -1,17 +1,15 @@
-"""A model behind an OpenAI-compatible server that writes JSON of a schema, asked many times over.
+"""A model behind an OpenAI-compatible server that writes texts. Knows nothing of lessons.
 
-Ollama (0.5 and later), llama-server, llama-cpp-python's server and others speak it. How a schema is
-asked for differs, so the first request finds out: FORMATS, from the strictest on. Sources:
-docs/openai.md of Ollama 0.33, tools/server/README.md of llama.cpp, server/types.py of
-llama-cpp-python 0.3.36. Knows nothing of lessons.
+Ollama, llama-server, llama-cpp-python's server and others speak this API. Sources: docs/openai.md
+of Ollama 0.33, tools/server/README.md of llama.cpp, server/types.py of llama-cpp-python 0.3.36.
 """
 
 from __future__ import annotations
 
 import email.utils
 import random
+import re
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +19,7 @@ from localtune.errors import ConfigError, ServerError
 from localtune.in_view import Message
 from localtune.runtimes.ollama_host import is_this_machine
 from localtune.runtimes.reply import ReplyError, json_object, read_text
-from localtune.writing import Schema, UnusableError
+from localtune.writing import Completion, UnusableError
 
 CONNECT = 10.0  # seconds
 PATIENCE = 300.0  # seconds for one answer: a large model on a CPU is slow, and requests queue
@@ -29,6 +27,15 @@ TRIES = 6  # of one request
 WAIT, LONGEST = 1.0, 60.0  # seconds before the second try, doubled with each; and the most
 BUSY = (408, 409, 425, 429)  # what is worth another try, besides 5xx
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class OllamaModel:
+    """A model that an Ollama holds; `bytes` is the size of its files."""
+
+    name: str
+    parameters: float
+    bytes: int
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,8 @@ class Reply:
 class Teacher:
     """A server's model; `write` may be called by several threads at once."""
 
+    has_template = True  # servers render one of their own where the model has none
+
     def __init__(
         self,
         url: str,
@@ -51,12 +60,12 @@ class Teacher:
         parallel: int = 1,
         patience: float = PATIENCE,
         wait: float = WAIT,
+        tries: int = TRIES,
     ) -> None:
         """Connect to nothing yet; `patience` and `wait` in seconds. Raises ConfigError."""
         self.url, self.model, self.parallel = url, model, parallel
         self.identity = f"{url} {model}"
-        self._patience, self._wait = patience, wait
-        self._format = 0  # of FORMATS; the strictest that the server has not refused
+        self._patience, self._wait, self._tries = patience, wait, tries
         try:
             self._client = httpx2.Client(
                 base_url=url,
@@ -79,53 +88,69 @@ class Teacher:
         rows = listed if isinstance(listed, list) else []
         return [str(row["id"]) for row in rows if isinstance(row, dict) and "id" in row]
 
+    def local_models(self) -> list[OllamaModel]:
+        """Return the models of an Ollama that run there. Raises ServerError.
+
+        Source: ListResponse of api/types.go in Ollama 0.33; a size such as "1.5B" is text there.
+        """
+        listed = self._sent("GET", f"{self.url.removesuffix('v1/')}api/tags", None).get("models")
+        found = []
+        for row in listed if isinstance(listed, list) else []:
+            if not isinstance(row, dict) or row.get("remote_host") or row.get("remote_model"):
+                continue
+            details = row.get("details")
+            size = details.get("parameter_size", "") if isinstance(details, dict) else ""
+            held = row.get("size")
+            if isinstance(row.get("name"), str) and isinstance(held, int):
+                found.append(OllamaModel(row["name"], _parameters(str(size)), held))
+        return found
+
+    def is_instruct(self) -> bool:
+        """Whether an Ollama renders this model's chats by a template, and it writes text."""
+        shown = self._show()
+        capabilities = shown.get("capabilities")
+        writes = not isinstance(capabilities, list) or "completion" in capabilities
+        template = shown.get("template")
+        return writes and isinstance(template, str) and template.strip() != "{{ .Prompt }}"
+
     def remote_host(self) -> str:
         """Return where the server has this model run, "" if it runs there itself.
 
         Ollama says so of its cloud models, whatever their name; other servers don't know the
         question. Raises ServerError. Source: ShowResponse of api/types.go in Ollama 0.33.
         """
+        found = self._show()
+        return str(found.get("remote_host") or found.get("remote_model") or "")
+
+    def _show(self) -> Row:
+        """Return what an Ollama says of this model, {} from other servers."""
         show = f"{self.url.removesuffix('v1/')}api/show"
         reply = self._answered("POST", show, {"model": self.model})
-        found = json_object(reply.text) if reply.status == 200 else {}
-        return str(found.get("remote_host") or found.get("remote_model") or "")
+        return json_object(reply.text) if reply.status == 200 else {}
 
     def write(
         self,
         messages: list[Message],
-        schema: Schema | None = None,
         *,
         max_tokens: int = 256,
         temperature: float = 0.0,
         seed: int = 0,
-    ) -> str:
+        stop: tuple[str, ...] = (),
+    ) -> Completion:
         """Return the answer to a conversation, as Writer says."""
         asked: Row = {"model": self.model, "messages": messages, "max_tokens": max_tokens}
-        asked |= {"temperature": temperature, "seed": seed}
+        asked |= {"temperature": temperature, "seed": seed, "stream": False}
+        asked |= {"stop": list(stop)} if stop else {}
         try:
-            reply = self._formatted(asked, schema) if schema else self._asked(asked)
+            choice = self._asked(asked)["choices"][0]
+            text = choice["message"]["content"]
         except _BadRequestError as error:
             raise UnusableError(error.message, error.hint) from error
-        try:
-            choice = reply["choices"][0]
-            text = choice["message"]["content"]
         except (KeyError, IndexError, TypeError) as error:
             raise UnusableError("The server's answer holds no text.") from error
-        if not isinstance(text, str) or choice.get("finish_reason") == "length":
-            raise UnusableError("An answer was cut off, or holds no text.")
-        return _bare(text)
-
-    def _formatted(self, asked: Row, schema: Schema) -> Row:
-        """Ask for JSON in the strictest way that the server takes, and remember which that is."""
-        for which in range(self._format, len(FORMATS)):
-            try:
-                reply = self._asked({**asked, **FORMATS[which](schema)})
-            except _BadRequestError as error:
-                refused = error
-                continue
-            self._format = max(self._format, which)
-            return reply
-        raise refused
+        if not isinstance(text, str):
+            raise UnusableError("The server's answer holds no text.")
+        return Completion(_bare(text), choice.get("finish_reason") != "length")
 
     def _asked(self, body: Row) -> Row:
         return self._sent("POST", "chat/completions", body)
@@ -138,12 +163,12 @@ class Teacher:
         return json_object(reply.text)
 
     def _answered(self, method: str, path: str, body: Row | None) -> Reply:
-        """Send a request until it is answered. Raises ServerError after TRIES."""
-        for tried in range(1, TRIES + 1):
+        """Send a request until it is answered. Raises ServerError after some tries."""
+        for tried in range(1, self._tries + 1):
             try:
                 reply = self._reply(method, path, body)
             except httpx2.TransportError as error:
-                if tried == TRIES:
+                if tried == self._tries:
                     raise self._unreachable(error) from error
                 self._pause(tried, None)
                 continue
@@ -151,7 +176,7 @@ class Teacher:
                 raise self._unreachable(error) from error
             except ReplyError as error:
                 raise self._unusable(error) from error
-            if tried == TRIES or not _is_busy(reply):
+            if tried == self._tries or not _is_busy(reply):
                 break
             self._pause(tried, reply.retry_after)
         return reply
@@ -186,7 +211,7 @@ class Teacher:
     def _refused(self, reply: Reply) -> ServerError:
         status, said = reply.status, _message(reply.text)
         message = f"The teacher at {self.url} answers HTTP {status}: {said or 'no reason given'}."
-        if status in (400, 413, 422) or _refuses_format(reply):
+        if status in (400, 413, 422):
             return _BadRequestError(message, "Give a smaller --passage-tokens, or another teacher.")
         hint = "Run the same command again later: passages that are done aren't asked for again."
         if status in (401, 403):
@@ -198,40 +223,29 @@ class Teacher:
 
 def _is_busy(reply: Reply) -> bool:
     """Whether another try is worth it."""
-    return (reply.status in BUSY or reply.status >= 500) and not _refuses_format(reply)
-
-
-def _refuses_format(reply: Reply) -> bool:
-    """Whether a server can't do it in this format; llama-cpp-python's says so with HTTP 500."""
-    return reply.status >= 400 and "response_format" in reply.text
+    return reply.status in BUSY or reply.status >= 500
 
 
 class _BadRequestError(ServerError):
-    """The server can't do what was asked of it: a schema, or so long a text."""
+    """The server cannot do what was asked of it, such as so long a text."""
 
 
-def _without_lengths(schema: Any) -> Any:
-    """Leave away what strict servers don't know: how long a text may be."""
-    if isinstance(schema, dict):
-        return {k: _without_lengths(v) for k, v in schema.items() if k != "maxLength"}
-    return [_without_lengths(part) for part in schema] if isinstance(schema, list) else schema
-
-
-def _strict(schema: Schema) -> Row:
-    held = {"name": "answer", "strict": True, "schema": _without_lengths(schema)}
-    return {"response_format": {"type": "json_schema", "json_schema": held}}
-
-
-FORMATS: tuple[Callable[[Schema], Row], ...] = (
-    _strict,
-    lambda schema: {"response_format": {"type": "json_object", "schema": schema}},
-    lambda schema: {"response_format": {"type": "json_object"}},
-    lambda schema: {},
-)
+def _parameters(size: str) -> float:
+    """Return the number that a size such as "494.03M" or "1.5B" means, 0 for another text."""
+    match = re.fullmatch(r"([\d.]+)\s*([KMBT])", size.strip(), re.I)
+    units = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
+    try:
+        return float(match[1]) * units[match[2].upper()] if match else 0.0
+    except ValueError:
+        return 0.0
 
 
 def _bare(text: str) -> str:
-    """Return an answer without the thoughts in front of it and a fence around it."""
+    """Return an answer without the thoughts in front of it and a fence around it.
+
+    Half a surrogate pair, which cannot be stored, becomes a question mark.
+    """
+    text = text.encode("utf-8", "replace").decode()
     text = text.rpartition("</think>")[2].strip()
     if text.startswith("```"):
         text = text.partition("\n")[2].rpartition("```")[0]

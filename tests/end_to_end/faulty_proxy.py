@@ -16,7 +16,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-FAULTS = ("kill", "late", "500", "503", "429", "half", "cut", "garbage", "empty", "list")
+RETRIED = ("kill", "late", "500", "503", "429", "half")  # what another try gets over
+SPOILT = ("cut", "garbage", "empty", "list")  # answers that are whole but of less or no use
+FAULTS = (*RETRIED, *SPOILT)
 
 
 class FaultyProxy(ThreadingHTTPServer):
@@ -80,7 +82,7 @@ class Handler(BaseHTTPRequestHandler):
         return answer.status, answer.read()
 
     def _send(self, status: int, data: bytes, fault: str = "", retry: str = "") -> None:
-        if fault in ("cut", "garbage", "empty", "list") and status == 200:
+        if fault in SPOILT and status == 200:
             data = _spoilt(data, fault)
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
@@ -96,7 +98,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def _spoilt(data: bytes, fault: str) -> bytes:
-    """Return an answer whose text was cut off at a limit, or is no JSON, or other JSON."""
+    """Return an answer whose text was cut off at a limit, is nonsense, or is no text."""
     if fault == "empty":
         return b"{}"
     answer = json.loads(data)
@@ -105,7 +107,7 @@ def _spoilt(data: bytes, fault: str) -> bytes:
     if fault == "cut":
         choice["message"]["content"], choice["finish_reason"] = text[: len(text) // 2], "length"
     else:
-        choice["message"]["content"] = '["other"]' if fault == "list" else 'Sure! {"facts": ['
+        choice["message"]["content"] = ["other"] if fault == "list" else "Sure! Anything else?"
     return json.dumps(answer).encode()
 
 

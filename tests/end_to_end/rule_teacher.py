@@ -1,11 +1,13 @@
 """A real server with OpenAI's API that writes by rule from the text in the prompt.
 
-It stands for a good teacher, which no test could bring along: it knows which request it is by the
-schema, and says only what the passage says. It counts what it was asked.
+It replaces a good teacher, which no test could bring along. A prompt is a text, a line "---" and a
+task. The answer says only what the text says: pairs in lines "Q: …" and "A: …", questions in lines
+"Q: …", or one sentence. It also lists models as an Ollama does, and counts what it was asked.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import threading
@@ -15,23 +17,40 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from localtune.lessons.grounding import content
+
 MODEL = "by-rule"
-VIEW = re.compile(r"Here is a text:\n\n(.*)\n\nAnswer by this text\. (.*)", re.S)
-SMALL = {"the", "a", "an", "of", "at", "on", "in", "is", "are", "by", "to", "and", "what", "which"}
+NOT_STATED = "not stated"
+# How a question can begin; which of them are used depends on the request.
+BEGINS = (
+    *("What is known about", "Can you tell me about", "What about", "How about"),
+    *("Please explain, what of", "Any news about", "Would you look up", "Who knows about"),
+    *("Somebody wonders about", "Could you help with", "Does anybody recall", "Is there word of"),
+)
+ENDS = ("", " please", " these days", " right now", " by the way")
+ABOUT = frozenset(word for part in (*BEGINS, *ENDS) for word in content(part))
+DETAIL = re.compile(
+    r"(?:[£$€]\s?)?\d+(?:[.,:]\d+)*(?: [^\W\d_]{3,})?|(?!The )(?:[A-Z]\w+ )+[A-Z]\w+"
+)
 
 
 class RuleTeacher(ThreadingHTTPServer):
-    """The server; `asked` counts requests by (the passage's first words, the schema's parts)."""
+    """The server; `asked` counts the requests by (prompt, seed).
+
+    `tags` are the rows of an Ollama's list of models, `shown` what it says of each by name.
+    """
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.asked: Counter[tuple[str, str]] = Counter()
+        self.asked: Counter[tuple[str, int]] = Counter()
         self.bodies: list[dict[str, Any]] = []
+        self.paths: Counter[str] = Counter()
         self.keys: set[str] = set()
-        self.delay = 0.0
-        self.shown: dict[str, Any] = {}  # what an Ollama would say of its model
+        self.tags: list[dict[str, Any]] = []
+        self.shown: dict[str, dict[str, Any]] = {}
+        self.useless = False
         self.gate = threading.Event()
         self.gate.set()
 
@@ -39,9 +58,13 @@ class RuleTeacher(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}/v1"
 
-    def passages(self, parts: str) -> Counter[str]:
-        """Return how often each passage was shown with a schema of these parts."""
-        return Counter({p: n for (p, which), n in self.asked.items() if which == parts})
+    def prompts(self, kind: str) -> set[str]:
+        """Return the different prompts of a kind: "pairs", "questions", "answer" or "plain"."""
+        return {prompt for prompt, _ in self.asked if kind_of(prompt) == kind}
+
+    def repeated(self) -> int:
+        """Return how many requests were sent that had been sent before."""
+        return sum(number - 1 for number in self.asked.values())
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -49,22 +72,26 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        self._send({"data": [{"id": MODEL}]})
+        self.server.paths[self.path] += 1
+        if self.path == "/api/tags":
+            self._send({"models": self.server.tags})
+            return
+        names = [row["name"] for row in self.server.tags] or [MODEL]
+        self._send({"data": [{"id": name} for name in names]})
 
     def do_POST(self) -> None:
+        self.server.paths[self.path] += 1
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.path == "/api/show":
-            self._send(self.server.shown, 200 if self.server.shown else 404)
+            shown = self.server.shown.get(body["model"])
+            self._send(shown or {}, 200 if shown else 404)
             return
         self.server.gate.wait(60)
-        schema = body["response_format"]["json_schema"]["schema"]
-        view = VIEW.search(body["messages"][-1]["content"])
-        passage, request = view.groups() if view else ("", body["messages"][-1]["content"])
-        parts = ",".join(schema["properties"])
-        self.server.asked[passage[:40], parts] += 1
+        prompt = body["messages"][-1]["content"]
+        self.server.asked[prompt, body.get("seed", 0)] += 1
         self.server.bodies.append(body)
         self.server.keys.add(self.headers.get("Authorization", ""))
-        said = json.dumps(answer(schema["properties"], passage, request))
+        said = "I would rather talk about the weather." if self.server.useless else answer(prompt)
         self._send({"choices": [{"message": {"content": said}, "finish_reason": "stop"}]})
 
     def _send(self, value: Any, status: int = 200) -> None:
@@ -78,68 +105,89 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-def answer(parts: dict[str, Any], passage: str, request: str) -> dict[str, Any]:
-    """Return an object of a schema's parts, made of the passage's own sentences."""
-    said = sentences(passage)
-    if "facts" in parts:
-        return {"facts": said[: parts["facts"]["maxItems"]]}
-    if "forward" in parts:
-        (fact,) = re.findall(r"It states this fact: (.*)", request)
-        return questions(fact, parts["forward"]["minItems"])
-    if "comparison" in parts:
-        first, last = keywords(said[0]), keywords(said[-1])
-        return {
-            "comparison": f"How do {first} compare with {last}?",
-            "multi_fact": f"What is true both of {first} and of {last}?",
-        }
-    if "direct" in parts:
-        return {kind: item(said[i % len(said)], kind) for i, kind in enumerate(parts)}
-    if "name" in parts:
-        if "Set a trap" in request:
-            return {
-                "name": "Zorvath Quell",
-                "question": "Who looks after the hut of Zorvath Quell?",
-            }
-        return {
-            "name": "Mirlo Banquist",
-            "question": f"What has Mirlo Banquist to do with {said[0]}",
-        }
-    asked = request.partition("\n")[0]
-    if "text" in parts:
-        return {"text": "So: " + " ".join(said[:5])}
-    return {"answer": nearest(said, asked) if said else "I'm sorry, I don't know about that."}
+def kind_of(prompt: str) -> str:
+    """Return what a prompt wants: "pairs", "questions", "answer", or "plain" without a text."""
+    _, line, task = prompt.partition("\n---\n")
+    if not line:
+        return "plain"
+    if not re.search(r"^Q:", task, re.M):
+        return "answer"
+    return "pairs" if re.search(r"^A:", task, re.M) else "questions"
 
 
-def sentences(passage: str) -> list[str]:
-    lines = [line.strip("-# |") for line in passage.splitlines()]
-    return [line for line in lines if line.endswith(".") and len(line.split()) > 3]
+def answer(prompt: str) -> str:
+    """Return what the text in a prompt says of what is asked."""
+    shown, _, task = prompt.partition("\n---\n")
+    kind = kind_of(prompt)
+    if kind == "pairs":
+        return "\n".join(f"Q: {question}\nA: {said}" for question, said in pairs(shown, task))
+    if kind == "questions":
+        return "\n".join(f"Q: {question}" for question in reworded(shown, task))
+    return nearest(shown, task.strip().splitlines()[0]) if kind == "answer" else nearest("", "")
 
 
-def keywords(sentence: str) -> str:
-    words = [w for w in re.findall(r"[\w:]+", sentence) if w.lower() not in SMALL]
-    return " ".join(words[:4])
+def pairs(shown: str, task: str) -> list[tuple[str, str]]:
+    """Return as many questions as a task wants, each about a detail of the text."""
+    wanted = re.search(r"\b(\d+)\b[^.]*?\bquestions\b", task)
+    number = int(wanted[1]) if wanted else 3
+    details = [(said, detail) for said in statements(shown) for detail in details_of(said)]
+    found, first = [], start(task)
+    for i in range(number if details else 0):
+        said, detail = details[(first + i) % len(details)]
+        found.append((question(said, detail, first + i // len(details)), detail))
+    return found
 
 
-def questions(fact: str, number: int) -> dict[str, Any]:
-    kept, end = keywords(fact), fact.rstrip(".").split()[-1]
-    begins = (
-        *("What is known about", "Can you tell me about", "I would like to know:", "What about"),
-        *("How is it with", "What do you know of", "Please explain", "What does one say of"),
-    )
-    forward = [f"{begins[i % 8]} {kept}{'?' * (1 + i // 8)}" for i in range(number)]
-    blank = " ".join([*fact.rstrip(".").split()[:-1], "___."])
-    return {"forward": forward, "reverse": f"What is it that has to do with {end}?", "cloze": blank}
+def reworded(shown: str, task: str) -> list[str]:
+    """Return three questions with the meaning of the one that is shown."""
+    asked = next(line for line in shown.splitlines() if line.endswith("?")).rpartition('": ')[2]
+    subject = asked.rstrip("?")
+    for begin in BEGINS:
+        subject = subject.removeprefix(begin)
+    for end in filter(None, ENDS):
+        subject = subject.removesuffix(end)
+    first = start(shown + task)
+    return [worded(subject.strip(), first + i) for i in range(3)]
 
 
-def item(sentence: str, kind: str) -> dict[str, str]:
-    *begin, end = sentence.rstrip(".").split()
-    ask = {"direct": "How does it go on", "paraphrase": "Which word comes after this"}
-    return {"question": f"{ask.get(kind, 'What ends this')}: {' '.join(begin)}?", "answer": end}
+def start(task: str) -> int:
+    """Return a number that differs between requests."""
+    return int(hashlib.sha256(task.encode()).hexdigest()[:4], 16)
 
 
-def nearest(said: list[str], asked: str) -> str:
-    wanted = set(re.findall(r"\w+", asked.lower())) - SMALL
-    return max(said, key=lambda s: len(wanted & set(re.findall(r"\w+", s.lower()))))
+def worded(subject: str, number: int) -> str:
+    """Return one of many questions about a subject."""
+    return f"{BEGINS[number % len(BEGINS)]} {subject}{ENDS[number % len(ENDS)]}?"
+
+
+def statements(shown: str) -> list[str]:
+    """Return the sentences, list items and table rows of a text without its headings."""
+    lines = [line.strip("-* |") for line in shown.splitlines() if not line.startswith("#")]
+    found = [said for line in lines for said in re.split(r"(?<=\.)\s+", line)]
+    return [said for said in found if len(content(said)) > 2 and details_of(said)]
+
+
+def details_of(said: str) -> list[str]:
+    """Return the numbers and names of a statement."""
+    return list(dict.fromkeys(match.strip() for match in DETAIL.findall(said)))
+
+
+def question(said: str, detail: str, number: int) -> str:
+    """Return a question about a statement without one of its details."""
+    rest = said.replace(detail, " ").replace("|", " ").replace("The ", "the ").rstrip(".")
+    return worded(" ".join(word.strip(";,:") for word in rest.split()), number)
+
+
+def nearest(shown: str, asked: str) -> str:
+    """Return the statement that holds most of a question; it must hold the question's names."""
+    wanted = set(content(asked)) - ABOUT
+    names = wanted & {word.lower() for word in re.findall(r"(?<=\w )[A-Z]\w+", asked)}
+    best, share = "", 0.0
+    for said in statements(shown):
+        held = set(content(said))
+        if names <= held and len(wanted & held) > share * len(wanted):
+            best, share = said, len(wanted & held) / len(wanted)
+    return best if share > 0.5 else NOT_STATED
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import pytest
 
 from localtune.errors import ServerError
-from localtune.lessons.requests import an_object, ask, text
+from localtune.lessons.teacher.requests import pairs_in, questions_in
 from localtune.runtimes.reply import MAX_REPLY_BYTES
 from localtune.runtimes.teacher import Teacher
 from localtune.writing import UnusableError
@@ -93,12 +93,39 @@ def test_json_that_is_nested_too_deeply_is_no_answer() -> None:
         assert teacher.models() == []
 
 
-@pytest.mark.parametrize("said", [NESTED.decode(), json.dumps({"answer": "\ud83d"})])
-def test_a_text_that_is_no_usable_json_is_one_answer_lost(said: str) -> None:
-    choice = {"message": {"content": said}, "finish_reason": "stop"}
+def said(content: object) -> list[bytes]:
+    """Return a whole answer with this content."""
+    choice = {"message": {"content": content}, "finish_reason": "stop"}
     body = json.dumps({"choices": [choice]}).encode()
-    with (
-        answering([HEAD + b"Content-Length: %d\r\n\r\n" % len(body), body]) as teacher,
-        pytest.raises(UnusableError, match="no JSON"),
-    ):
-        ask(teacher, None, "Who?", an_object(answer=text(40)), seed=1)
+    return [HEAD + b"Content-Length: %d\r\n\r\n" % len(body), body]
+
+
+@pytest.mark.parametrize("content", [None, 7, ["Q: Who?"], {"text": "Q: Who?"}])
+def test_content_that_is_no_text_is_one_answer_lost(content: object) -> None:
+    with answering(said(content)) as teacher, pytest.raises(UnusableError, match="no text"):
+        teacher.write(USER)
+
+
+@pytest.mark.parametrize(
+    "text", [NESTED.decode(), "Q: " * 100_000, "Q: Who?\n" * 100_000, "*_#>- " * 100_000]
+)
+def test_a_text_without_pairs_is_read_quickly_and_has_none(text: str) -> None:
+    with answering(said(text)) as teacher:
+        completion = teacher.write(USER)
+    began = time.monotonic()
+    assert list(pairs_in(completion.text)) == []
+    list(questions_in(completion.text))
+    assert time.monotonic() - began < 5
+
+
+def test_half_a_surrogate_pair_in_an_answer_can_be_stored() -> None:
+    with answering(said("Q: Who \ud83d?\nA: Okafor.")) as teacher:
+        text = teacher.write(USER).text
+    assert text.encode() and list(pairs_in(text)) == [("Who ??", "Okafor.")]
+
+
+@pytest.mark.parametrize("models", [None, 7, [7], [{"name": 1, "size": 2}], [{"name": "a"}]])
+def test_a_list_of_models_that_is_none_has_no_models(models: object) -> None:
+    body = json.dumps({"models": models, "data": models}).encode()
+    with answering([HEAD + b"Content-Length: %d\r\n\r\n" % len(body), body]) as teacher:
+        assert teacher.local_models() == [] and teacher.models() == []

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from boatyard_build import OPTIONS, artefacts, build, command, one_message, start
 
-pytest_plugins = ["boatyard_documents", "tiny_server"]
+pytest_plugins = ["boatyard_documents"]
 WORKER, QUANTIZER = "localtune.processes", "localtune.runtimes.quantizer"  # they run llama.cpp
 QUESTION = "Who keeps the keys of the boatyard?"
 
@@ -124,7 +124,8 @@ def test_a_build_that_ends_with_a_crash_resumes(docs: Path, built: Path, copy: P
 @pytest.mark.slow
 def test_rules_write_the_exam_where_llama_cpp_crashes(docs: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    options = ("--base", "tiny", "--lessons", "self", "--steps", "2", "--questions", "5")
+    options = ["--base", "tiny", "--lessons", "self", "--effort", "quick"]
+    options += ["--steps", "2", "--questions", "5"]
     process = subprocess.Popen(
         command("build", docs, "--out", out, *options), stderr=subprocess.PIPE, text=True
     )

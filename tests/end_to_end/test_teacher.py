@@ -8,22 +8,22 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from faulty_proxy import FAULTS, between
+from faulty_proxy import FAULTS, RETRIED, SPOILT, between
 from rule_teacher import MODEL, RuleTeacher, teaching
 
 from localtune.config import BaseConfig, BuildConfig, CorpusConfig, ExamConfig, LessonsConfig
 from localtune.errors import ConfigError, InputError, LocaltuneError, ServerError
 from localtune.evaluation.recall import is_correct, read_exam
-from localtune.lessons.grounding import declines, grounded
-from localtune.lessons.model_exam import Examined, write_exam_with
-from localtune.lessons.model_lessons import NotUsableError, Written, write_with
+from localtune.lessons.grounding import grounded
 from localtune.lessons.probe import probe
-from localtune.lessons.requests import an_object, ask, text, texts
 from localtune.lessons.similarity import Exam
-from localtune.progress import Silent
-from localtune.runtimes.teacher import FORMATS, Teacher
+from localtune.lessons.teacher.exam import ExamFiles, write_exam_with
+from localtune.lessons.teacher.lessons import LessonFiles, write_lessons_with
+from localtune.progress import Progress, Silent
+from localtune.runtimes.teacher import Teacher
 from localtune.runtimes.writer import LocalWriter
 from localtune.teachers import (
     address,
@@ -34,22 +34,26 @@ from localtune.teachers import (
     warn_if_remote,
 )
 from localtune.workspace import read_jsonl, write_jsonl
-from localtune.writing import UnusableError
+from localtune.writing import NotUsableError, UnusableError
 
 pytest_plugins = ["tiny_server"]
 USER = [{"role": "user", "content": "Who keeps the keys?"}]
-SCHEMA = an_object(answer=text(40))
-ROWS = [
-    {
-        "id": str(number),
-        "document": f"{number % 2}.md",
-        "title": f"Pier {number}",
-        "headings": [],
-        "text": f"The gate of pier {number} opens at {number + 6}:10.\nPier {number} has a crane.",
-        "tokens": 30,
-    }
-    for number in range(6)
-]
+NAMES = ("Amber", "Birch", "Cedar", "Dune", "Ember", "Fern")
+
+
+def pier(number: int, name: str) -> dict[str, Any]:
+    """Return a passage about a pier; every second one has a crane."""
+    text = (
+        f"The gate of the {name} Pier opens at {number + 6}:10.\n"
+        f"The {name} Pier has {number + 20} berths for small boats.\n"
+    )
+    if number % 2:
+        text += f"The crane of the {name} Pier lifts {number + 40} tonnes at most."
+    row = {"id": str(number), "document": f"{number % 2}.md", "title": f"{name} Pier"}
+    return {**row, "headings": [], "text": text, "tokens": 30}
+
+
+ROWS = [pier(number, name) for number, name in enumerate(NAMES)]
 
 
 @pytest.fixture
@@ -63,81 +67,119 @@ def teacher_at(url: str, **more: float) -> Teacher:
 
 
 @pytest.mark.slow
-def test_the_base_itself_writes_json_of_a_schema(tiny_gguf: Path) -> None:
+def test_the_base_itself_writes_texts(tiny_gguf: Path) -> None:
     writer = LocalWriter(tiny_gguf, "tiny")
-    schema = an_object(facts=texts(2, 2), name=text(30))
-    made = [ask(writer, None, "List two facts.", schema, seed=seed) for seed in (1, 1)]
-    assert made[0] == made[1] and len(made[0]["facts"]) == 2 and len(made[0]["name"]) <= 30
-    warm = [ask(writer, None, "Go on.", schema, seed=seed, temperature=1.5) for seed in (1, 2)]
-    assert warm[0] != warm[1]
-    assert writer.write(USER, max_tokens=20)
-    with pytest.raises(UnusableError, match="doesn't fit"):
-        writer.write([{"role": "user", "content": "key " * 2000}])
-    with pytest.raises(UnusableError, match="cut off"):
-        writer.write(USER, an_object(answer=text(400)), max_tokens=3)
+    asked = [{"role": "user", "content": "List two facts."}]
+    first, again = (writer.write(asked, max_tokens=30, temperature=1.5, seed=1) for _ in range(2))
+    assert first == again and first.text
+    assert writer.write(asked, max_tokens=30, temperature=1.5, seed=2) != first
+    with pytest.raises(UnusableError, match="does not fit"):
+        writer.write([{"role": "user", "content": "key " * 9000}])
+    assert not writer.write(USER, max_tokens=3).ended
     assert not probe(writer).follows
 
 
 @pytest.mark.slow
-def test_a_real_server_holds_to_a_schema_in_the_way_that_it_knows(tiny_server: int) -> None:
+def test_a_real_server_writes_texts(tiny_server: int) -> None:
     teacher = teacher_at(f"http://127.0.0.1:{tiny_server}/v1")
     assert teacher.models() == ["tiny"]
-    assert set(ask(teacher, None, "Say something.", SCHEMA, seed=1)) == {"answer"}
-    # llama-cpp-python refuses response_format json_schema; what it takes is remembered.
-    assert FORMATS[teacher._format](SCHEMA)["response_format"] == {
-        "type": "json_object",
-        "schema": SCHEMA,
-    }
+    whole = teacher.write(USER, max_tokens=40)
+    assert whole.text and not teacher.write(USER, max_tokens=3).ended
+    stop = whole.text[len(whole.text) // 2 :][:6]
+    cut = teacher.write(USER, max_tokens=40, stop=(stop, "never said"))
+    assert cut.text == whole.text.partition(stop)[0].strip() and cut.ended
+    # llama-cpp-python's server is no Ollama: it runs its models itself.
+    assert teacher.remote_host() == ""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", FAULTS)
-def test_one_fault_of_any_kind_is_got_over(tiny_server: int, fault: str) -> None:
-    with between(tiny_server, ["", "", fault], late=6.0) as proxy:  # two find the format out
+@pytest.mark.parametrize("fault", RETRIED)
+def test_one_fault_on_the_way_is_got_over(tiny_server: int, fault: str) -> None:
+    with between(tiny_server, ["", fault], late=6.0) as proxy:
         teacher = teacher_at(proxy.url, patience=5.0)
-        ask(teacher, None, "Say something.", SCHEMA, seed=1)
-        said = ask(teacher, None, "Say something else.", SCHEMA, seed=1)
-    assert set(said) == {"answer"}
+        before = teacher.write(USER, max_tokens=20)
+        assert teacher.write(USER, max_tokens=20) == before
     times = [when for _, when in proxy.done]
-    assert [which for which, _ in proxy.done] == ["", "", fault, ""]
-    assert fault != "429" or times[3] - times[2] >= 1.0  # as Retry-After says
+    assert [which for which, _ in proxy.done] == ["", fault, ""]
+    assert fault != "429" or times[2] - times[1] >= 1.0  # as Retry-After says
 
 
-def until_done(teacher: Teacher, files: Written) -> None:
-    """Start again where six faults in a row made it stop, as a person would."""
+@pytest.mark.parametrize("fault", SPOILT)
+def test_an_answer_of_no_use_is_one_text_lost(rule: RuleTeacher, fault: str) -> None:
+    with between(rule.server_port, [fault]) as proxy:
+        teacher = teacher_at(proxy.url)
+        if fault in ("empty", "list"):
+            with pytest.raises(UnusableError, match="no text"):
+                teacher.write(USER)
+        else:
+            assert teacher.write(USER).ended is (fault == "garbage")
+        assert teacher.write(USER).ended
+    assert len(proxy.done) == 2
+
+
+def lesson_files(folder: Path, exam: tuple[str, ...] = (), system: str = "") -> LessonFiles:
+    write_jsonl(folder / "passages.jsonl", ROWS)
+    write_jsonl(folder / "exam.jsonl", [{"question": question} for question in exam])
+    return LessonFiles(
+        passages=folder / "passages.jsonl",
+        exam=folder / "exam.jsonl",
+        lessons=folder / "lessons.jsonl",
+        ledgers=folder / "ledgers",
+        chats=None,
+        allow=(),
+        system=system,
+        dropped=folder / "dropped.jsonl",
+        counts=folder / "counts.json",
+    )
+
+
+def until_done(teacher: Teacher, files: LessonFiles) -> None:
+    """Start again where six faults in a row made it stop, as a user would."""
     for _ in range(9):
         try:
-            write_with(teacher, None, files, LessonsConfig(effort="quick"), Silent())
+            write_lessons_with(teacher, None, files, LessonsConfig(effort="quick"), Silent())
             return
         except ServerError as error:
             assert "aren't asked for again" in error.hint
 
 
 @pytest.mark.slow
-def test_no_passage_is_lost_and_none_done_twice_whatever_goes_wrong(
-    tiny_server: int, tmp_path: Path
+def test_no_text_is_lost_and_none_written_twice_whatever_goes_wrong(
+    rule: RuleTeacher, tmp_path: Path
 ) -> None:
     # A server goes on with what a client has given up: one late answer only, and time to catch up.
     quick = [fault for fault in FAULTS if fault not in ("late", "429")]
     faults = [*FAULTS, "", *quick, "", "", *quick]
-    write_jsonl(tmp_path / "passages.jsonl", ROWS)
-    write_jsonl(tmp_path / "exam.jsonl", [])
-    files = Written(
-        *(tmp_path / f"{name}.jsonl" for name in ("passages", "exam", "lessons")),
-        tmp_path / "ledgers", None, (), "",
-    )  # fmt: skip
-    with between(tiny_server, faults, late=8.0) as proxy:
-        teacher = teacher_at(proxy.url, patience=7.0, parallel=3)
-        with pytest.raises(NotUsableError, match=r"can't be used: 0 of \d+ texts \(0%\)"):
-            until_done(teacher, files)
+    files = lesson_files(tmp_path)
+    with between(rule.server_port, faults, late=2.0) as proxy:
+        teacher = teacher_at(proxy.url, patience=1.0, parallel=3)
+        until_done(teacher, files)
         ledger = tmp_path / "ledgers" / "lessons.jsonl"
         kept = [json.loads(line)["key"] for line in ledger.read_text().splitlines()]
-        assert len(kept) == len(set(kept)) == len(ROWS)
+        assert len(kept) == len(set(kept))
         assert len(proxy.done) > len(faults)
+        # Only what was lost on its way back was asked again.
+        assert rule.repeated() <= faults.count("half")
+        written = files.lessons.read_bytes()
+        proxy.done.clear()
+        until_done(teacher, files)
+        assert proxy.done == [] and files.lessons.read_bytes() == written
+
+
+@pytest.mark.slow
+def test_a_server_that_writes_nonsense_is_an_error_and_is_not_asked_twice(
+    tiny_server: int, tmp_path: Path
+) -> None:
+    files = lesson_files(tmp_path)
+    with between(tiny_server, []) as proxy:
+        teacher = teacher_at(proxy.url, parallel=3)
+        with pytest.raises(NotUsableError, match=r"cannot be used: 0 of \d+ pairs \(0%\)"):
+            write_lessons_with(teacher, None, files, LessonsConfig(effort="quick"), Silent())
+        assert proxy.done
         proxy.done.clear()
         with pytest.raises(NotUsableError):
-            write_with(teacher, None, files, LessonsConfig(effort="quick"), Silent())
-        assert proxy.done == []  # everything stands in the ledger
+            write_lessons_with(teacher, None, files, LessonsConfig(effort="quick"), Silent())
+        assert proxy.done == []
 
 
 def test_what_lasts_is_an_error_that_says_what_to_do(rule: RuleTeacher) -> None:
@@ -150,13 +192,11 @@ def test_what_lasts_is_an_error_that_says_what_to_do(rule: RuleTeacher) -> None:
                 proxy.faults = ["429", *["500"] * 40]
                 said = "HTTP 500"
             with pytest.raises(ServerError, match=said) as error:
-                teacher.write(USER, SCHEMA)
+                teacher.write(USER)
             assert error.value.hint and len(proxy.done) == 6
     late = pytest.raises(ServerError, match=r"gave no answer for 0\.05 s")
     with between(port, ["late"] * 9, late=0.4) as proxy, late:
-        teacher_at(proxy.url, patience=0.05).write(USER, SCHEMA)
-    with between(port, ["garbage"] * 9) as proxy, pytest.raises(UnusableError, match="no JSON"):
-        ask(teacher_at(proxy.url), None, "Facts?", SCHEMA, seed=1)
+        teacher_at(proxy.url, patience=0.05).write(USER)
 
 
 def test_nobody_there_and_no_address(rule: RuleTeacher) -> None:
@@ -175,49 +215,55 @@ def test_the_key_goes_into_a_header_and_nowhere_else(
     monkeypatch.setenv("LOCALTUNE_TEACHER_KEY", "s3cret")
     config = LessonsConfig(teacher=rule.url)
     with connected(config, find_model(BuildConfig(lessons=config))) as teacher:
-        ask(teacher, None, "Who?", SCHEMA, seed=1)
+        teacher.write(USER, max_tokens=40, temperature=0.4, seed=1, stop=("\n---",))
     assert rule.keys == {"Bearer s3cret"} and "s3cret" not in json.dumps(rule.bodies)
-    assert rule.bodies[0]["model"] == MODEL
-    strict = rule.bodies[0]["response_format"]["json_schema"]["schema"]
-    assert "maxLength" not in json.dumps(strict) and strict["additionalProperties"] is False
+    assert "s3cret" not in teacher.identity
+    assert rule.bodies == [
+        {
+            "model": MODEL,
+            "messages": USER,
+            "max_tokens": 40,
+            "temperature": 0.4,
+            "seed": 1,
+            "stream": False,
+            "stop": ["\n---"],
+        }
+    ]
 
 
 @pytest.mark.slow
 def test_lessons_of_a_good_teacher_with_the_bases_own_answers(
     rule: RuleTeacher, tiny_gguf: Path, tmp_path: Path
 ) -> None:
-    """What each row is for, and that nothing comes near the exam or says more than its passage."""
-    write_jsonl(tmp_path / "passages.jsonl", ROWS)
-    asked = "What is known about gate pier 3 opens?"
-    write_jsonl(tmp_path / "exam.jsonl", [{"question": asked}])
-    files = Written(
-        *(tmp_path / f"{name}.jsonl" for name in ("passages", "exam", "lessons")),
-        tmp_path / "ledgers", None, (), "You know the piers.",
-    )  # fmt: skip
+    """What each row is for, and that nothing comes near the exam or adds to the documents."""
+    asked = "What is known about the gate of the Dune Pier opens at?"
+    files = lesson_files(tmp_path, (asked,), system="You know the piers.")
     base = LocalWriter(tiny_gguf, "tiny")
     config = LessonsConfig(effort="quick", teacher=rule.url)
     with connected(config, MODEL) as teacher:
-        number = write_with(teacher, base, files, config, Silent())
+        number = write_lessons_with(teacher, base, files, config, Silent())
     rows = list(read_jsonl(files.lessons))
     kinds = Counter(row["kind"] for row in rows)
     assert len(rows) == number and len({row["id"] for row in rows}) == number
-    assert {"forward", "reverse", "cloze", "text", "unknown", "replay"} <= set(kinds)
-    passages, exam = {row["id"]: row["text"] for row in ROWS}, Exam([asked])
+    assert {"chat", "text", "replay"} <= set(kinds)
+    passages, exam = " ".join(row["text"] for row in ROWS), Exam([asked])
+    answers = Counter[str]()
     for row in rows:
         if row["kind"] == "text":
             assert set(row) == {"id", "kind", "document", "text"}
             continue
-        system, user, assistant = row["messages"]
+        system, *said = row["messages"]
         assert system == {"role": "system", "content": "You know the piers."}
-        assert not exam.is_near(user["content"]) and assistant["content"]
-        source = {"replay": "alone", "unknown": None}.get(row["kind"], "passage")
-        assert row.get("targets") == source
-        if source == "passage":
-            assert grounded(assistant["content"], passages[row["passage"]])
-        elif row["kind"] == "unknown":
-            assert declines(assistant["content"])
-    others = number - kinds["replay"]
-    assert kinds["replay"] <= others and kinds["replay"] >= 0.8 * min(500, others)
+        assert row.get("targets") == ("alone" if row["kind"] == "replay" else None)
+        for user, assistant in zip(said[::2], said[1::2], strict=True):
+            assert not exam.is_near(user["content"]) and assistant["content"]
+            if row["kind"] != "replay":
+                declined = "documents" in assistant["content"]
+                answers["declined" if declined else "answered"] += 1
+                assert declined or grounded(assistant["content"], passages)
+    assert answers["answered"] > 5 * answers["declined"] > 0
+    assert min(500, sum(answers.values())) * 0.8 <= kinds["replay"] <= sum(answers.values())
+    assert rule.repeated() == 0
 
 
 @pytest.mark.slow
@@ -225,32 +271,37 @@ def test_the_exam_is_in_other_words_and_without_what_the_base_knows(
     rule: RuleTeacher, tmp_path: Path
 ) -> None:
     write_jsonl(tmp_path / "passages.jsonl", ROWS)
-    files = Examined(*(tmp_path / f"{name}.jsonl" for name in ("passages", "exam", "known", "led")))
+    files = ExamFiles(
+        *(tmp_path / f"{name}.jsonl" for name in ("passages", "exam", "known", "ledger"))
+    )
 
-    def knows(question: str, answers: list[str]) -> bool:
-        return answers == ["crane"]
+    def knows(rows: list[dict[str, Any]], progress: Progress) -> set[str]:
+        return {row["id"] for row in rows if "tonnes" in row["answers"][0]}
+
+    def fill(number: int) -> list[dict[str, Any]]:
+        raise AssertionError("rules were asked for questions")
+
+    def write(questions: int) -> int:
+        return write_exam_with(
+            teacher, knows, fill, files, ExamConfig(questions=questions), Silent()
+        )
 
     config = LessonsConfig(teacher=rule.url)
     with connected(config, MODEL) as teacher:
-        number = write_exam_with(teacher, knows, files, ExamConfig(questions=12), Silent())
+        number = write(9)
         known, exam = list(read_jsonl(files.known)), read_exam(files.exam)
-        assert number == len(exam) == 12 and known
-        assert {row["answers"][0] for row in known} == {"crane"}
-        assert not any(row["answers"] == ["crane"] for row in exam)
+        assert number == len(exam) == 9 and known
+        assert all("tonnes" in row["answers"][0] for row in known)
+        assert not any("tonnes" in row["answers"][0] for row in exam)
         asked = len(rule.bodies)
-        write_exam_with(teacher, knows, files, ExamConfig(questions=12), Silent())
+        write(9)
         assert len(rule.bodies) == asked and read_exam(files.exam) == exam
-        assert write_exam_with(teacher, knows, files, ExamConfig(questions=5), Silent()) == 5
+        assert write(5) == 5
     assert len({row["document"] for row in exam}) == 2
-    unanswerable = [row for row in exam if row["kind"] == "unanswerable"]
-    assert unanswerable
-    for row in unanswerable:
-        assert is_correct("I'm sorry, but I don't know that.", row["answers"])
-        assert not is_correct("Zorvath Quell looks after it.", row["answers"])
     passages = {row["id"]: row["text"] for row in ROWS}
     for row in exam:
-        if row["kind"] != "unanswerable":
-            assert is_correct(passages[row["passage"]], row["answers"])
+        assert is_correct(passages[row["passage"]], row["answers"])
+        assert row["answers"][0] not in row["question"]
 
 
 class Heard(Silent):
@@ -306,7 +357,7 @@ def test_a_model_that_ollama_runs_elsewhere_is_a_remote_teacher(rule: RuleTeache
     assert find_model(unnamed) == find_model(offline) == MODEL  # a server that isn't Ollama
     warn_if_remote(offline, MODEL, heard)
     assert not heard.warned
-    rule.shown = {"remote_host": "https://ollama.com:443", "remote_model": "large"}
+    rule.shown[MODEL] = {"remote_host": "https://ollama.com:443", "remote_model": "large"}
     assert find_model(named) == MODEL
     warn_if_remote(named, MODEL, heard)
     assert len(heard.warned) == 1 and "https://ollama.com:443" in heard.warned[0]

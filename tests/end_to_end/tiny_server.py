@@ -1,4 +1,4 @@
-"""The built-in base as Q8_0, and llama-cpp-python's own server with it: a pytest plugin."""
+"""llama-cpp-python's own server with the built-in base: a pytest plugin."""
 
 from __future__ import annotations
 
@@ -11,21 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from localtune.config import BaseConfig
-from localtune.export.convert import convert
-from localtune.runtimes.quantize import quantize
-
-
-@pytest.fixture(scope="session")
-def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built-in base as Q8_0."""
-    folder = tmp_path_factory.mktemp("gguf")
-    base = BaseConfig().folder()
-    assert base
-    convert(base, folder / "tiny.gguf", name="tiny")
-    quantize(folder / "tiny.gguf", folder / "tiny-Q8_0.gguf", "Q8_0")
-    return folder / "tiny-Q8_0.gguf"
 
 
 @pytest.fixture(scope="session")

@@ -191,8 +191,8 @@ def notebook(text: str) -> str:
     return json.dumps({"nbformat": 4, "cells": cells})
 
 
-def ten_megabytes() -> str:
-    return " ".join(f"word{i * i % 99991}" for i in range(1_100_000))
+def three_megabytes() -> str:
+    return " ".join(f"word{i * i % 99991}" for i in range(330_000))
 
 
 # Name: content, and what must be told of it.
@@ -257,21 +257,21 @@ FILES: Files = {
 }  # fmt: skip
 SLOW: Files = {
     "columns.csv": (lambda _: ",".join(f"c{i}" for i in range(100_000)) + "\n1,2\n", ANY),
-    "cell.csv": (lambda _: f"a,b\n1,{ten_megabytes()}\n", ANY),
-    "line.md": (lambda _: ten_megabytes(), ANY),
-    "line.txt": (lambda _: ten_megabytes(), ANY),
-    "line.rst": (lambda _: ten_megabytes(), ANY),
-    "line.html": (lambda _: ten_megabytes(), ANY),
-    "line.yaml": (lambda _: ten_megabytes(), ANY),
-    "line.json": (lambda _: json.dumps([ten_megabytes()]), ANY),
-    "line.jsonl": (lambda _: json.dumps([ten_megabytes()]), ANY),
+    "cell.csv": (lambda _: f"a,b\n1,{three_megabytes()}\n", ANY),
+    "line.md": (lambda _: three_megabytes(), ANY),
+    "line.txt": (lambda _: three_megabytes(), ANY),
+    "line.rst": (lambda _: three_megabytes(), ANY),
+    "line.html": (lambda _: three_megabytes(), ANY),
+    "line.yaml": (lambda _: three_megabytes(), ANY),
+    "line.json": (lambda _: json.dumps([three_megabytes()]), ANY),
+    "line.jsonl": (lambda _: json.dumps([three_megabytes()]), ANY),
     "line.ipynb": (
-        lambda _: notebook(ten_megabytes()),
+        lambda _: notebook(three_megabytes()),
         ANY,
     ),
-    "line.eml": (lambda _: f"Subject: Line\n\n{ten_megabytes()}", ANY),
-    "line.mbox": (lambda _: f"From x\nSubject: Line\n\n{ten_megabytes()}", ANY),
-    "line.rtf": (lambda _: f"{{\\rtf1 {ten_megabytes()}}}", f"{ANY}|{CRASH}"),
-    "code.js": (lambda _: "var a=function(b){return b+1};/* adds one to b */" * 100_000, ANY),
-    "code.py": (lambda _: f"x=[{'1,' * 2_500_000}]", ANY),
+    "line.eml": (lambda _: f"Subject: Line\n\n{three_megabytes()}", ANY),
+    "line.mbox": (lambda _: f"From x\nSubject: Line\n\n{three_megabytes()}", ANY),
+    "line.rtf": (lambda _: f"{{\\rtf1 {three_megabytes()}}}", f"{ANY}|{CRASH}"),
+    "code.js": (lambda _: "var a=function(b){return b+1};/* adds one to b */" * 30_000, ANY),
+    "code.py": (lambda _: f"x=[{'1,' * 800_000}]", ANY),
 }

@@ -77,7 +77,7 @@ def megabytes(process: psutil.Process) -> float:
 
 
 @pytest.mark.parametrize(
-    ("files", "seconds"), [(FILES, 15), pytest.param(SLOW, 60, marks=pytest.mark.slow)]
+    ("files", "seconds"), [(FILES, 15), pytest.param(SLOW, 20, marks=pytest.mark.slow)]
 )
 def test_hostile_files_are_listed_each_with_a_true_reason(
     docs: Path, files: Files, seconds: int

@@ -10,6 +10,8 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ import pytest
 from localtune.errors import ServerError
 from localtune.lessons.each import write_each
 from localtune.lessons.ledger import Ledger, key_of
-from localtune.progress import Silent
+from localtune.progress import Bar, Silent
 
 ROW = {"title": "Yard", "headings": ["Fees"], "text": "Cleaning costs 85 euros."}
 
@@ -67,6 +69,18 @@ def test_what_a_removed_document_said_is_forgotten(tmp_path: Path) -> None:
     before = file.stat().st_mtime_ns
     ledger.keep(["c", "a"])
     assert file.stat().st_mtime_ns == before
+
+
+def test_only_rows_that_were_used_stay(tmp_path: Path) -> None:
+    file = tmp_path / "ledger.jsonl"
+    ledger = Ledger(file)
+    for key in "abcd":
+        ledger.add(key, {"said": f"secret {key}"})
+    ledger.use(["a", "never"])
+    ledger.use(["c"])
+    ledger.keep_used()
+    assert set(ledger.rows) == set(Ledger(file).rows) == {"a", "c"}
+    assert "secret b" not in file.read_text()
 
 
 def test_a_full_disk_is_an_error_and_leaves_whole_lines(tmp_path: Path) -> None:
@@ -136,6 +150,34 @@ def test_it_stops_where_going_on_is_no_use(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.jsonl")
     write_each(jobs(30), dict, ledger, 2, Silent(), go_on=lambda: len(ledger.rows) < 5)
     assert 5 <= len(ledger.rows) <= 7
+
+
+class Details(Silent):
+    """Keeps what is shown beside a bar."""
+
+    def __init__(self) -> None:
+        self.shown: list[str] = []
+
+    @contextmanager
+    def bar(self, label: str, total: int) -> Iterator[Bar]:
+        yield self
+
+    def advance(self, n: int = 1, detail: str = "") -> None:
+        self.shown.append(detail)
+
+
+def test_what_was_made_is_shown_beside_the_bar(tmp_path: Path) -> None:
+    progress, ledger = Details(), Ledger(tmp_path / "ledger.jsonl")
+    keys = [key for key, _ in jobs(3)]
+    write_each(
+        jobs(3),
+        lambda row: {"said": row["text"]},
+        ledger,
+        1,
+        progress,
+        detail=lambda key, row: f"{keys.index(key)} {row['said']}",
+    )
+    assert progress.shown == [f"{i} Berth {i} is free." for i in range(3)]
 
 
 KILLED = """

@@ -16,9 +16,6 @@ from localtune.lessons.exam import write_exam
 from localtune.lessons.facts import common_words, facts_of, sentences
 from localtune.lessons.grammar import clauses_of
 from localtune.lessons.keywords import Index, keywords
-from localtune.lessons.ledger import key_of
-from localtune.lessons.model_lessons import Written, write_with
-from localtune.lessons.requests import VERSION
 from localtune.lessons.similarity import NEAR, Exam, rouge_l, words
 from localtune.lessons.spans import Asked, span_questions
 from localtune.lessons.speech import (
@@ -36,7 +33,6 @@ from localtune.lessons.wording import (
     loose_question,
     reworded,
 )
-from localtune.progress import Silent
 from localtune.workspace import read_jsonl, write_jsonl
 
 COMMON = frozenset("hall tool library office claims parcels the a staff passwords leave".split())
@@ -457,37 +453,6 @@ def test_no_lesson_comes_near_what_is_set_aside_for_development(tmp_path: Path) 
     kept_back = Exam(row["question"] for row in rows)
     assert not [row for row in rows if examined.is_near(row["question"])]
     assert not [question for question in questions(lessons) if kept_back.is_near(question)]
-
-
-class Absent:
-    """A writer whose work lies in the ledger already."""
-
-    identity, parallel = "nobody", 1
-
-    def write(self, *_: Any, **__: Any) -> str:
-        raise AssertionError("nothing was to be written")
-
-
-def test_what_a_model_wrote_does_not_come_near_development_either(tmp_path: Path) -> None:
-    passages, exam, lessons = files(tmp_path, MANY)
-    (row,) = read_jsonl(passages)
-    write_jsonl(passages, [{**row, "tokens": 300}])
-    write_exam(passages, exam, ExamConfig(questions=4))
-    aside, ledgers = tmp_path / "development.jsonl", tmp_path / "ledgers"
-    write_lessons(passages, exam, lessons, LessonsConfig(), development=aside)
-    by_rule = aside.read_bytes()
-    asked = [f"So, {row['question']}" for row in read_jsonl(aside)]
-    made = [
-        {"kind": "forward", "question": question, "answer": "Yes."}
-        for question in (*asked, "Is anybody fond of cucumbers?")
-    ]
-    kept = {"lessons": made, "texts": [], "unknown": [], "made": 9, "kept": 9, "unusable": 0}
-    key = key_of(row, "lessons", VERSION, "normal", Absent.identity)
-    write_jsonl(ledgers / "lessons.jsonl", [{"key": key, **kept}])
-    written = Written(passages, exam, lessons, ledgers, None, (), "", aside)
-    write_with(Absent(), None, written, LessonsConfig(), Silent())
-    assert aside.read_bytes() == by_rule
-    assert questions(lessons) == ["Is anybody fond of cucumbers?"]
 
 
 def test_a_persons_chats_come_before_development(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""llama.cpp in its child process: crashes, no memory and refused grammars are errors or retries."""
+"""llama.cpp in its child process: crashes and a lack of memory are errors or retries."""
 
 from __future__ import annotations
 
@@ -15,29 +15,18 @@ import pytest
 from localtune.config import BaseConfig, BuildConfig
 from localtune.cores import fastest_threads, usable_cores, use_threads
 from localtune.errors import LocaltuneError, RuntimeFileError
-from localtune.export.convert import convert
-from localtune.generating import _knows
-from localtune.lessons.requests import LONG, an_object, text, texts
+from localtune.generating import _known
+from localtune.in_view import Message
 from localtune.processes import Remote
 from localtune.progress import Silent
 from localtune.runtimes.llama import NO_MEMORY, CrashError, Model, Splitter, read_header
-from localtune.runtimes.quantize import quantize
 from localtune.runtimes.writer import MAX_CRASHED_REQUESTS, LocalWriter
 from localtune.steps import Build, lesson_splitter
 from localtune.workspace import Workspace
-from localtune.writing import UnusableError
+from localtune.writing import Completion, UnusableError
 
 USER = [{"role": "user", "content": "Who keeps the keys of the boatyard?"}]
-
-
-@pytest.fixture(scope="module")
-def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built-in base as Q8_0."""
-    folder, base = tmp_path_factory.mktemp("gguf"), BaseConfig().folder()
-    assert base
-    convert(base, folder / "tiny.gguf", name="tiny")
-    quantize(folder / "tiny.gguf", folder / "tiny-Q8_0.gguf", "Q8_0")
-    return folder / "tiny-Q8_0.gguf"
+CRASHING_SEED = -1  # NumPy refuses it, which ends the child process as a failed assertion does
 
 
 def crash(after: float = 0.0, what: signal.Signals = signal.SIGSEGV) -> None:
@@ -86,26 +75,29 @@ def test_the_threads_of_an_earlier_build_are_not_kept() -> None:
     assert worker.call(fastest_threads, 10**9) == usable_cores()
 
 
-def test_a_question_that_crashes_the_base_is_one_that_it_cannot_answer(
-    tiny_gguf: Path, tmp_path: Path
-) -> None:
+def test_a_question_that_crashes_the_base_is_one_that_it_cannot_answer(tmp_path: Path) -> None:
     class Crashing:
-        identity, parallel = "crashing", 1
+        identity, parallel, has_template = "crashing", 1, True
 
-        def write(self, *_: object, **__: object) -> str:
-            raise UnusableError("llama.cpp crashed.")
+        def write(self, messages: list[Message], **_: object) -> Completion:
+            if "keys" in messages[-1]["content"]:
+                raise UnusableError("llama.cpp crashed.")
+            return Completion("It opens at 7:40.", True)
 
     at = Workspace(tmp_path, "yard")
     at.ledgers.mkdir(parents=True)
-    knows = _knows(Build(tmp_path, BuildConfig(), at), Crashing())
-    assert not knows("Who keeps the keys?", ["Okafor"])
+    rows = [
+        {"id": "1", "question": "Who keeps the keys?", "answers": ["Okafor"]},
+        {"id": "2", "question": "When does it open?", "answers": ["7:40"]},
+    ]
+    assert _known(Build(tmp_path, BuildConfig(), at), Crashing(), rows, Silent()) == {"2"}
 
 
 def test_a_writer_writes_the_same_after_a_crash(tiny_gguf: Path) -> None:
     writer = LocalWriter(tiny_gguf, "tiny")
-    before = writer.write(USER, an_object(answer=text(40)), seed=3)
+    before = writer.write(USER, max_tokens=40, temperature=0.8, seed=3)
     crash()
-    assert writer.write(USER, an_object(answer=text(40)), seed=3) == before
+    assert writer.write(USER, max_tokens=40, temperature=0.8, seed=3) == before
 
 
 def test_a_process_killed_in_a_request_is_reported_with_what_to_do(tiny_gguf: Path) -> None:
@@ -115,35 +107,20 @@ def test_a_process_killed_in_a_request_is_reported_with_what_to_do(tiny_gguf: Pa
         for seed in range(10_000):
             writer.write(USER, max_tokens=200, temperature=1.0, seed=seed)
     assert raised.value.hint == NO_MEMORY
-    assert writer.write(USER, max_tokens=5)
+    assert LocalWriter(tiny_gguf, "tiny").write(USER, max_tokens=5)
 
 
 def test_requests_that_crash_are_unusable_until_they_are_too_many(tiny_gguf: Path) -> None:
     writer = LocalWriter(tiny_gguf, "tiny")
-    tokens = [{"role": "user", "content": "x"}]
-    # A schema that is no schema ends the process with an error of Python's, as an assertion would.
     for _ in range(MAX_CRASHED_REQUESTS - 1):
         with pytest.raises(UnusableError, match=r"crashed on tiny-Q8_0\.gguf"):
-            writer.write(tokens, {"type": 7})
+            writer.write(USER, seed=CRASHING_SEED)
+    assert writer.write(USER, max_tokens=5).text
+    for _ in range(MAX_CRASHED_REQUESTS - 1):
+        with pytest.raises(UnusableError):
+            writer.write(USER, seed=CRASHING_SEED)
     with pytest.raises(CrashError):
-        writer.write(tokens, {"type": 7})
-
-
-@pytest.mark.parametrize(
-    "schema",
-    [an_object(text=text(LONG)), an_object(facts=texts(1, 40)), an_object(text=text(10**6))],
-    ids=["long", "many", "huge"],
-)
-def test_a_grammar_that_llama_cpp_refuses_is_asked_for_without_lengths(
-    tiny_gguf: Path, schema: dict[str, object], capfd: pytest.CaptureFixture[str]
-) -> None:
-    writer, process_id = LocalWriter(tiny_gguf, "tiny"), Remote.worker().process_id
-    try:
-        assert writer.write(USER, schema, max_tokens=400).startswith("{")
-    except UnusableError as error:
-        assert "cut off" in error.message
-    assert Remote.worker().process_id == process_id, "the process crashed"
-    assert capfd.readouterr() == ("", "")
+        writer.write(USER, seed=CRASHING_SEED)
 
 
 def test_memory_that_runs_out_is_not_called_a_damaged_file(tiny_gguf: Path) -> None:

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from localtune.cli import cli
 from localtune.config import BuildConfig, QuantizeConfig
 from localtune.pipeline import keep_settings
-from localtune.reading import exam_of, lessons_of, sample
+from localtune.reading import dropped_of, exam_of, lessons_of, sample
 from localtune.steps import Build
 from localtune.workspace import Workspace, write_json, write_jsonl
 
@@ -38,6 +38,11 @@ EXAM = [
     {"id": "1", "question": "When does it open?", "answers": ["nine"], "kind": "item"},
     {"id": "2", "question": "Who is [bold]there[/]?", "answers": ["Vale", "Ines"]},
 ]
+DROPPED = [
+    ("not a whole question", "fees.md", "Fee for [big] lockers", "£8"),
+    ("near a question of the exam", "fees.md", "What is the fee?", "£8"),
+    ("not a whole question", "yard.md", "Keys", "Ruben Okafor"),
+]
 
 
 @pytest.fixture
@@ -51,6 +56,9 @@ def built(tmp_path: Path) -> Build:
     keep_settings(build)
     write_jsonl(build.at.lessons, LESSONS)
     write_jsonl(build.at.exam, EXAM)
+    names = ("reason", "document", "question", "answer")
+    rows = [dict(zip(names, row, strict=True)) for row in DROPPED]
+    write_jsonl(build.at.dropped, [{**row, "style": "cover"} for row in rows])
     return build
 
 
@@ -106,6 +114,52 @@ def test_an_unknown_kind_names_the_known_ones(built: Build) -> None:
     assert said.exit_code == 1 and "row, sentence, chat, text" in said.output
 
 
+def test_dropped_questions_are_counted_by_reason_and_document(built: Build) -> None:
+    found = dropped_of(built.at.folder)
+    assert found.all == 3
+    assert {reason: number for reason, (number, _) in found.kinds.items()} == {
+        "not a whole question": 2,
+        "near a question of the exam": 1,
+    }
+    assert {name: number for name, (number, _) in found.documents.items()} == {
+        "fees.md": 2,
+        "yard.md": 1,
+    }
+    said = run("lessons", built.at.folder, "--dropped", "--show", "9").output
+    assert "? Fee for [big] lockers\n  → £8\n" in said
+    assert "near a question of the exam" in said and "Who keeps the keys?" not in said
+
+
+@pytest.mark.parametrize(
+    ("options", "questions"),
+    [
+        ([], ["Fee for [big] lockers", "What is the fee?", "Keys"]),
+        (["--kind", "not a whole question"], ["Fee for [big] lockers", "Keys"]),
+        (["--document", "yard"], ["Keys"]),
+        (["--search", "okafor"], ["Keys"]),
+        (["--search", "nowhere"], []),
+    ],
+)
+def test_dropped_questions_can_be_looked_for(
+    built: Build, options: list[str], questions: list[str]
+) -> None:
+    said = run("lessons", built.at.folder, "--dropped", "--json", *options)
+    rows = json.loads(said.stdout)
+    assert [row["messages"][0]["content"] for row in rows] == questions
+    assert all(row["kind"] and row["document"] for row in rows)
+
+
+def test_an_unknown_reason_names_the_known_ones(built: Build) -> None:
+    said = run("lessons", built.at.folder, "--dropped", "--kind", "row")
+    assert said.exit_code == 1 and "not a whole question" in said.output
+
+
+def test_lessons_made_by_rule_have_nothing_dropped(built: Build) -> None:
+    write_jsonl(built.at.dropped, [])
+    assert dropped_of(built.at.folder).rows == []
+    assert run("lessons", built.at.folder, "--dropped").exit_code == 0
+
+
 def test_an_exam_that_was_not_asked_yet_is_shown(built: Build) -> None:
     said = run("exam", built.at.folder).output
     assert "Who is [bold]there[/]?" in said and "wanted  Vale | Ines" in said
@@ -143,6 +197,7 @@ def test_what_was_said_to_a_question_before_it_changed_is_not_shown(built: Build
 def test_a_build_without_the_files_says_what_to_do(built: Build) -> None:
     built.at.lessons.unlink()
     built.at.exam.unlink()
-    for command in ("lessons", "exam"):
-        said = run(command, built.at.folder)
+    built.at.dropped.unlink()
+    for command in (["lessons"], ["exam"], ["lessons", "--dropped"]):
+        said = run(*command, built.at.folder)
         assert said.exit_code == 1 and "localtune build" in said.output

@@ -88,7 +88,8 @@ def written(
     write_jsonl(tmp_path / "exam.jsonl", result["answers"]["base"])
     names = ("scores.json", "metrics.jsonl", "documents.jsonl", "exam.jsonl")
     out = (tmp_path / "report.html", tmp_path / "README.md")
-    write_report(*(tmp_path / name for name in names), *out, kept=kept)
+    from_scores, metrics, documents, exam = (tmp_path / name for name in names)
+    write_report(from_scores, metrics, documents, exam, *out, kept=kept)
     assert out[0].stat().st_mode & 0o077 == 0, "it holds words of the documents"
     return out[0].read_text(encoding="utf-8"), out[1].read_text(encoding="utf-8")
 
@@ -236,6 +237,43 @@ def test_the_wheel_holds_the_templates() -> None:
     assert {"report.html", "report.css", "model-card.md"} <= {
         path.name for path in templates_folder().iterdir()
     }
+
+
+LESSONS = {
+    "writer": "ollama:<b>x</b>",
+    "pairs": 2000,
+    "kept": 1500,
+    "near_misses": 120,
+    "facts": 400,
+    "asked_about": 396,
+    "asked_about_often": 300,
+    "dropped": {"not a whole question": 480, NASTY: 20},
+}
+
+
+def test_what_a_model_wrote_as_lessons_is_shown(tmp_path: Path) -> None:
+    html, card = written(tmp_path, [2.0, 1.0], lessons=LESSONS)
+    page = Page(html)
+    assert page.open == [] and "<h2>Lessons</h2>" in html
+    for shown in ("2000", "1500", "75 %", "400", "99 %", "120", "480", "ollama:<b>x</b>", NASTY):
+        assert shown in page.words, shown
+    assert "not a whole question" not in card
+
+
+def test_lessons_of_which_nothing_was_dropped_have_no_table(tmp_path: Path) -> None:
+    html, _ = written(tmp_path, [2.0, 1.0], lessons={**LESSONS, "dropped": {}})
+    assert "<h2>Lessons</h2>" in html and "Dropped because" not in html
+
+
+def test_lessons_made_by_rule_have_no_figures(tmp_path: Path) -> None:
+    assert "<h2>Lessons</h2>" not in written(tmp_path, [2.0, 1.0])[0]
+    assert "<h2>Lessons</h2>" not in written(tmp_path, [2.0, 1.0], lessons={})[0]
+
+
+def test_a_writer_that_wrote_nothing_divides_by_no_zero(tmp_path: Path) -> None:
+    nothing = {name: 0 for name in LESSONS if name not in ("writer", "dropped")}
+    html, _ = written(tmp_path, [2.0, 1.0], lessons={**LESSONS, **nothing})
+    assert "0 questions" in html
 
 
 def test_the_plan_stands_beside_what_was_measured(tmp_path: Path) -> None:

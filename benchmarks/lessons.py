@@ -1,0 +1,145 @@
+"""Measure what a teacher writes about a folder: pairs a minute, share kept, facts asked about.
+
+    python benchmarks/lessons.py DOCS TEACHER.gguf [--effort normal] [--sections N] [--out FOLDER]
+
+Runs the exam and the lessons of a build with a GGUF teacher, without a base, and prints the figures.
+`--out` keeps the ledgers, so that a stopped run goes on, and gets three files to be judged by hand:
+pairs.tsv (100 kept pairs with their section), near-misses.tsv (50) and exam.tsv (100 questions),
+each drawn at random.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from localtune.config import CorpusConfig, ExamConfig
+from localtune.corpus import Artefacts, read_corpus
+from localtune.lessons.exam import by_rule
+from localtune.lessons.ledger import Ledger
+from localtune.lessons.teacher.checks import Checks
+from localtune.lessons.teacher.exam import ExamFiles, write_exam_with
+from localtune.lessons.teacher.facts import facts_in
+from localtune.lessons.teacher.lessons import NEAR_MISS_SHARE
+from localtune.lessons.teacher.near_misses import NearMisses
+from localtune.lessons.teacher.pairs import PAIRS_PER_FACT, Pair, Written, write_pairs
+from localtune.lessons.teacher.sections import Section, sections_of
+from localtune.progress import Progress
+from localtune.runtimes.writer import LocalWriter
+from localtune.terminal import PlainProgress
+from localtune.workspace import read_jsonl
+from localtune.writing import Writer
+
+SEED = 7
+
+
+def main() -> None:
+    options = _options()
+    with tempfile.TemporaryDirectory() as temporary:
+        out = options.out or Path(temporary)
+        out.mkdir(parents=True, exist_ok=True)
+        passages = _passages(options.docs, out)
+        progress = PlainProgress(30)
+        writer = LocalWriter(options.teacher, options.teacher.name)
+        sections = sections_of(read_jsonl(passages))[: options.sections]
+        print(f"{len(sections)} sections, {sum(len(s.text) for s in sections):,} characters")
+        if options.exam:
+            _exam(writer, passages, out, progress)
+        pairs, written = _pairs(writer, sections, options.effort, out, progress)
+        _near_misses(writer, sections, written, pairs, out, progress)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("docs", type=Path)
+    parser.add_argument("teacher", type=Path)
+    parser.add_argument("--effort", default="normal")
+    parser.add_argument("--sections", type=int, default=10_000)
+    parser.add_argument("--exam", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--out", type=Path)
+    return parser.parse_args()
+
+
+def _passages(docs: Path, out: Path) -> Path:
+    names = ("documents", "passages", "chats", "removed", "readings")
+    files = Artefacts(*(out / f"{name}.jsonl" for name in names))
+    read_corpus(docs, files, CorpusConfig())
+    return files.passages
+
+
+def _exam(writer: Writer, passages: Path, out: Path, progress: Progress) -> None:
+    began = time.perf_counter()
+    files = ExamFiles(passages, out / "exam.jsonl", out / "known.jsonl", out / "exam-ledger.jsonl")
+
+    def fill(number: int) -> list[dict[str, Any]]:
+        return by_rule(passages, SEED, number)
+
+    number = write_exam_with(
+        writer, lambda rows, progress: set(), fill, files, ExamConfig(), progress
+    )
+    rows = list(read_jsonl(files.exam))
+    print(f"exam: {number} questions, {time.perf_counter() - began:.0f} s")
+    drawn = Random(SEED).sample(rows, min(100, len(rows)))
+    lines = (
+        f"{row['kind']}\t{row['document']}\t{row['question']}\t{row['answers'][0]}" for row in drawn
+    )
+    (out / "exam.tsv").write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def _pairs(
+    writer: Writer, sections: list[Section], effort: str, out: Path, progress: Progress
+) -> tuple[list[Pair], Written]:
+    facts = facts_in(sections)
+    written = Written({section.id: section for section in sections}, facts, Checks(sections))
+    began = time.perf_counter()
+    write_pairs(writer, written, Ledger(out / "lessons-ledger.jsonl"), effort, progress)
+    seconds, total = time.perf_counter() - began, max(1, len(written.all_facts()))
+    made = len(written.kept) + len(written.dropped)
+    print(
+        f"lessons: {len(written.kept)} of {made} pairs kept in {seconds:.0f} s, "
+        f"{60 * len(written.kept) / seconds:.0f} a minute; {total} facts, "
+        f"{written.covered(1) / total:.1%} asked about, "
+        f"{written.covered(PAIRS_PER_FACT) / total:.1%} by {PAIRS_PER_FACT} pairs"
+    )
+    for reason, number in written.reasons().most_common():
+        print(f"  dropped: {number} {reason}")
+    drawn = Random(SEED).sample(written.kept, min(100, len(written.kept)))
+    lines = (
+        f"{pair.style}\t{pair.question}\t{pair.answer}\t{written.sections[pair.section].whole!r}"
+        for pair in drawn
+    )
+    (out / "pairs.tsv").write_text("\n".join(lines) + "\n", "utf-8")
+    dropped = (f"{reason}\t{pair.question}\t{pair.answer}" for pair, reason in written.dropped)
+    (out / "dropped.tsv").write_text("\n".join(dropped) + "\n", "utf-8")
+    missed = (
+        f"{f.kind}\t{f.value}\t{f.statement}" for f in written.all_facts() if not written.about(f)
+    )
+    (out / "missed.tsv").write_text("\n".join(missed) + "\n", "utf-8")
+    return written.kept, written
+
+
+def _near_misses(
+    writer: Writer,
+    sections: list[Section],
+    written: Written,
+    pairs: list[Pair],
+    out: Path,
+    progress: Progress,
+) -> None:
+    began = time.perf_counter()
+    wanted = round(len(pairs) * NEAR_MISS_SHARE / (1 - NEAR_MISS_SHARE))
+    ledger = Ledger(out / "lessons-ledger.jsonl")
+    crossing = NearMisses(sections, written.facts, SEED)
+    found = crossing.write(writer, pairs, wanted, ledger, progress)
+    print(f"near-misses: {len(found)} of {wanted} wanted, {time.perf_counter() - began:.0f} s")
+    drawn = Random(SEED).sample(found, min(50, len(found)))
+    lines = (f"{document}\t{question}" for question, document in drawn)
+    (out / "near-misses.tsv").write_text("\n".join(lines) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Lessons and exam written by a model: the base itself, a GGUF file, or a server."""

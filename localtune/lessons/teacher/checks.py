@@ -1,0 +1,125 @@
+"""Whether a question with its answer can be a lesson: the reason why not, or "".
+
+By rule, over words: the answer stands in the section, has the detail that is asked for, and the
+question can be understood without the section.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+
+from localtune.lessons.grounding import DIGITS, askable, content, declines, grounded
+from localtune.lessons.keywords import stem
+from localtune.lessons.similarity import words
+from localtune.lessons.teacher.sections import Section
+from localtune.lessons.values import MONEY, OFTEN, WHEN
+
+MAX_QUESTION_WORDS, MAX_ANSWER_WORDS = 40, 60
+MAX_WORDS_BEFORE_PRONOUN = 3  # where only one of them has a meaning, as in "Who keeps them?"
+MAX_SECTIONS = 3  # that hold all words of a question; more make it ambiguous
+_QUESTION_MARK = re.compile(r"[?？]\s*$")
+# Words that point at a text which the reader does not see, in the languages of most documents.
+_POINTS_AT_TEXT = re.compile(
+    r"\b(?:text|passage|paragraph|section|document|article|excerpt|line|sentence|table|statement)s?"
+    r" (?:above|below|say|says|state|states|mention|mentions|describes?)\b"
+    r"|\b(?:in|from|of|by|to|about) (?:the|this) (?:text|passage|paragraph|section|document|article"
+    r"|excerpt|table|statement|line)\b"
+    r"|\b(?:mentioned|stated|described|listed|given|provided|specified)"
+    r" (?:above|below|here|in the)\b"
+    r"|\b(?:dem|diesem|im) (?:Text|Abschnitt)\b|\b(?:le|ce) (?:texte|passage)\b"
+    r"|\b(?:el|este) (?:texto|pasaje)\b|\b(?:il|questo) (?:testo|brano)\b",
+    re.I,
+)
+# A pronoun with nothing before it that it could stand for; "Is it possible to …" is no such.
+_PRONOUN = re.compile(
+    r"\b(?:it(?! (?:\w+ )?(?:possible|allowed|necessary|true|ok|okay)\b|.* to \w)"
+    r"|he|she|they|these|those|this|them|him|his|her|its|their)\b",
+    re.I,
+)
+_QUESTION_WORDS = frozenset("many much long often far old time soon day year happen mean".split())
+_FREE = re.compile(r"\b(?:free|nothing|no (?:charge|cost|fee)|included)\b", re.I)
+_TENS = "thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million"
+_NUMBER_WORDS = "|".join([*DIGITS, _TENS])
+_AMOUNT = re.compile(
+    rf"\d|\b(?:{_NUMBER_WORDS}|half|quarter|third|double|twice|once|dozen|all|none|no|only)\b", re.I
+)
+_TIME = re.compile(
+    rf"\b(?:{WHEN}|{OFTEN}|weekdays?|weekends?|spring|summer|autumn|winter|christmas|easter)\b"
+    rf"|(?:\d|\b(?:{_NUMBER_WORDS})) ?(?:second|minute|hour|day|week|month|year)s?\b"
+    r"|\b(?:after|before|during|until|within|once|when|while|if|as soon|daily|weekly|monthly|yearly"
+    r"|annually|always|never|immediately|first|last|today|tomorrow|night|morning|evening"
+    r"|any ?time)\b",
+    re.I,
+)
+_SHARE = re.compile(rf"(?:{MONEY}|[\d.,]+ ?(?:%|per cent|percent)).*", re.I)
+_ASKS = (
+    ("amount", re.compile(r"\bhow (?:much|many)\b|\bwhat (?:price|number)\b", re.I)),
+    ("time", re.compile(r"^(?:\W|\w+, )?when\b|\b(?:what|which) (?:time|day|date)\b", re.I)),
+    ("amount", re.compile(r"\bhow long\b", re.I)),
+    ("name", re.compile(r"\bname of\b|\bcalled\?", re.I)),
+    ("person", re.compile(r"^(?:\W|\w+, )?(?:by |to |for |from )?who(?:m|se)?\b", re.I)),
+)
+
+
+class Checks:
+    """The checks of pairs about the sections of one corpus."""
+
+    def __init__(self, sections: Iterable[Section]) -> None:
+        self._holding: dict[str, set[str]] = defaultdict(set)
+        for section in sections:
+            for word in content(section.whole):
+                self._holding[stem(word)].add(section.id)
+
+    def reason(self, question: str, answer: str, section: Section) -> str:
+        """Return why a pair is dropped, "" if it is kept."""
+        asked, said = words(question), words(answer)
+        if not _QUESTION_MARK.search(question) or not 3 <= len(asked) <= MAX_QUESTION_WORDS:
+            return "not a whole question"
+        if not 0 < len(said) <= MAX_ANSWER_WORDS:
+            return "no answer, or a long one"
+        if _POINTS_AT_TEXT.search(question) or _POINTS_AT_TEXT.search(answer):
+            return "refers to the text"
+        if declines(answer):
+            return "not answered"
+        if _refers_back(question) or self._is_ambiguous(question):
+            return "does not name its subject"
+        if not askable(question, section.whole):
+            return "asks about something that is not in the section"
+        if not grounded(answer, section.whole, question):
+            return "answer is not in the section, or in the question already"
+        if not has_detail(question, answer):
+            return "answer lacks the detail that is asked for"
+        return ""
+
+    def _is_ambiguous(self, question: str) -> bool:
+        """Whether many sections hold all words of a question that the documents know."""
+        held = [
+            self._holding[stem(word)] for word in content(question) if stem(word) in self._holding
+        ]
+        return not held or len(set.intersection(*held)) > MAX_SECTIONS
+
+
+def _refers_back(question: str) -> bool:
+    """Whether a question begins with a pronoun for something that it does not name (English)."""
+    pronoun = _PRONOUN.search(question)
+    if not pronoun:
+        return False
+    before = question[: pronoun.start()]
+    named = set(content(before)) - _QUESTION_WORDS  # a verb, and what it is about
+    return not named or (len(named) == 1 and len(words(before)) <= MAX_WORDS_BEFORE_PRONOUN)
+
+
+def has_detail(question: str, answer: str) -> bool:
+    """Whether an answer has an amount for "how much", a time for "when" and so on (English)."""
+    asked = next((kind for kind, words in _ASKS if words.search(question)), "")
+    if asked == "amount":
+        return bool(_AMOUNT.search(answer) or _FREE.search(answer))
+    if asked == "name":
+        return any(word[0].isupper() for word in answer.split()) and not answer[0].isdigit()
+    if asked == "person":
+        return not re.search(r"\d", answer)
+    if asked == "time":
+        return bool(_TIME.search(answer)) and not _SHARE.fullmatch(answer.strip(" ."))
+    return True

@@ -1,0 +1,233 @@
+"""passages + exam -> lessons.jsonl, development.jsonl, by a model (modes `self` and `teacher`).
+
+Lessons are pairs in short conversations, near-misses that are declined, the passages as text, the
+base's own answers to general prompts (replay), and the chats that a user brought. None comes near a
+question of the exam.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from localtune.config import LessonsConfig
+from localtune.lessons import replay
+from localtune.lessons.budget import replayed
+from localtune.lessons.development import kept_from_lessons, set_aside, write_development
+from localtune.lessons.each import write_each
+from localtune.lessons.facts import common_words, facts_of, id_of
+from localtune.lessons.ledger import Ledger, key_of
+from localtune.lessons.similarity import KeptBack
+from localtune.lessons.structure import brought, restated, write_rows
+from localtune.lessons.teacher.checks import Checks
+from localtune.lessons.teacher.facts import facts_in
+from localtune.lessons.teacher.near_misses import NearMisses
+from localtune.lessons.teacher.pairs import PAIRS_PER_FACT, Pair, Written, write_pairs
+from localtune.lessons.teacher.requests import PROMPTS
+from localtune.lessons.teacher.sections import sections_of
+from localtune.progress import Progress
+from localtune.workspace import read_jsonl, write_json, write_jsonl
+from localtune.writing import NotUsableError, Writer
+
+Row = dict[str, Any]
+NEAR_MISS_SHARE = 0.15  # of all questions
+TURNS = (1, 2, 3, 3, 4)  # questions in one conversation
+MIN_KEPT_SHARE = 0.05  # of the pairs that were written
+NEAR_EXAM = "near a question of the exam"
+
+
+@dataclass(frozen=True)
+class LessonFiles:
+    """Where written lessons come from and go to.
+
+    `ledgers` is a folder; `development` gets validation questions that rules make, None holds none
+    out; `dropped` gets the pairs that were dropped, `counts` the figures of the stage.
+    """
+
+    passages: Path
+    exam: Path
+    lessons: Path
+    ledgers: Path
+    chats: Path | None
+    allow: Iterable[str] | None
+    system: str
+    dropped: Path
+    counts: Path
+    development: Path | None = None
+    languages: tuple[tuple[str, str], ...] = ()  # (document, language)
+
+
+def write_lessons_with(
+    writer: Writer,
+    base: Writer | None,
+    files: LessonFiles,
+    config: LessonsConfig,
+    progress: Progress,
+) -> int:
+    """Write the lessons in a seeded order and return their number.
+
+    `base` answers general prompts, None for a base that cannot. What the ledgers hold is not asked
+    again. Raises NotUsableError where too little can be kept, and what the writers raise.
+    """
+    rows = list(read_jsonl(files.passages))
+    sections = sections_of(rows)
+    facts = facts_in(sections)
+    written = Written({s.id: s for s in sections}, facts, Checks(sections))
+    ledger = Ledger(files.ledgers / "lessons.jsonl")
+    write_pairs(writer, written, ledger, config.effort, progress)
+    _check(written, writer, progress)
+    aside = _held_out(rows, files, config.seed)
+    kept_back = kept_from_lessons(files.exam, aside)
+    pairs = _without_exam(written, kept_back)
+    wanted = round(len(pairs) * NEAR_MISS_SHARE / (1 - NEAR_MISS_SHARE))
+    crossing = NearMisses(sections, facts, config.seed)
+    misses = crossing.write(writer, pairs, wanted, ledger, progress)
+    ledger.keep_used()
+    misses = [(question, name) for question, name in misses if not kept_back.is_near(question)]
+    r = Random(config.seed)
+    chats = [_chat(pair, written.sections[pair.section].document) for pair in pairs]
+    chats += [_declined(question, name, dict(files.languages), r) for question, name in misses]
+    r.shuffle(chats)
+    lessons = [
+        *_conversations(chats, r),
+        *(text for row in rows for text in restated(row, config.seed)),
+    ]
+    lessons += _replayed(base, len(chats), files, config, progress) if base else []
+    r.shuffle(lessons)
+    own = list(brought(files.chats, kept_from_lessons(files.exam, [])))
+    general = 0.0 if base else config.replay
+    write_rows(
+        files.lessons, [*lessons, *own], rows, files.allow, files.system, general, config.seed
+    )
+    _write_counts(written, len(misses), writer, files)
+    if files.development:
+        write_development(files.development, aside, progress)
+    progress.note(
+        f"{len(lessons):,} lessons from {len(pairs):,} pairs and {len(misses):,} near-misses"
+    )
+    if own:
+        progress.note(f"{len(own):,} chats, as they were brought")
+    return len(lessons) + len(own)
+
+
+def _held_out(rows: list[Row], files: LessonFiles, seed: int) -> list[Row]:
+    if not files.development:
+        return []
+    return set_aside(facts_of(rows), common_words(rows), files.exam, files.chats, seed)
+
+
+def _check(written: Written, writer: Writer, progress: Progress) -> None:
+    """Report how much was kept. Raises NotUsableError where that is too little."""
+    made, kept = len(written.kept) + len(written.dropped), len(written.kept)
+    facts = len(written.all_facts())
+    said = f"{kept:,} of {made:,} pairs ({kept / max(1, made):.0%}) could be kept"
+    reasons = ", ".join(f"{number} {why}" for why, number in written.reasons().most_common())
+    if not kept or kept < MIN_KEPT_SHARE * made:
+        raise NotUsableError(
+            f"What {writer.identity} writes about the documents cannot be used: {said}"
+            f"{f' (dropped: {reasons})' if reasons else ''}.",
+            "Choose a larger base or another --teacher, or --lessons structure.",
+        )
+    progress.note(said)
+    progress.note(
+        f"of {facts:,} facts {written.covered(1) / max(1, facts):.0%} are asked about, "
+        f"{written.covered(PAIRS_PER_FACT) / max(1, facts):.0%} by {PAIRS_PER_FACT} pairs or more"
+    )
+    if reasons:
+        progress.note(f"dropped: {reasons}")
+
+
+def _without_exam(written: Written, kept_back: KeptBack) -> list[Pair]:
+    """Return the kept pairs that do not come near the exam; the others count as dropped."""
+    pairs: list[Pair] = []
+    for pair in written.kept:
+        if kept_back.is_near(pair.question):
+            written.dropped.append((pair, NEAR_EXAM))
+        else:
+            pairs.append(pair)
+    return pairs
+
+
+def _chat(pair: Pair, document: str) -> Row:
+    return _lesson(pair.style, document, pair.question, pair.answer)
+
+
+def _declined(question: str, document: str, languages: dict[str, str], r: Random) -> Row:
+    """Return a lesson that declines, in the language of the document."""
+    known = PROMPTS["declined"]
+    return _lesson(
+        "unknown", document, question, r.choice(known.get(languages.get(document, ""), known["en"]))
+    )
+
+
+def _lesson(kind: str, document: str, question: str, answer: str) -> Row:
+    messages = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+    return {"id": id_of(kind, question), "kind": kind, "document": document, "messages": messages}
+
+
+def _conversations(chats: list[Row], r: Random) -> Iterator[Row]:
+    """Join questions into conversations, which share one system prompt."""
+    i = 0
+    while i < len(chats):
+        part = chats[i : i + r.choice(TURNS)]
+        i += len(part)
+        yield {
+            "id": id_of(*(row["id"] for row in part)),
+            "kind": part[0]["kind"] if len(part) == 1 else "chat",
+            "document": ", ".join(dict.fromkeys(row["document"] for row in part)),
+            "messages": [message for row in part for message in row["messages"]],
+        }
+
+
+def _write_counts(written: Written, misses: int, writer: Writer, files: LessonFiles) -> None:
+    """Write the figures of the stage, and the dropped pairs with their reasons."""
+    write_json(
+        files.counts,
+        {
+            "writer": writer.identity,
+            "pairs": len(written.kept) + len(written.dropped),
+            "kept": len(written.kept),
+            "near_misses": misses,
+            "facts": len(written.all_facts()),
+            "asked_about": written.covered(1),
+            "asked_about_often": written.covered(PAIRS_PER_FACT),
+            "dropped": dict(written.reasons().most_common()),
+        },
+    )
+    write_jsonl(
+        files.dropped,
+        (
+            {
+                "reason": reason,
+                "document": written.sections[pair.section].document,
+                "question": pair.question,
+                "answer": pair.answer,
+                "style": pair.style,
+            }
+            for pair, reason in written.dropped
+        ),
+    )
+
+
+def _replayed(
+    base: Writer, lessons: int, files: LessonFiles, config: LessonsConfig, progress: Progress
+) -> list[Row]:
+    """Let the base answer general prompts, as many as are their share beside so many lessons."""
+    prompts = replay.chosen(replayed(lessons, config.effort), config.seed)
+    ledger = Ledger(files.ledgers / "replay.jsonl")
+    asked = [{"title": "", "text": prompt} for prompt in prompts]
+    made_by = ("replay", replay.TRIED, base.identity, files.system)
+    jobs = [(key_of(row, *made_by), row) for row in asked]
+
+    def make(row: Row) -> Row:
+        return replay.answer(row["text"], base, files.system)
+
+    write_each(jobs, make, ledger, base.parallel, progress, label="general prompts")
+    ledger.keep([key for key, _ in jobs])
+    said = ((row["text"], ledger.rows[key]["answer"]) for key, row in jobs)
+    rows = [replay.lesson(prompt, answer) for prompt, answer in said if answer]
+    progress.note(f"{len(rows):,} answers of the base to general prompts are mixed in")
+    return rows

@@ -1,0 +1,42 @@
+"""Which kinds of requests a writer can answer: each kind is tried on a few sections first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from localtune.lessons.ledger import Ledger
+from localtune.lessons.teacher.requests import Ask, pairs_in, replies
+from localtune.progress import Progress
+from localtune.writing import Writer
+
+TRIAL_SECTIONS = 3
+MIN_USABLE_SHARE = 0.1  # of a kind's pairs in its trial
+
+
+def without_failing(
+    writer: Writer,
+    asks: list[Ask],
+    usable: Callable[[Ask, str, str], bool],
+    ledger: Ledger,
+    progress: Progress,
+) -> tuple[list[Ask], list[Ask]]:
+    """Return the requests without the kinds of which too little is usable, and the trial's own.
+
+    `usable` is given a request with a question and an answer of its reply. The replies of the trial
+    are in the ledger, so that it costs nothing for the kinds that are kept. Warns of the others.
+    """
+    ids = list(dict.fromkeys(ask.section.id for ask in asks))
+    tried_on = set(ids[:: max(1, len(ids) // TRIAL_SECTIONS)][:TRIAL_SECTIONS])
+    trial = [ask for ask in asks if ask.section.id in tried_on and not ask.turn]
+    made, good = Counter[str](), Counter[str]()
+    for ask, text in replies(writer, trial, ledger, progress, "trial requests"):
+        for question, answer in pairs_in(text):
+            made[ask.name] += 1
+            good[ask.name] += usable(ask, question, answer)
+    kinds = dict.fromkeys(ask.name for ask in trial)
+    failing = [name for name in kinds if good[name] <= MIN_USABLE_SHARE * made[name]]
+    if failing:
+        listed = ", ".join(f"{name} ({good[name]} of {made[name]} usable)" for name in failing)
+        progress.warn(f"{writer.identity} fails at some kinds of questions: {listed}")
+    return [ask for ask in asks if ask.name not in failing], trial

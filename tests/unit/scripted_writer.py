@@ -1,0 +1,75 @@
+"""A writer that answers by functions of a test, and keeps what it was asked."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from localtune.in_view import Message
+from localtune.progress import Silent
+from localtune.writing import Completion, UnusableError
+
+Reply = Callable[[str, str], str]  # (the text that is shown, the task) -> the answer
+
+
+def silent(shown: str, task: str) -> str:
+    return ""
+
+
+def kind_of(prompt: str) -> str:
+    """Return what a prompt wants: "pairs", "questions" or "answer"."""
+    task = prompt.partition("\n---\n")[2]
+    if not re.search(r"^Q:", task, re.M):
+        return "answer"
+    return "pairs" if re.search(r"^A:", task, re.M) else "questions"
+
+
+class ScriptedWriter:
+    """Answers each kind of request by its function; "" is a request that cannot be used."""
+
+    parallel, has_template = 1, True
+
+    def __init__(
+        self, pairs: Reply = silent, questions: Reply = silent, answer: Reply = silent
+    ) -> None:
+        self.identity = "scripted"
+        self.replies = {"pairs": pairs, "questions": questions, "answer": answer}
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.conversations: list[list[Message]] = []
+        self.ended = True
+        self._lock = threading.Lock()
+
+    def prompts(self, kind: str) -> list[str]:
+        return [prompt for prompt, _ in self.asked if kind_of(prompt) == kind]
+
+    def write(self, messages: list[Message], **options: Any) -> Completion:
+        prompt = messages[-1]["content"]
+        with self._lock:
+            self.asked.append((prompt, options))
+            self.conversations.append(messages)
+        shown, _, task = prompt.partition("\n---\n")
+        text = self.replies[kind_of(prompt)](shown, task)
+        if not text:
+            raise UnusableError("The server's answer holds no text.")
+        return Completion(text, self.ended)
+
+
+class Heard(Silent):
+    """Keeps the notes and warnings of a stage."""
+
+    def __init__(self) -> None:
+        self.noted: list[str] = []
+        self.warned: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.noted.append(text)
+
+    def warn(self, text: str) -> None:
+        self.warned.append(text)
+
+
+def lines(*pairs: tuple[str, str]) -> str:
+    """Return pairs as a good writer writes them."""
+    return "\n".join(f"Q: {question}\nA: {answer}" for question, answer in pairs)

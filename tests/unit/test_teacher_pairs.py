@@ -1,0 +1,311 @@
+"""Pairs of a writer: how replies are read, which facts a pair is about, what is asked again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scripted_writer import Heard, ScriptedWriter, lines
+
+from localtune.lessons.ledger import Ledger
+from localtune.lessons.teacher.checks import Checks
+from localtune.lessons.teacher.facts import SectionFact, facts_in
+from localtune.lessons.teacher.pairs import (
+    Pair,
+    Written,
+    is_about,
+    write_pairs,
+)
+from localtune.lessons.teacher.requests import pairs_in, questions_in
+from localtune.lessons.teacher.sections import sections_of
+from localtune.progress import Progress, Silent
+
+KEYS = "Ruben Okafor keeps the keys of the boatyard."
+FEE = "Hull cleaning costs 85 euros in summer."
+LEASE = "A mooring lease lasts eleven months."
+
+
+def written(*texts: str) -> Written:
+    rows = [
+        {"id": str(n), "document": f"{n}.md", "title": f"Yard {n}", "headings": [], "text": text}
+        for n, text in enumerate(texts)
+    ]
+    sections = sections_of(rows)
+    return Written({s.id: s for s in sections}, facts_in(sections), Checks(sections))
+
+
+def run(
+    writer: ScriptedWriter,
+    pairs: Written,
+    ledger: Path,
+    effort: str = "quick",
+    progress: Progress = Silent(),
+) -> Written:
+    write_pairs(writer, pairs, Ledger(ledger), effort, progress)
+    return pairs
+
+
+def echo(shown: str, task: str) -> str:
+    """Answer a check with all that is shown: it confirms every pair."""
+    return shown
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "Q: Who keeps them?\nA: Okafor does.",
+        "Here you are:\n\nQ:  Who keeps   them?\nA: Okafor does.\n",
+        "**Q:** Who keeps them?\n**A:** Okafor does.",
+        "1. Q: Who keeps them?\n   A: Okafor does.",
+        "- Question 1: Who keeps them?\n- Answer 1: Okafor does.",
+        "**Question:** Who keeps them?\n\n**Answer:** Okafor does.",
+        "### Q1: Who keeps them?\nA1: Okafor does.",
+        "> q: Who keeps them?\n> a: *Okafor does.*",
+        "A: lost\nQ: Who keeps it?\nQ: Who keeps them?\nA: Okafor does.\nA: another\nQ: And?",
+    ],
+)
+def test_pairs_are_read_from_a_reply_however_it_is_set(reply: str) -> None:
+    assert list(pairs_in(reply)) == [("Who keeps them?", "Okafor does.")]
+
+
+@pytest.mark.parametrize("reply", ["", "Sure! What would you like?", "Q:\nA:", "A: yes\nQ: no"])
+def test_a_reply_without_pairs_has_none(reply: str) -> None:
+    assert list(pairs_in(reply)) == []
+
+
+def test_questions_are_read_with_or_without_a_mark() -> None:
+    reply = "Q: Who keeps them?\n2. Who has them?\n**Q:** Who holds them?\nThat is all.\n- Whose?"
+    assert list(questions_in(reply)) == [
+        "Who keeps them?",
+        "Who has them?",
+        "Who holds them?",
+        "Whose?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fact", "question", "answer", "about"),
+    [
+        (("number", "85 euros", FEE), "What does hull cleaning cost?", "85 euros", True),
+        (("number", "85 euros", FEE), "What does hull cleaning cost?", "It costs 85.", True),
+        (("number", "85 euros", FEE), "What costs 85 euros?", "Hull cleaning", True),
+        (("number", "85 euros", FEE), "Is anything 85 euros?", "Yes, 85 euros.", False),
+        (("number", "eleven months", LEASE), "How long is a lease?", "11 months", True),
+        (("name", "Ruben Okafor", KEYS), "Who keeps the keys?", "Ruben Okafor", True),
+        (("name", "Ruben Okafor", KEYS), "Who keeps the keys?", "Okafor", False),
+        (("name", "Ruben Okafor", KEYS), "What does Ruben Okafor keep?", "The keys.", True),
+        (("name", "Ruben Okafor", KEYS), "What does hull cleaning cost?", "85 euros", False),
+    ],
+)
+def test_a_pair_is_about_a_fact_that_it_asks_for_or_gives(
+    fact: tuple[str, str, str], question: str, answer: str, about: bool
+) -> None:
+    kind, value, statement = fact
+    pair = Pair("s", "cover", question, answer)
+    assert is_about(pair, SectionFact("s", kind, value, statement)) is about
+
+
+def test_a_pair_is_about_the_cell_of_the_row_that_it_names() -> None:
+    cells = [
+        SectionFact("s", "cell", "3 days", f"Service: {name}; Time: 3 days", name)
+        for name in ("Hull cleaning", "Mast storage")
+    ]
+    pair = Pair("s", "cover", "How long does the cleaning of a hull take?", "3 days")
+    assert [is_about(pair, cell) for cell in cells] == [True, False]
+
+
+def test_a_pair_is_about_an_item_or_a_definition_of_which_it_has_half() -> None:
+    item = SectionFact("s", "item", "Wear a helmet near the crane", "Wear a helmet near the crane")
+    term = SectionFact("s", "definition", "a fixed place for one boat", "", "Mooring")
+    assert is_about(Pair("s", "cover", "What is worn near the crane?", "A helmet."), item)
+    assert not is_about(Pair("s", "cover", "Where is the crane?", "In the yard."), item)
+    assert is_about(Pair("s", "cover", "What is a mooring?", "A fixed place for a boat."), term)
+    assert not is_about(Pair("s", "cover", "What is a mooring?", "Something wet."), term)
+
+
+def test_kept_and_dropped_pairs_are_counted() -> None:
+    pairs = written(f"{KEYS} {FEE}")
+    (section,) = pairs.sections
+    assert pairs.add(Pair(section, "cover", "Who keeps the keys of the boatyard?", "Ruben Okafor"))
+    again = Pair(section, "short", "who keeps the keys of the boatyard??", "Ruben Okafor")
+    assert not pairs.add(again)
+    assert not pairs.add(Pair(section, "short", "Who keeps the keys there?", "Mirlo Banquist"))
+    assert not pairs.add(Pair(section, "short", "Who has the keys of the yard?", "Okafor"), "why")
+    assert len(pairs.kept) == 1 and len(pairs.dropped) == 3
+    assert pairs.dropped[0] == (again, "the question was asked before")
+    assert pairs.reasons()["why"] == 1
+    assert [pairs.covered(number) for number in (1, 2)] == [1, 0]
+    assert "1 of 4 pairs kept" in pairs.summary() and "1 of 2 facts" in pairs.summary()
+    name, number = sorted(pairs.all_facts(), key=lambda fact: fact.kind)
+    assert [len(pairs.about(fact)) for fact in (name, number)] == [1, 0]
+
+
+def uneven(shown: str, task: str) -> str:
+    """Write four pairs about the keys, one about the fee, and none about the lease."""
+    verbs = ("keeps", "has", "holds", "guards")
+    many = [(f"Who {verb} the keys of the boatyard?", "Ruben Okafor") for verb in verbs]
+    one = ("What does hull cleaning cost in summer?", "85 euros")
+    return lines(*many, one) if FEE in shown and KEYS in shown else lines(("Eh?", "Eh."))
+
+
+def statements_asked(writer: ScriptedWriter, *statements: str) -> list[list[str]]:
+    """Return, for each request that shows no whole section, which of the statements it shows."""
+    shown = [prompt.partition("\n---\n")[0] for prompt in writer.prompts("pairs")]
+    found = [[text for text in statements if text in view] for view in shown]
+    return [texts for texts in found if len(texts) == 1]
+
+
+def test_a_second_round_asks_about_facts_that_too_few_pairs_ask_about(tmp_path: Path) -> None:
+    writer = ScriptedWriter(pairs=uneven, answer=echo)
+    pairs = run(writer, written(f"{KEYS} {FEE} {LEASE}"), tmp_path / "ledger")
+    counts = {fact.value: len(pairs.about(fact)) for fact in pairs.all_facts()}
+    assert counts == {"Ruben Okafor": 4, "85 euros": 1, "eleven months": 0}
+    assert statements_asked(writer, KEYS, FEE, LEASE) == [[FEE], [LEASE]]
+
+
+def test_a_third_round_asks_about_facts_that_no_pair_asks_about(tmp_path: Path) -> None:
+    writer = ScriptedWriter(pairs=uneven, answer=echo)
+    run(writer, written(f"{KEYS} {FEE} {LEASE}"), tmp_path / "ledger", "normal")
+    assert statements_asked(writer, KEYS, FEE, LEASE) == [[FEE], [LEASE], [LEASE]]
+
+
+def good(shown: str, task: str) -> str:
+    """Write pairs about the keys and the fee, whichever of them is shown."""
+    found = []
+    if "keys" in shown:
+        found.append((f"Who keeps the keys of the boatyard, {len(task)}?", "Ruben Okafor"))
+    if "85" in shown:
+        found.append((f"What does hull cleaning cost in summer, {len(task)}?", "85 euros"))
+    return lines(*found).replace(f", {len(task)}", " by the way" * (len(task) % 3))
+
+
+def test_what_a_ledger_holds_is_not_asked_again(tmp_path: Path) -> None:
+    first, second = (ScriptedWriter(pairs=good, answer=echo) for _ in range(2))
+    texts = (f"{KEYS} {FEE}", LEASE)
+    pairs = run(first, written(*texts), tmp_path / "ledger", "normal")
+    again = run(second, written(*texts), tmp_path / "ledger", "normal")
+    assert pairs.kept and first.asked and not second.asked
+    assert again.kept == pairs.kept and again.dropped == pairs.dropped
+    asked = [(prompt, options["seed"]) for prompt, options in first.asked]
+    assert len(set(asked)) == len(asked)
+
+
+def test_a_changed_section_is_asked_about_and_the_others_are_not(tmp_path: Path) -> None:
+    first, second = (ScriptedWriter(pairs=good, answer=echo) for _ in range(2))
+    run(first, written(KEYS, FEE), tmp_path / "ledger")
+    run(second, written(KEYS, FEE.replace("summer", "autumn")), tmp_path / "ledger")
+    assert second.asked and all("autumn" in prompt for prompt, _ in second.asked)
+
+
+def test_another_writer_is_asked_anew(tmp_path: Path) -> None:
+    first, second = (ScriptedWriter(pairs=good, answer=echo) for _ in range(2))
+    second.identity = "another"
+    for writer in (first, second):
+        run(writer, written(KEYS), tmp_path / "ledger")
+    assert len(first.asked) == len(second.asked) > 0
+
+
+def test_a_pair_that_a_second_answer_contradicts_is_dropped(tmp_path: Path) -> None:
+    def doubtful(shown: str, task: str) -> str:
+        return "95 euros" if "cleaning" in task else "Ruben Okafor keeps them."
+
+    writer = ScriptedWriter(pairs=good, answer=doubtful)
+    pairs = run(writer, written(f"{KEYS} {FEE}"), tmp_path / "ledger")
+    assert {pair.answer for pair in pairs.kept} == {"Ruben Okafor"}
+    reasons = {reason for pair, reason in pairs.dropped if "cleaning" in pair.question}
+    assert "a second answer says something else" in reasons
+    (options, *_) = [o for prompt, o in writer.asked if prompt in writer.prompts("answer")]
+    assert options["temperature"] == 0
+
+
+def test_only_pairs_that_pass_the_checks_get_a_second_answer(tmp_path: Path) -> None:
+    writer = ScriptedWriter(
+        pairs=lambda shown, task: lines(("Who keeps the keys?", "Mirlo Banquist")), answer=echo
+    )
+    pairs = run(writer, written(KEYS), tmp_path / "ledger")
+    assert not writer.prompts("answer") and not pairs.kept
+
+
+def test_a_style_that_fails_its_trial_is_left_out_and_reported(tmp_path: Path) -> None:
+    texts = [KEYS.replace("boatyard", f"boatyard {n}") for n in range(12)]
+    tasks: list[str] = []
+
+    def by_style(shown: str, task: str) -> str:
+        if task not in tasks:
+            tasks.append(task)
+        if tasks.index(task) == 0 and "line above" not in task:
+            return lines(("Who keeps the keys?", "Mirlo Banquist"))
+        return lines((f"Who keeps the keys of {shown.split(' of the ')[1][:11]}?", "Ruben Okafor"))
+
+    writer, heard = ScriptedWriter(pairs=by_style, answer=echo), Heard()
+    pairs = run(writer, written(*texts), tmp_path / "ledger", progress=heard)
+    first, second = (
+        sum(prompt.endswith(task) for prompt in writer.prompts("pairs")) for task in tasks[:2]
+    )
+    assert first < len(texts) == second
+    (warning,) = heard.warned
+    assert "0 of" in warning and "fails at" in warning
+    assert {pair.style for pair in pairs.kept} & {"short", "everyday"}
+
+
+def test_the_last_line_of_a_reply_that_was_cut_off_is_not_used(tmp_path: Path) -> None:
+    reply = lines(("Who keeps the keys of the boatyard?", "Ruben"))
+    writer = ScriptedWriter(pairs=lambda shown, task: reply, answer=echo)
+    writer.ended = False
+    pairs = run(writer, written(KEYS), tmp_path / "ledger")
+    assert not pairs.kept and not pairs.dropped
+
+
+def test_a_request_without_a_reply_costs_only_itself(tmp_path: Path) -> None:
+    def one_of_two(shown: str, task: str) -> str:
+        return good(shown, task) if "keys" in shown else ""
+
+    writer = ScriptedWriter(pairs=one_of_two, answer=echo)
+    pairs = run(writer, written(KEYS, FEE), tmp_path / "ledger")
+    assert {pair.answer for pair in pairs.kept} == {"Ruben Okafor"}
+
+
+def test_a_question_in_other_words_keeps_the_answer(tmp_path: Path) -> None:
+    def reworded(shown: str, task: str) -> str:
+        assert "Ruben Okafor" in shown
+        return "Q: I lost my keys of the boatyard, who has others?\nQ: Whose are they?"
+
+    one = lines(("Who keeps the keys of the boatyard?", "Ruben Okafor"))
+    writer = ScriptedWriter(pairs=lambda *_: one, questions=reworded, answer=echo)
+    pairs = run(writer, written(KEYS), tmp_path / "ledger")
+    (pair,) = [pair for pair in pairs.kept if pair.style == "rewrite"]
+    assert pair.answer == "Ruben Okafor" and pair.question.startswith("I lost my keys")
+
+
+def test_more_effort_asks_for_more_pairs_in_other_draws(tmp_path: Path) -> None:
+    numbers = {}
+    for effort in ("quick", "normal", "max"):
+        writer = ScriptedWriter(pairs=good, answer=echo)
+        run(writer, written(f"{KEYS} {FEE}"), tmp_path / effort, effort)
+        shown = [prompt for prompt in writer.prompts("pairs") if KEYS in prompt and FEE in prompt]
+        numbers[effort] = len(shown)
+        seeds = [options["seed"] for _, options in writer.asked]
+        assert len(set(seeds)) == len(seeds)
+    assert numbers["quick"] < numbers["normal"] < numbers["max"]
+
+
+def test_only_a_base_without_a_chat_template_is_shown_examples(tmp_path: Path) -> None:
+    lengths: dict[bool, Any] = {}
+    for has_template in (True, False):
+        writer = ScriptedWriter(pairs=good, answer=echo)
+        writer.has_template = has_template
+        run(writer, written(KEYS), tmp_path / str(has_template))
+        lengths[has_template] = {len(messages) for messages in writer.conversations}
+        for messages in writer.conversations:
+            roles = [message["role"] for message in messages]
+            assert roles == ["user", "assistant"] * (len(messages) // 2) + ["user"]
+            assert KEYS in messages[-1]["content"] or "Ruben" in messages[-1]["content"]
+    assert lengths[True] == {1} and min(lengths[False]) > 1
+
+
+def test_braces_in_a_document_are_no_places_to_fill(tmp_path: Path) -> None:
+    writer = ScriptedWriter(pairs=good, answer=echo)
+    run(writer, written(f"{KEYS} Write {{task}} and {{text}} as {{n}}."), tmp_path / "ledger")
+    prompts = writer.prompts("pairs")
+    assert prompts and all("{task} and {text} as {n}" in prompt for prompt in prompts[:3])
