@@ -11,6 +11,7 @@ each drawn at random.
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -46,7 +47,7 @@ def main() -> None:
         progress = PlainProgress(30)
         writer = LocalWriter(options.teacher, options.teacher.name)
         sections = sections_of(read_jsonl(passages))[: options.sections]
-        print(f"{len(sections)} sections, {sum(len(s.text) for s in sections):,} characters")
+        _say(f"{len(sections)} sections, {sum(len(s.text) for s in sections):,} characters")
         if options.exam:
             _exam(writer, passages, out, progress)
         pairs, written = _pairs(writer, sections, options.effort, out, progress)
@@ -82,7 +83,7 @@ def _exam(writer: Writer, passages: Path, out: Path, progress: Progress) -> None
         writer, lambda rows, progress: set(), fill, files, ExamConfig(), progress
     )
     rows = list(read_jsonl(files.exam))
-    print(f"exam: {number} questions, {time.perf_counter() - began:.0f} s")
+    _say(f"exam: {number} questions, {time.perf_counter() - began:.0f} s")
     drawn = Random(SEED).sample(rows, min(100, len(rows)))
     lines = (
         f"{row['kind']}\t{row['document']}\t{row['question']}\t{row['answers'][0]}" for row in drawn
@@ -99,14 +100,14 @@ def _pairs(
     write_pairs(writer, written, Ledger(out / "lessons-ledger.jsonl"), effort, progress)
     seconds, total = time.perf_counter() - began, max(1, len(written.all_facts()))
     made = len(written.kept) + len(written.dropped)
-    print(
+    _say(
         f"lessons: {len(written.kept)} of {made} pairs kept in {seconds:.0f} s, "
         f"{60 * len(written.kept) / seconds:.0f} a minute; {total} facts, "
         f"{written.covered(1) / total:.1%} asked about, "
         f"{written.covered(PAIRS_PER_FACT) / total:.1%} by {PAIRS_PER_FACT} pairs"
     )
     for reason, number in written.reasons().most_common():
-        print(f"  dropped: {number} {reason}")
+        _say(f"  dropped: {number} {reason}")
     drawn = Random(SEED).sample(written.kept, min(100, len(written.kept)))
     lines = (
         f"{pair.style}\t{pair.question}\t{pair.answer}\t{written.sections[pair.section].whole!r}"
@@ -135,10 +136,14 @@ def _near_misses(
     ledger = Ledger(out / "lessons-ledger.jsonl")
     crossing = NearMisses(sections, written.facts, SEED)
     found = crossing.write(writer, pairs, wanted, ledger, progress)
-    print(f"near-misses: {len(found)} of {wanted} wanted, {time.perf_counter() - began:.0f} s")
+    _say(f"near-misses: {len(found)} of {wanted} wanted, {time.perf_counter() - began:.0f} s")
     drawn = Random(SEED).sample(found, min(50, len(found)))
     lines = (f"{document}\t{question}" for question, document in drawn)
     (out / "near-misses.tsv").write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
 
 
 if __name__ == "__main__":

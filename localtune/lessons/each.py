@@ -25,31 +25,26 @@ def write_each(
     parallel: int,
     progress: Progress,
     label: str = "passages",
-    go_on: Callable[[], bool] = lambda: True,
     detail: Callable[[str, Row], str] = lambda key, row: "",
 ) -> None:
     """Make what the ledger lacks, each once, and keep it at once.
 
-    `detail` returns what is shown beside the bar after each. Stops early where `go_on` says no.
-    Raises what `make` raises, once those in flight are kept.
+    `detail` returns what is shown beside the bar after each. Raises what `make` raises, once those
+    in flight are kept.
     """
     missing = list({key: (key, row) for key, row in jobs if key not in ledger.rows}.values())
     with progress.bar(label, len(missing)) as bar:
-        for key, made in _made(missing, make, parallel, go_on):
+        for key, made in _made(missing, make, parallel):
             if isinstance(made, BaseException):
                 raise made
             ledger.add(key, made)
             bar.advance(1, detail(key, made))
 
 
-def _made(
-    jobs: list[Job], make: Callable[[Row], Row], parallel: int, go_on: Callable[[], bool]
-) -> Iterator[Done]:
+def _made(jobs: list[Job], make: Callable[[Row], Row], parallel: int) -> Iterator[Done]:
     """Yield what is made in the order in which it is ready; an error comes last."""
     if parallel == 1:
         for key, row in jobs:
-            if not go_on():
-                return
             yield key, make(row)
         return
     waiting, done = iter(jobs), queue.Queue[Done]()
@@ -62,7 +57,7 @@ def _made(
             failed = failed or (key, made)
         else:
             yield key, made
-        if not failed and go_on():
+        if not failed:
             running += sum(_start(job, make, done) for job in _first(waiting, 1))
     if failed:
         yield failed

@@ -146,12 +146,6 @@ def test_an_error_keeps_what_was_in_flight_and_begins_nothing_new(
     assert len(Ledger(tmp_path / "ledger.jsonl").rows) == len(begun) - 1
 
 
-def test_it_stops_where_going_on_is_no_use(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "ledger.jsonl")
-    write_each(jobs(30), dict, ledger, 2, Silent(), go_on=lambda: len(ledger.rows) < 5)
-    assert 5 <= len(ledger.rows) <= 7
-
-
 class Details(Silent):
     """Keeps what is shown beside a bar."""
 
