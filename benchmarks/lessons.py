@@ -2,7 +2,7 @@
 
     python benchmarks/lessons.py DOCS TEACHER.gguf [--effort normal] [--sections N] [--out FOLDER]
 
-Runs the exam and the lessons of a build with a GGUF teacher, without a base, and prints the figures.
+Runs the exam and the lessons of a build with a GGUF teacher, without a base, and prints figures.
 `--out` keeps the ledgers, so that a stopped run goes on, and gets three files to be judged by hand:
 pairs.tsv (100 kept pairs with their section), near-misses.tsv (50) and exam.tsv (100 questions),
 each drawn at random.

@@ -77,7 +77,10 @@ def test_a_build_that_is_killed_ten_times_loses_no_reply_and_asks_for_none_twice
         before = kept
     assert killed >= 3
     done = subprocess.run(command(docs, out, *more), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    if writer == "teacher":  # so small a model writes nothing of use, and it was named
+        assert done.returncode == 1 and "cannot be used" in done.stderr, done.stderr
+    else:
+        assert done.returncode == 0, done.stderr
+        assert list(out.glob("*-Q4_K_M.gguf"))
     rows = ledger_rows(out)
     assert len({row["key"] for row in rows}) == len(rows)
-    assert (out / "docs-Q4_K_M.gguf").is_file() or list(out.glob("*.gguf"))
