@@ -169,11 +169,12 @@ def find_model(config: BuildConfig) -> str:
 @contextmanager
 def connected(config: LessonsConfig, model: str, quick: bool = False) -> Iterator[Teacher]:
     """Yield a client of a teacher's server; `quick` gives up after seconds and one try."""
-    from localtune.runtimes.teacher import Teacher
+    from localtune.runtimes.teacher import PATIENCE, TRIES, Teacher
 
-    more = {"patience": QUICK_SECONDS, "tries": 1} if quick else {}
+    patience, tries = (QUICK_SECONDS, 1) if quick else (PATIENCE, TRIES)
     key = os.environ.get(KEY, "")
-    teacher = Teacher(address(config)[0], model, key, config.parallel, **more)
+    url = address(config)[0]
+    teacher = Teacher(url, model, key, config.parallel, patience=patience, tries=tries)
     try:
         yield teacher
     finally:
