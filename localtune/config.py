@@ -203,10 +203,11 @@ class TrainConfig:
         formats, devices = ("auto", "bf16", "float32", NF4), ("auto", "cpu", "cuda")
         require(self.precision in formats, "--precision", self.precision, " or ".join(formats))
         require(self.device in devices, "--device", self.device, " or ".join(devices))
-        require(not 0 < self.max_length < 16, "--max-length", self.max_length, "0, or 16 or more")
-        least = max(16, self.max_length)
-        enough = not self.batch_tokens or self.batch_tokens >= least
-        require(enough, "--batch-tokens", self.batch_tokens, f"{least} or more")
+        fits = self.max_length == 0 or self.max_length >= 16
+        require(fits, "--max-length", self.max_length, "0, or 16 or more")
+        enough = not self.batch_tokens or self.batch_tokens >= max(16, self.max_length)
+        rule = f"at least 16 and --max-length ({self.max_length})"
+        require(enough, "--batch-tokens", self.batch_tokens, rule)
 
 
 @dataclass(frozen=True)
@@ -217,8 +218,7 @@ class ExportConfig:
         False, "Ship the adapter alone, upon the GGUF or the model in Ollama that is the base."
     )
 
-    def check(self) -> None:
-        return
+    def check(self) -> None: ...
 
 
 @dataclass(frozen=True)

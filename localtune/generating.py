@@ -69,7 +69,7 @@ def stages(build: Build, stage: Callable[..., Stage], shared: dict[str, Any]) ->
         stage("writer", who, [at.base], [at.writer, at.writer_gguf], LIBRARIES, choose),
         stage("exam", {**asked, **known}, [at.passages, at.chats, at.writer],
               [at.exam, at.exam_known], (), partial(exams.exam, exam), version=4),
-        stage("lessons", how, [*read, at.documents, at.writer], counted, (), lessons, version=5),
+        stage("lessons", how, [*read, at.writer], counted, (), lessons, version=5),
     ]
     # fmt: on
 
@@ -258,6 +258,7 @@ def _known(build: Build, base: Writer, rows: list[dict[str, Any]], progress: Pro
 
 def lessons(build: Build, progress: Progress) -> None:
     """Let the chosen model write the lessons; by rule where there is none, or it fails."""
+    from localtune.corpus.language import languages_of
     from localtune.lessons.teacher.lessons import LessonFiles, write_lessons_with
     from localtune.runtimes.llama import CrashError
     from localtune.writing import NotUsableError
@@ -267,7 +268,6 @@ def lessons(build: Build, progress: Progress) -> None:
         lessons_by_rule(build, progress)
         return
     check_template(at, build.config)
-    languages = ((row["path"], row.get("language", "")) for row in read_jsonl(at.documents))
     files = LessonFiles(
         passages=at.passages,
         exam=at.exam,
@@ -279,7 +279,7 @@ def lessons(build: Build, progress: Progress) -> None:
         dropped=at.dropped,
         counts=at.lesson_counts,
         development=at.development,
-        languages=tuple(languages),
+        languages=tuple(languages_of(read_jsonl(at.passages)).items()),
     )
     try:
         with _writers(build, chosen, progress) as (writer, base):

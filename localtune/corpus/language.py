@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -61,3 +63,11 @@ def _model() -> Any:
     model = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
     model.set_languages([code for code in model.labels if len(code) == 2 or code == "zxx"])
     return model
+
+
+def languages_of(passages: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """Return the language of each document by its name, from rows of passages.jsonl."""
+    texts = defaultdict[str, list[str]](list)
+    for row in passages:
+        texts[row["document"]].append(row["text"])
+    return {name: language_of("\n".join(parts)) for name, parts in texts.items()}

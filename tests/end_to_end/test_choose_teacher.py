@@ -222,7 +222,6 @@ def test_rules_take_over_where_a_model_that_nobody_named_is_useless(
     text = "Ruben Okafor keeps the keys. Hull cleaning costs 85 euros. The gate opens at 7:40."
     row = {"id": "p", "document": "yard.md", "title": "Yard", "headings": [], "text": text}
     write_jsonl(at.passages, [{**row, "tokens": 30}])
-    write_jsonl(at.documents, [{"path": "yard.md", "language": "en"}])
     write_jsonl(at.chats, [])
     generating.choose(build, Silent())
     assert read_json(at.writer)["mode"] == "teacher"
