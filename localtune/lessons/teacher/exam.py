@@ -258,7 +258,8 @@ def _report(chosen: list[Row], known: list[Row], progress: Progress) -> None:
     for row in chosen:
         kinds[row["kind"]] += 1
     listed = ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))
-    progress.note(f"{len(chosen)} exam questions about {documents} documents: {listed}")
+    many = "document" if documents == 1 else "documents"
+    progress.note(f"{len(chosen)} exam questions about {documents} {many}: {listed}")
     if known:
         progress.note(
             f"{len(known)} more are answered by the base already; they are in exam-known.jsonl"
