@@ -58,7 +58,7 @@ def write_exam(
 
 
 def by_rule(passages: Path, seed: int, number: int) -> list[dict[str, Any]]:
-    """Return at most so many questions that rules make, as rows of the exam."""
+    """Return at most `number` rule-based questions, as rows of exam.jsonl."""
     rows, r = list(read_jsonl(passages)), Random(seed)
     pairs = spread(_one_each(facts_of(rows), common_words(rows), r), number, r)
     return [row_of(fact, question) for fact, question in pairs]

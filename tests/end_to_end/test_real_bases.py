@@ -47,7 +47,7 @@ def ledger_rows(out: Path) -> list[dict[str, Any]]:
 
 
 def kill_after(docs: Path, out: Path, rows: int, *more: str) -> bool:
-    """Kill -9 a build once so many replies are kept; say whether it still ran then."""
+    """Kill -9 a build once `rows` replies are kept; return whether it was still running."""
     process = subprocess.Popen(
         command(docs, out, *more), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
     )

@@ -1,6 +1,6 @@
 """Whether a question with its answer can be a lesson: the reason why not, or "".
 
-By rule, over words: the answer stands in the section, has the detail that is asked for, and the
+The rules compare words: the answer is in the section, has the detail that is asked for, and the
 question can be understood without the section.
 """
 
@@ -32,7 +32,7 @@ _POINTS_AT_TEXT = re.compile(
     r"|\b(?:el|este) (?:texto|pasaje)\b|\b(?:il|questo) (?:testo|brano)\b",
     re.I,
 )
-# A pronoun with nothing before it that it could stand for; "Is it possible to …" is no such.
+# A pronoun that may lack an antecedent; "Is it possible to …" needs none.
 _PRONOUN = re.compile(
     r"\b(?:it(?! (?:\w+ )?(?:possible|allowed|necessary|true|ok|okay)\b|.* to \w)"
     r"|he|she|they|these|those|this|them|him|his|her|its|their)\b",

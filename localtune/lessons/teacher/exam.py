@@ -1,7 +1,7 @@
 """passages.jsonl -> exam.jsonl, written by a model before any lesson, by prompts of its own.
 
 Each section is asked about in three kinds: direct, everyday, reverse. An answer is a detail that
-stands in the section word for word, and a second answer with the section in view must hold it.
+occurs verbatim in the section and in a second answer given with the section in view.
 Near-misses, which nothing answers, are the fourth kind. What the base answers without the documents
 goes to a second list: it cannot show that anything was learned.
 """
@@ -152,7 +152,7 @@ def _bare(answer: str) -> str:
 
 
 def _is_detail(answer: str, question: str, section: Section) -> bool:
-    """Whether an answer stands in the section word for word, and not in its question."""
+    """Whether an answer occurs verbatim in the section, and not in its question."""
     said = words(answer)
     apart = not _holds(question, answer)
     return 0 < len(said) <= MAX_ANSWER_WORDS and apart and _holds(section.whole, answer)

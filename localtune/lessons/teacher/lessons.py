@@ -215,7 +215,7 @@ def _write_counts(written: Written, misses: int, writer: Writer, files: LessonFi
 def _replayed(
     base: Writer, lessons: int, files: LessonFiles, config: LessonsConfig, progress: Progress
 ) -> list[Row]:
-    """Let the base answer general prompts, as many as are their share beside so many lessons."""
+    """Let the base answer general prompts, in proportion to the number of lessons."""
     prompts = replay.chosen(replayed(lessons, config.effort), config.seed)
     ledger = Ledger(files.ledgers / "replay.jsonl")
     asked = [{"title": "", "text": prompt} for prompt in prompts]

@@ -106,7 +106,7 @@ class Written:
         return [fact for facts in self.facts.values() for fact in facts]
 
     def covered(self, pairs: int) -> int:
-        """Return how many facts at least so many pairs ask about."""
+        """Return how many facts are asked about by at least `pairs` pairs."""
         return sum(len(self.about(fact)) >= pairs for fact in self.all_facts())
 
     def reasons(self) -> Counter[str]:
