@@ -112,10 +112,10 @@ def test_content_that_is_no_text_is_one_answer_lost(content: object) -> None:
 def test_a_text_without_pairs_is_read_quickly_and_has_none(text: str) -> None:
     with answering(said(text)) as teacher:
         completion = teacher.write(USER)
-    began = time.monotonic()
+    began = time.process_time()
     assert list(pairs_in(completion.text)) == []
     list(questions_in(completion.text))
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_half_a_surrogate_pair_in_an_answer_can_be_stored() -> None:

@@ -325,9 +325,9 @@ def hostile() -> dict[str, Callable[[], object]]:
 
 @pytest.mark.parametrize("name", hostile())
 def test_no_document_is_too_hard(name: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     hostile()[name]()
-    assert time.perf_counter() - began < 8  # linear: under 2 s on an idle machine
+    assert time.process_time() - began < 8  # linear: under 2 s on an idle machine
 
 
 @pytest.mark.parametrize(

@@ -159,9 +159,9 @@ def test_hostile_sets_take_linear_time(kind: str) -> None:
         texts.append(" ".join([*base[:place], word, *base[place + 1 :]]))
     if kind == "digits":
         texts = ["1." * 500_000 + "abcd", "1" * 1_000_000, "- " * 500_000]
-    began = time.perf_counter()
+    began = time.process_time()
     representatives(texts)
-    assert time.perf_counter() - began < 6
+    assert time.process_time() - began < 6
 
 
 def test_the_benchmark_runs() -> None:

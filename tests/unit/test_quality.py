@@ -212,6 +212,6 @@ def test_the_reason_names_the_rule_and_its_figure() -> None:
     ids=lambda text: repr(text[:4]),
 )  # fmt: skip
 def test_hostile_passages_take_linear_time(text: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     reject(text)
-    assert time.perf_counter() - began < 3
+    assert time.process_time() - began < 3
