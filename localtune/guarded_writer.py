@@ -16,7 +16,6 @@ class GuardedWriter:
     def __init__(self, writer: Writer, control: ControlTokens) -> None:
         self._writer, self._control = writer, control
         self.identity, self.parallel = writer.identity, writer.parallel
-        self.has_template = writer.has_template
 
     def write(
         self,

@@ -47,13 +47,11 @@ class Writer(Protocol):
     """A model that is asked for texts, by several threads at once.
 
     `identity` names the model: texts of another one are made anew. `parallel` is how many requests
-    it takes at once. `has_template` is False for a base model, which is shown examples instead of
-    being instructed.
+    it takes at once.
     """
 
     identity: str
     parallel: int
-    has_template: bool
 
     def write(
         self,

@@ -11,6 +11,7 @@ import time
 import weakref
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +42,17 @@ class _Sequence:
 
     number: int
     cached: list[int] = field(default_factory=list)
+    waiting: list[int] = field(default_factory=list)  # tokens to be computed
     request: Request | None = None
-    prompt_tokens: int = 0
+    answer: list[int] = field(default_factory=list)
     limit: int = 0  # tokens of the answer
-    next_token: int = -1
     random: Any = None
     used: float = 0.0  # when its last request ended
+
+    @property
+    def tokens(self) -> list[int]:
+        """Return the tokens that are or will be in its cache."""
+        return self.cached + self.waiting
 
 
 class Writer:
@@ -72,15 +78,11 @@ class Writer:
         self._vocabulary = Vocabulary(model)
         self._batch = llama_cpp.llama_batch_init(PROMPT_BATCH_TOKENS, 0, 1)
         self._sequences = [_Sequence(number) for number in range(sequences)]
-        self._waiting = deque[Request]()
+        self._waiting = deque[tuple[Request, list[int]]]()
         self._shares_prompts = not (
             llama_cpp.llama_model_is_recurrent(model) or llama_cpp.llama_model_is_hybrid(model)
         )
         weakref.finalize(self, free, model, self._context, self._batch)
-
-    def has_template(self) -> bool:
-        """Return whether the file has a chat template."""
-        return bool(self._header.template)
 
     def advance(self, requests: list[Request]) -> list[Finished]:
         """Continue the requests and return those that finished, by number.
@@ -89,39 +91,44 @@ class Writer:
         Returns after TOKENS_PER_CALL tokens, or sooner if a request finished.
         """
         outstanding = {request.number for request in requests}
-        known = {request.number for request in self._waiting}
+        known = {request.number for request, _ in self._waiting}
         for sequence in self._running():
             number = sequence.request.number if sequence.request else -1
             known.add(number)
             if number not in outstanding:
                 self._release(sequence)
-        self._waiting.extend(request for request in requests if request.number not in known)
         finished: list[Finished] = []
+        for request in requests:
+            if request.number not in known:
+                try:
+                    self._waiting.append((request, self._prompt(request)))
+                except UnusableError as error:
+                    finished.append((request.number, error))
         for _ in range(TOKENS_PER_CALL):
-            finished += self._admit()
+            self._admit()
             if finished or not self._running():
                 break
-            finished += self._next_tokens()
+            finished += self._compute()
         return finished
 
     def _running(self) -> list[_Sequence]:
         return [sequence for sequence in self._sequences if sequence.request]
 
-    def _admit(self) -> list[Finished]:
+    def _admit(self) -> None:
         """Start waiting requests while sequences and cells are free."""
-        failures: list[Finished] = []
         while self._waiting and len(self._running()) < len(self._sequences):
-            request = self._waiting[0]
-            try:
-                ids = self._prompt(request)
-            except UnusableError as error:
-                failures.append((self._waiting.popleft().number, error))
-                continue
+            request, ids = self._waiting[0]
+            most = len(ids) - 1  # the last token is computed anew, for its logits
+            shared = {s.number: min(most, _common(s.tokens, ids)) for s in self._sequences}
+            source = max(self._sequences, key=lambda s: (shared[s.number], s.request is None))
+            begin = shared[source.number] if self._shares_prompts else 0
+            if begin > len(source.cached):
+                break  # what they have in common is being computed
             limit = min(request.max_tokens, self._limit - len(ids))
-            if not self._make_room(len(ids) + limit):
+            if not self._make_room(ids, limit, source):
                 break
-            self._start(self._waiting.popleft(), ids, limit)
-        return failures
+            self._waiting.popleft()
+            self._start(request, ids, limit, source, begin)
 
     def _prompt(self, request: Request) -> list[int]:
         template = self._header.template or PLAIN_TEMPLATE
@@ -134,97 +141,98 @@ class Writer:
             )
         return ids
 
-    def _make_room(self, tokens: int) -> bool:
-        """Drop caches of ended requests until `tokens` fit; say whether they do."""
-        idle = sorted((s for s in self._sequences if not s.request), key=lambda s: s.used)
-        running = sum(s.prompt_tokens + s.limit for s in self._running())
-        while tokens + running + sum(len(s.cached) for s in idle) > self._cells and idle:
+    def _make_room(self, ids: list[int], limit: int, source: _Sequence) -> bool:
+        """Drop caches of ended requests until a prompt and its answer fit; say whether they do."""
+        running = self._running()
+        idle = sorted(
+            (s for s in self._sequences if s.cached and not s.request and s is not source),
+            key=lambda s: s.used,
+        )
+        limits = limit + sum(s.limit - len(s.answer) for s in running)
+        while True:
+            if limits + _distinct([ids, *(s.tokens for s in [*running, *idle])]) <= self._cells:
+                return True
+            if not idle:
+                return False
             self._clear(idle.pop(0))
-        return tokens + running <= self._cells
 
     def _clear(self, sequence: _Sequence) -> None:
         llama_cpp.llama_memory_seq_rm(self._memory, sequence.number, -1, -1)
         sequence.cached = []
 
-    def _start(self, request: Request, ids: list[int], limit: int) -> None:
-        """Compute a prompt on top of the longest beginning that any sequence has cached."""
-        most = len(ids) - 1  # the last token is computed anew, for its logits
-        shared = {s.number: min(most, _common(s.cached, ids)) for s in self._sequences}
-        source = max(self._sequences, key=lambda s: (shared[s.number], s.request is None))
+    def _start(
+        self, request: Request, ids: list[int], limit: int, source: _Sequence, begin: int
+    ) -> None:
+        """Give a request a sequence, which takes over the `begin` tokens that `source` has."""
         idle = [s for s in self._sequences if not s.request]
         sequence = source if source in idle else min(idle, key=lambda s: s.used)
-        begin = shared[source.number] if self._shares_prompts else 0
         if sequence is not source or not begin:
             self._clear(sequence)
         if sequence is not source and begin:
             copy = llama_cpp.llama_memory_seq_cp
             copy(self._memory, source.number, sequence.number, 0, begin)
         llama_cpp.llama_memory_seq_rm(self._memory, sequence.number, begin, -1)
-        sequence.cached = ids[:begin]
-        for first in range(begin, len(ids), PROMPT_BATCH_TOKENS):
-            part = ids[first : first + PROMPT_BATCH_TOKENS]
-            self._decode([(sequence, token) for token in part], first + len(part) == len(ids))
-        sequence.request, sequence.limit, sequence.prompt_tokens = request, limit, len(ids)
+        sequence.cached, sequence.waiting, sequence.answer = ids[:begin], ids[begin:], []
+        sequence.request, sequence.limit = request, limit
         sequence.random = np.random.default_rng(request.seed)
-        sequence.next_token = self._draw(sequence, -1)
 
-    def _next_tokens(self) -> list[Finished]:
-        """Add the drawn token to every running text, and draw the next one of each."""
-        finished: list[Finished] = []
-        for sequence in self._running():
-            if completion := self._completion(sequence):
-                finished.append(completion)
-                self._release(sequence)
-        running = self._running()
-        if running:
-            self._decode([(sequence, sequence.next_token) for sequence in running], True)
-            for i, sequence in enumerate(running):
-                sequence.next_token = self._draw(sequence, i)
-        return finished
-
-    def _completion(self, sequence: _Sequence) -> Finished | None:
-        """Return the finished text of a sequence, None if it goes on."""
-        request = sequence.request
-        assert request
-        ids = sequence.cached[sequence.prompt_tokens :]
-        ended = self._vocabulary.ends(sequence.next_token)
-        text = b"".join(map(self._vocabulary.piece, ids)).decode("utf-8", "replace")
-        for stop in request.stop:
-            before, found, _ = text.partition(stop)
-            text, ended = (before, True) if found else (text, ended)
-        if ended or len(ids) >= sequence.limit:
-            return request.number, Completion(text.strip(), ended)
-        return None
-
-    def _release(self, sequence: _Sequence) -> None:
-        sequence.request, sequence.used = None, time.monotonic()
-
-    def _decode(self, tokens: list[tuple[_Sequence, int]], last_logits: bool) -> None:
-        """Compute tokens, several of one sequence or one of each; logits for the last of each."""
-        batch, of_one = self._batch, len({sequence.number for sequence, _ in tokens}) == 1
-        batch.n_tokens = len(tokens)
-        for i, (sequence, token) in enumerate(tokens):
-            batch.token[i], batch.pos[i] = token, len(sequence.cached)
-            batch.n_seq_id[i], batch.seq_id[i][0] = 1, sequence.number
-            batch.logits[i] = last_logits and (not of_one or i == len(tokens) - 1)
-            sequence.cached.append(token)
-        choice = self._threads[len(tokens).bit_length()]
+    def _compute(self) -> list[Finished]:
+        """Compute waiting tokens of all sequences in one batch; return the texts that ended."""
+        # Answers go first: they add one token each, while a prompt takes what room is left.
+        running = sorted(self._running(), key=lambda s: len(s.waiting))
+        batch, size, last = self._batch, 0, list[tuple[_Sequence, int]]()
+        for sequence in running:
+            taken = sequence.waiting[: PROMPT_BATCH_TOKENS - size]
+            for i, token in enumerate(taken, size):
+                batch.token[i], batch.pos[i] = token, len(sequence.cached)
+                batch.n_seq_id[i], batch.seq_id[i][0] = 1, sequence.number
+                batch.logits[i] = False
+                sequence.cached.append(token)
+            size += len(taken)
+            sequence.waiting = sequence.waiting[len(taken) :]
+            if taken and not sequence.waiting:
+                batch.logits[size - 1] = True
+                last.append((sequence, size - 1))
+        batch.n_tokens = size
+        choice = self._threads[size.bit_length()]
         llama_cpp.llama_set_n_threads(self._context, choice.threads, choice.threads)
         began = time.perf_counter()
         if llama_cpp.llama_decode(self._context, batch):
             raise failed("llama.cpp could not run the model", NO_MEMORY)
-        choice.after(len(tokens), time.perf_counter() - began)
+        choice.after(size, time.perf_counter() - began)
+        ended = (self._add(sequence, self._draw(sequence.request, sequence.random, i))
+                 for sequence, i in last if sequence.request)  # fmt: skip
+        return [finished for finished in ended if finished]
 
-    def _draw(self, sequence: _Sequence, i: int) -> int:
-        """Draw a token by the i-th logits of the last batch, the likeliest at temperature 0."""
+    def _add(self, sequence: _Sequence, token: int) -> Finished | None:
+        """Add a token to an answer; return the answer if that ends it."""
+        request = sequence.request
+        assert request
+        ended = self._vocabulary.ends(token)
+        if not ended:
+            sequence.answer.append(token)
+        text = b"".join(map(self._vocabulary.piece, sequence.answer)).decode("utf-8", "replace")
+        for stop in request.stop:
+            before, found, _ = text.partition(stop)
+            text, ended = (before, True) if found else (text, ended)
+        if ended or len(sequence.answer) >= sequence.limit:
+            self._release(sequence)
+            return request.number, Completion(text.strip(), ended)
+        sequence.waiting = [token]
+        return None
+
+    def _release(self, sequence: _Sequence) -> None:
+        sequence.request, sequence.waiting, sequence.used = None, [], time.monotonic()
+
+    def _draw(self, request: Request, random: np.random.Generator, i: int) -> int:
+        """Draw a token by the logits of the batch's token i; the likeliest at temperature 0."""
         found = llama_cpp.llama_get_logits_ith(self._context, i)
         logits: npt.NDArray[np.float32] = np.ctypeslib.as_array(found, (self._vocabulary.size,))
-        request = sequence.request
-        if not request or request.temperature <= 0:
+        if request.temperature <= 0:
             return int(logits.argmax())
         likely = np.flatnonzero(logits >= logits.max() + request.temperature * np.log(MIN_P))
         weights = np.exp((logits[likely] - logits.max()) / request.temperature).astype(np.float64)
-        return int(sequence.random.choice(likely, p=weights / weights.sum()))
+        return int(random.choice(likely, p=weights / weights.sum()))
 
 
 def _common(a: list[int], b: list[int]) -> int:
@@ -235,3 +243,9 @@ def _common(a: list[int], b: list[int]) -> int:
             break
         count += 1
     return count
+
+
+def _distinct(texts: list[list[int]]) -> int:
+    """Return how many cells texts take whose common beginnings are shared."""
+    ordered = sorted(texts)
+    return sum(map(len, ordered)) - sum(_common(a, b) for a, b in pairwise(ordered))

@@ -50,8 +50,6 @@ class Reply:
 class Teacher:
     """A server's model; `write` may be called by several threads at once."""
 
-    has_template = True  # servers render one of their own where the model has none
-
     def __init__(
         self,
         url: str,

@@ -18,8 +18,8 @@ from localtune.runtimes.llama import CrashError, Loaded
 from localtune.writing import Completion, Request, UnusableError
 
 MAX_CRASHED_REQUESTS = 3  # in a row
-SEQUENCES = 8  # texts at once
-CELLS_PER_SEQUENCE = 1024  # tokens of the cache; what prompts share counts once
+SEQUENCES = 32  # texts at once
+CELLS_PER_SEQUENCE = 512  # tokens of the cache; what prompts share counts once
 
 
 class LocalWriter(Loaded):
@@ -40,7 +40,6 @@ class LocalWriter(Loaded):
         made_from = (SEQUENCES, context, cells, chosen_threads())
         super().__init__("engine_writer:Writer", gguf, *made_from)
         self.identity = identity
-        self.has_template: bool = self.call("has_template")
         self._numbers = count()
         self._changed = threading.Condition()
         self._outstanding: dict[int, Request] = {}

@@ -1,8 +1,8 @@
 """A real server with OpenAI's API that writes by rule from the text in the prompt.
 
-It replaces a good teacher, which no test could bring along. A prompt is a text, a line "---" and a
-task. The answer says only what the text says: pairs in lines "Q: …" and "A: …", questions in lines
-"Q: …", or one sentence. It also lists models as an Ollama does, and counts what it was asked.
+It replaces a good teacher, which no test could bring along. The answer says only what the text in
+the prompt says: pairs in lines "Q: …" and "A: …", questions in lines "Q: …", or one sentence. It
+also lists models as an Ollama does, and counts what it was asked.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from prompt_parts import parts_of
 
 from localtune.lessons.grounding import content
 
@@ -60,7 +62,7 @@ class RuleTeacher(ThreadingHTTPServer):
 
     def prompts(self, kind: str) -> set[str]:
         """Return the different prompts of a kind: "pairs", "questions", "answer" or "plain"."""
-        return {prompt for prompt, _ in self.asked if kind_of(prompt) == kind}
+        return {prompt for prompt, _ in self.asked if parts_of(prompt)[0] == kind}
 
     def repeated(self) -> int:
         """Return how many requests were sent that had been sent before."""
@@ -105,25 +107,14 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-def kind_of(prompt: str) -> str:
-    """Return what a prompt wants: "pairs", "questions", "answer", or "plain" without a text."""
-    _, line, task = prompt.partition("\n---\n")
-    if not line:
-        return "plain"
-    if not re.search(r"^Q:", task, re.M):
-        return "answer"
-    return "pairs" if re.search(r"^A:", task, re.M) else "questions"
-
-
 def answer(prompt: str) -> str:
     """Return what the text in a prompt says of what is asked."""
-    shown, _, task = prompt.partition("\n---\n")
-    kind = kind_of(prompt)
+    kind, shown, task = parts_of(prompt)
     if kind == "pairs":
         return "\n".join(f"Q: {question}\nA: {said}" for question, said in pairs(shown, task))
     if kind == "questions":
-        return "\n".join(f"Q: {question}" for question in reworded(shown, task))
-    return nearest(shown, task.strip().splitlines()[0]) if kind == "answer" else nearest("", "")
+        return "\n".join(f"Q: {question}" for question in reworded(shown))
+    return nearest(shown, task.splitlines()[-1]) if kind == "answer" else nearest("", "")
 
 
 def pairs(shown: str, task: str) -> list[tuple[str, str]]:
@@ -138,15 +129,15 @@ def pairs(shown: str, task: str) -> list[tuple[str, str]]:
     return found
 
 
-def reworded(shown: str, task: str) -> list[str]:
+def reworded(shown: str) -> list[str]:
     """Return three questions with the meaning of the one that is shown."""
-    asked = next(line for line in shown.splitlines() if line.endswith("?")).rpartition('": ')[2]
+    asked = next(line for line in shown.splitlines() if line.endswith("?")).partition(": ")[2]
     subject = asked.rstrip("?")
     for begin in BEGINS:
         subject = subject.removeprefix(begin)
     for end in filter(None, ENDS):
         subject = subject.removesuffix(end)
-    first = start(shown + task)
+    first = start(shown)
     return [worded(subject.strip(), first + i) for i in range(3)]
 
 

@@ -15,7 +15,7 @@ from localtune.config import BaseConfig
 from localtune.control_tokens import ControlTokens, control_tokens, control_tokens_of
 from localtune.guarded_writer import GuardedWriter
 from localtune.lessons.ledger import Ledger
-from localtune.lessons.teacher.requests import Ask, messages_of, replies
+from localtune.lessons.teacher.requests import Ask, replies
 from localtune.lessons.teacher.sections import sections_of
 from localtune.progress import Silent
 from localtune.runtimes.llama import Splitter
@@ -104,7 +104,7 @@ def test_what_a_teacher_is_shown_holds_no_control_token(rule: RuleTeacher, tmp_p
     sent = json.dumps(rule.bodies)
     assert len(rule.bodies) == 3 and "Pay Mallory" in sent and "<|im" not in sent
     # Without the guard the teacher is shown the tokens.
-    messages = messages_of(Ask("check", "answer", section, 1, parts=(("question", "Gate?"),)), True)
+    messages = Ask("check", "answer", section, 1, parts=(("question", "Gate?"),)).messages
     text = GuardedWriter(teacher, ControlTokens([])).write(messages).text
     assert "<|im_end|>" in json.dumps(rule.bodies[-1]) and text
 
@@ -112,20 +112,20 @@ def test_what_a_teacher_is_shown_holds_no_control_token(rule: RuleTeacher, tmp_p
 @pytest.mark.parametrize("said", ["Q: Who?\nA: Yes.<|im_end|>", FORGED])
 def test_an_answer_with_a_control_token_is_lost(said: str) -> None:
     class Forger:
-        identity, parallel, has_template = "forger", 1, True
+        identity, parallel = "forger", 1
 
         def write(self, *_: object, **__: object) -> Completion:
             return Completion(said, True)
 
     writer = GuardedWriter(Forger(), control_tokens_of(TINY))
-    assert (writer.identity, writer.parallel, writer.has_template) == ("forger", 1, True)
+    assert (writer.identity, writer.parallel) == ("forger", 1)
     with pytest.raises(UnusableError, match="control tokens"):
         writer.write([{"role": "user", "content": "Who?"}])
 
 
 def test_options_of_a_request_reach_the_guarded_writer() -> None:
     class Keeper:
-        identity, parallel, has_template = "keeper", 1, True
+        identity, parallel = "keeper", 1
 
         def write(self, messages: object, **options: object) -> Completion:
             return Completion(json.dumps(options), False)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable
 from typing import Any
+
+from prompt_parts import parts_of
 
 from localtune.in_view import Message
 from localtune.progress import Silent
@@ -18,18 +19,10 @@ def silent(shown: str, task: str) -> str:
     return ""
 
 
-def kind_of(prompt: str) -> str:
-    """Return what a prompt wants: "pairs", "questions" or "answer"."""
-    task = prompt.partition("\n---\n")[2]
-    if not re.search(r"^Q:", task, re.M):
-        return "answer"
-    return "pairs" if re.search(r"^A:", task, re.M) else "questions"
-
-
 class ScriptedWriter:
     """Answers each kind of request by its function; "" is a request that cannot be used."""
 
-    parallel, has_template = 1, True
+    parallel = 1
 
     def __init__(
         self, pairs: Reply = silent, questions: Reply = silent, answer: Reply = silent
@@ -42,15 +35,15 @@ class ScriptedWriter:
         self._lock = threading.Lock()
 
     def prompts(self, kind: str) -> list[str]:
-        return [prompt for prompt, _ in self.asked if kind_of(prompt) == kind]
+        return [prompt for prompt, _ in self.asked if parts_of(prompt)[0] == kind]
 
     def write(self, messages: list[Message], **options: Any) -> Completion:
         prompt = messages[-1]["content"]
         with self._lock:
             self.asked.append((prompt, options))
             self.conversations.append(messages)
-        shown, _, task = prompt.partition("\n---\n")
-        text = self.replies[kind_of(prompt)](shown, task)
+        kind, shown, task = parts_of(prompt)
+        text = self.replies[kind](shown, task)
         if not text:
             raise UnusableError("The server's answer holds no text.")
         return Completion(text, self.ended)

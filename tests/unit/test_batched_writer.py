@@ -81,23 +81,22 @@ def test_texts_written_at_once_are_those_of_each_alone(
     tiny_gguf: Path, writer: LocalWriter
 ) -> None:
     model = Model(tiny_gguf)
-    asked = QUESTIONS[:SEQUENCES]
-    alone = [model.ask(chat(text), 24) for text in asked]
-    together = at_once(writer, asked)
+    alone = [model.ask(chat(text), 24) for text in QUESTIONS]
+    together = at_once(writer, QUESTIONS)
     same = 0
-    for text, expected, found in zip(asked, alone, together, strict=True):
+    for text, expected, found in zip(QUESTIONS, alone, together, strict=True):
         assert isinstance(found, Completion) and found.text
         if found == Completion(expected.text, expected.ended):
             same += 1
         else:
             assert gap_at_difference(model, chat(text), found.text, 24) < NEAR_TIE
-    assert same >= SEQUENCES // 2
+    assert 2 * same >= len(QUESTIONS)
 
 
 def test_more_requests_than_sequences_are_all_answered(writer: LocalWriter) -> None:
-    texts = [f"{text} Part {part}." for part in range(2) for text in QUESTIONS]
+    texts = [f"{text} Part {part}." for part in range(3) for text in QUESTIONS]
     results = at_once(writer, texts, max_tokens=8)
-    assert len(results) == 24 > SEQUENCES
+    assert len(results) == len(texts) > SEQUENCES
     assert all(isinstance(result, Completion) for result in results)
 
 
@@ -255,11 +254,10 @@ def test_a_process_killed_in_mid_writing_is_an_error_for_every_request(
 def test_a_base_without_a_chat_template_still_answers(
     tiny_gguf: Path, writer: LocalWriter, tmp_path: Path
 ) -> None:
-    assert writer.has_template and writer.parallel == SEQUENCES and writer.identity == "tiny"
+    assert writer.parallel == SEQUENCES and writer.identity == "tiny"
     bare = tmp_path / "bare.gguf"
     with_template = tiny_gguf.read_bytes()
     assert b"tokenizer.chat_template" in with_template
     bare.write_bytes(with_template.replace(b"tokenizer.chat_template", b"tokenizer.chat_nothing_"))
     base = LocalWriter(bare, "bare")
-    assert not base.has_template
     assert base.write(chat(QUESTIONS[0]), max_tokens=8).text

@@ -77,7 +77,7 @@ def test_the_threads_of_an_earlier_build_are_not_kept() -> None:
 
 def test_a_question_that_crashes_the_base_is_one_that_it_cannot_answer(tmp_path: Path) -> None:
     class Crashing:
-        identity, parallel, has_template = "crashing", 1, True
+        identity, parallel = "crashing", 1
 
         def write(self, messages: list[Message], **_: object) -> Completion:
             if "keys" in messages[-1]["content"]:

@@ -102,6 +102,18 @@ def test_a_question_that_many_sections_answer_names_no_subject() -> None:
     assert Checks([pier]).reason(many, "Bread and milk.", pier) == ""
 
 
+def test_a_question_that_another_section_answers_otherwise_is_found() -> None:
+    rows = [
+        {"id": name, "document": name, "title": name, "headings": [], "text": f"{text} It sails."}
+        for name, text in [("Otter", "The captain is Ada Finch."), ("Heron", "The captain rests.")]
+    ]
+    otter, _ = sections = sections_of(rows)
+    checks = Checks(sections)
+    assert checks.has_other_answer("Who is the captain?", "Ada Finch", otter)
+    assert not checks.has_other_answer("Who is the captain of the Otter?", "Ada Finch", otter)
+    assert not checks.has_other_answer("What does the captain do?", "It sails.", otter)
+
+
 def test_a_title_and_headings_count_as_part_of_the_section() -> None:
     row = {"id": "r", "document": "r", "title": "Kelmore Ferry", "headings": ["Sailings"]}
     (section,) = sections_of([{**row, "text": "The first boat leaves at 6:50."}])

@@ -269,7 +269,7 @@ def about_piers(shown: str, task: str) -> str:
 def confirm_pier(shown: str, task: str) -> str:
     (name,) = re.findall(r"(\w+) Pier", task)
     said = dict(re.findall(r"Q: (.*)\nA: (.*)", about_piers(shown, "")))
-    return said.get(task.splitlines()[0], "not stated") if name in shown else "not stated"
+    return said.get(task.splitlines()[-1], "not stated") if name in shown else "not stated"
 
 
 def test_a_tenth_of_the_questions_has_no_answer_and_declining_is_right(tmp_path: Path) -> None:

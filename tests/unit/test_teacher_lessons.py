@@ -223,7 +223,7 @@ def test_what_a_removed_document_said_leaves_the_ledger(tmp_path: Path) -> None:
 class Base:
     """A base that answers general prompts."""
 
-    identity, parallel, has_template = "base", 2, True
+    identity, parallel = "base", 2
 
     def __init__(self) -> None:
         self.asked: list[list[Message]] = []

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from pathlib import Path
-from typing import Any
 
 import pytest
+from prompt_parts import parts_of
 from scripted_writer import Heard, ScriptedWriter, lines
 
 from localtune.lessons.ledger import Ledger
@@ -151,7 +152,7 @@ def uneven(shown: str, task: str) -> str:
 
 def statements_asked(writer: ScriptedWriter, *statements: str) -> list[list[str]]:
     """Return, for each request that shows no whole section, which of the statements it shows."""
-    shown = [prompt.partition("\n---\n")[0] for prompt in writer.prompts("pairs")]
+    shown = [parts_of(prompt)[1] for prompt in writer.prompts("pairs")]
     found = [[text for text in statements if text in view] for view in shown]
     return [texts for texts in found if len(texts) == 1]
 
@@ -234,7 +235,7 @@ def test_a_style_that_fails_its_trial_is_left_out_and_reported(tmp_path: Path) -
     def by_style(shown: str, task: str) -> str:
         if task not in tasks:
             tasks.append(task)
-        if tasks.index(task) == 0 and "line above" not in task:
+        if tasks.index(task) == 0:
             return lines(("Who keeps the keys?", "Mirlo Banquist"))
         return lines((f"Who keeps the keys of {shown.split(' of the ')[1][:11]}?", "Ruben Okafor"))
 
@@ -290,18 +291,36 @@ def test_more_effort_asks_for_more_pairs_in_other_draws(tmp_path: Path) -> None:
     assert numbers["quick"] < numbers["normal"] < numbers["max"]
 
 
-def test_only_a_base_without_a_chat_template_is_shown_examples(tmp_path: Path) -> None:
-    lengths: dict[bool, Any] = {}
-    for has_template in (True, False):
-        writer = ScriptedWriter(pairs=good, answer=echo)
-        writer.has_template = has_template
-        run(writer, written(KEYS), tmp_path / str(has_template))
-        lengths[has_template] = {len(messages) for messages in writer.conversations}
-        for messages in writer.conversations:
-            roles = [message["role"] for message in messages]
-            assert roles == ["user", "assistant"] * (len(messages) // 2) + ["user"]
-            assert KEYS in messages[-1]["content"] or "Ruben" in messages[-1]["content"]
-    assert lengths[True] == {1} and min(lengths[False]) > 1
+def test_requests_of_a_kind_begin_alike_with_examples(tmp_path: Path) -> None:
+    writer = ScriptedWriter(pairs=good, answer=echo)
+    run(writer, written(f"{KEYS} {FEE} {LEASE}"), tmp_path / "ledger")
+    begins = defaultdict(set)
+    for *examples, last in writer.conversations:
+        roles = [message["role"] for message in examples]
+        assert examples and roles == ["user", "assistant"] * (len(examples) // 2)
+        assert "Okafor" not in str(examples) and last["role"] == "user"
+        begins[parts_of(last["content"])[0], "\n---\n" in last["content"]].add(str(examples))
+    assert {kind for kind, _ in begins} == {"pairs", "questions", "answer"}
+    assert all(len(seen) == 1 for seen in begins.values())
+
+
+def test_a_pair_about_an_example_is_dropped(tmp_path: Path) -> None:
+    copied = lines(("Who keeps the keys of the wheelbarrow?", "Ruben Okafor"))
+    pairs = run(
+        ScriptedWriter(pairs=lambda *_: copied, answer=echo), written(KEYS), tmp_path / "ledger"
+    )
+    assert not pairs.kept and {reason for _, reason in pairs.dropped} == {
+        "is about an example of the request"
+    }
+
+
+def test_questions_that_a_document_asks_itself_are_pairs(tmp_path: Path) -> None:
+    text = f"## Who keeps the keys of the boatyard?\n\n{KEYS}\n\nWhat is a lease?\n\n{LEASE}"
+    pairs = run(ScriptedWriter(), written(text), tmp_path / "ledger")
+    assert [(pair.question, pair.answer) for pair in pairs.kept if pair.style == "document"] == [
+        ("Who keeps the keys of the boatyard?", KEYS),
+        ("What is a lease?", LEASE),
+    ]
 
 
 def test_braces_in_a_document_are_no_places_to_fill(tmp_path: Path) -> None:

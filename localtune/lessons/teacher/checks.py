@@ -13,12 +13,14 @@ from collections.abc import Iterable
 from localtune.lessons.grounding import DIGITS, askable, content, declines, grounded
 from localtune.lessons.keywords import stem
 from localtune.lessons.similarity import words
+from localtune.lessons.teacher.requests import PROMPTS
 from localtune.lessons.teacher.sections import Section
 from localtune.lessons.values import MONEY, OFTEN, WHEN
 
 MAX_QUESTION_WORDS, MAX_ANSWER_WORDS = 40, 60
-MAX_WORDS_BEFORE_PRONOUN = 3  # where only one of them has a meaning, as in "Who keeps them?"
 MAX_SECTIONS = 3  # that hold all words of a question; more make it ambiguous
+MAX_WORDS_BEFORE_PRONOUN = 3  # where only one of them has a meaning, as in "Who keeps them?"
+EXAMPLE_WORDS = frozenset(map(stem, PROMPTS["invented"]))
 _QUESTION_MARK = re.compile(r"[?？]\s*$")
 # Words that point at a text which the reader does not see, in the languages of most documents.
 _POINTS_AT_TEXT = re.compile(
@@ -68,9 +70,11 @@ class Checks:
 
     def __init__(self, sections: Iterable[Section]) -> None:
         self._holding: dict[str, set[str]] = defaultdict(set)
+        self._words: dict[str, set[str]] = {}
         for section in sections:
-            for word in content(section.whole):
-                self._holding[stem(word)].add(section.id)
+            self._words[section.id] = _stems(section.whole)
+            for word in self._words[section.id]:
+                self._holding[word].add(section.id)
 
     def reason(self, question: str, answer: str, section: Section) -> str:
         """Return why a pair is dropped, "" if it is kept."""
@@ -85,6 +89,8 @@ class Checks:
             return "not answered"
         if _refers_back(question) or self._is_ambiguous(question):
             return "does not name its subject"
+        if _stems(question) & (EXAMPLE_WORDS - self._holding.keys()):
+            return "is about an example of the request"
         if not askable(question, section.whole):
             return "asks about something that is not in the section"
         if not grounded(answer, section.whole, question):
@@ -95,10 +101,22 @@ class Checks:
 
     def _is_ambiguous(self, question: str) -> bool:
         """Whether many sections hold all words of a question that the documents know."""
-        held = [
-            self._holding[stem(word)] for word in content(question) if stem(word) in self._holding
-        ]
-        return not held or len(set.intersection(*held)) > MAX_SECTIONS
+        return not 0 < len(self._holders(question)) <= MAX_SECTIONS
+
+    def has_other_answer(self, question: str, answer: str, section: Section) -> bool:
+        """Whether another section has all known words of a question, but not half of the answer."""
+        said = _stems(answer) - _stems(question)
+        others = self._holders(question) - {section.id}
+        return any(2 * len(said & self._words[other]) < len(said) for other in others)
+
+    def _holders(self, question: str) -> set[str]:
+        """Return the sections that hold all words of a question that the documents know."""
+        held = [self._holding[word] for word in _stems(question) if word in self._holding]
+        return set.intersection(*held) if held else set()
+
+
+def _stems(text: str) -> set[str]:
+    return {stem(word) for word in content(text)}
 
 
 def _refers_back(question: str) -> bool:

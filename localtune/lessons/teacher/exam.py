@@ -116,6 +116,7 @@ def _answerable(
     def usable(ask: Ask, question: str, answer: str) -> bool:
         detail = _bare(answer)
         sound = not checks.reason(question, detail, ask.section)
+        sound = sound and not checks.has_other_answer(question, detail, ask.section)
         return sound and _is_detail(detail, question, ask.section)
 
     asks, _ = without_failing(writer, asks, usable, ledger, progress)
@@ -231,24 +232,22 @@ def _in_proportion(
 
 
 def _without_contradictions(rows: list[Row]) -> Iterator[Row]:
-    """Yield the questions that are asked nowhere else with another answer."""
+    """Yield each question once, unless it is asked elsewhere with another answer."""
     by_words: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_words[" ".join(sorted(set(content(row["question"]))))].append(row)
     for same in by_words.values():
         if all(agrees(same[0]["answers"][0], row["answers"][0]) for row in same):
-            yield from same
+            yield min(same, key=lambda row: len(row["answers"][0]))
 
 
 def _apart(rows: Iterable[Row], before: list[Row]) -> Iterator[Row]:
     """Yield the questions that do not ask for the same in nearly the same words as another."""
-    asked: dict[str, list[str]] = defaultdict(list)
-    for row in before:
-        asked[" | ".join(row["answers"])].append(row["question"])
+    asked = list(before)
     for row in rows:
-        same = asked[" | ".join(row["answers"])]
-        if not Exam(same).is_near(row["question"]):
-            same.append(row["question"])
+        same = [one["question"] for one in asked if agrees(one["answers"][0], row["answers"][0])]
+        if not same or not Exam(same).is_near(row["question"]):
+            asked.append(row)
             yield row
 
 

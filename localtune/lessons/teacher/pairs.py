@@ -19,7 +19,7 @@ from localtune.lessons.teacher.agreement import agrees
 from localtune.lessons.teacher.checks import Checks
 from localtune.lessons.teacher.facts import SectionFact
 from localtune.lessons.teacher.requests import Ask, pairs_in, questions_in, replies
-from localtune.lessons.teacher.sections import Section
+from localtune.lessons.teacher.sections import Section, asked_in
 from localtune.lessons.teacher.trial import without_failing
 from localtune.progress import Progress
 from localtune.writing import Writer
@@ -137,6 +137,9 @@ def write_pairs(
 
     What the ledger holds is not asked again. Raises what the writer raises.
     """
+    for section in written.sections.values():
+        for question, answer in asked_in(section):
+            written.add(Pair(section.id, "document", question, answer))
     asks = list(_first_round(written.sections.values(), effort))
     good, trial = without_failing(writer, asks, written.passes, ledger, progress)
     _add(writer, written, good or trial, ledger, progress, "sections")

@@ -42,14 +42,22 @@ class Ask:
     @property
     def prompt(self) -> str:
         """Return the request as text."""
-        task = PROMPTS[self.group][self.name]
-        form = {"form": PROMPTS["form"]["pairs"], "questions": PROMPTS["form"]["questions"]}
-        parts = dict(self.parts) | form | {"n": str(self.pairs), "path": self.section.path}
-        asked = _filled(task, parts)
-        if self.group in ("again",):
-            return asked
-        view = {"path": self.section.path, "text": self.section.text, "task": asked}
+        parts = {"n": str(self.pairs), "path": self.section.path, **dict(self.parts)}
+        task = _filled(PROMPTS[self.group][self.name], parts)
+        if self.group == "again":
+            return task
+        view = {"path": self.section.path, "text": self.section.text, "task": task}
         return _filled(PROMPTS["view"]["section"], view)
+
+    @property
+    def messages(self) -> list[Message]:
+        """Return the request as a conversation, which begins with examples of its kind."""
+        examples = PROMPTS["examples"]
+        turns: list[Message] = []
+        for example in examples[self.name if self.group == "again" else self.group]:
+            turns.append({"role": "user", "content": example["asked"]})
+            turns.append({"role": "assistant", "content": example["reply"]})
+        return [*turns, {"role": "user", "content": self.prompt}]
 
     @property
     def temperature(self) -> float:
@@ -67,18 +75,6 @@ def _filled(text: str, parts: dict[str, str]) -> str:
     return re.sub(r"\{(\w+)\}", lambda match: parts.get(match[1], match[0]), text)
 
 
-def messages_of(ask: Ask, has_template: bool) -> list[Message]:
-    """Return the conversation of a request; a model without a chat template is shown examples."""
-    turns: list[Message] = []
-    for example in () if has_template else PROMPTS["examples"]:
-        task, answer = PROMPTS["form"]["pairs"], example["pairs"]
-        if ask.group == "check":
-            task, answer = _filled(PROMPTS["check"]["answer"], example), example["answer"]
-        shown = _filled(PROMPTS["view"]["section"], {**example, "task": task})
-        turns += [{"role": "user", "content": shown}, {"role": "assistant", "content": answer}]
-    return [*turns, {"role": "user", "content": ask.prompt}]
-
-
 def replies(
     writer: Writer,
     asks: Sequence[Ask],
@@ -91,7 +87,7 @@ def replies(
 
     `detail` is called with each new reply and returns what is shown beside the bar.
     """
-    shown = {ask: messages_of(ask, writer.has_template) for ask in asks}
+    shown = {ask: ask.messages for ask in asks}
     keys = {ask: _key(writer, ask, messages) for ask, messages in shown.items()}
     by_key = {key: ask for ask, key in keys.items()}
     ledger.use(by_key)
