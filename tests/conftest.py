@@ -25,14 +25,18 @@ def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
-    """Let SIGINT end the processes that a test starts, also where the test run ignores it.
+    """Let SIGINT and SIGHUP end the processes that a test starts, also where the run ignores them.
 
-    nohup, a script's background job and some CI runners start programs with SIGINT ignored, and
-    every child inherits that. It does not inherit a handler, so the test run goes on ignoring it.
+    nohup, a script's background job and some CI runners start programs with them ignored, and every
+    child inherits that. It does not inherit a handler, so the test run goes on ignoring them.
     """
-    before = signal.getsignal(signal.SIGINT)
-    if before == signal.SIG_IGN:
-        signal.signal(signal.SIGINT, lambda number, frame: None)
+    ignored = [
+        number
+        for number in (signal.SIGINT, signal.SIGHUP)
+        if signal.getsignal(number) == signal.SIG_IGN
+    ]
+    for number in ignored:
+        signal.signal(number, lambda number, frame: None)
     yield
-    if before == signal.SIG_IGN:
-        signal.signal(signal.SIGINT, before)
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)

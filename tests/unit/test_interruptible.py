@@ -13,23 +13,24 @@ import pytest
 SLEEP = [sys.executable, "-c", "import time; print('ready', flush=True); time.sleep(60)"]
 
 
-@pytest.fixture
-def under_nohup() -> Iterator[None]:
-    """Ignore SIGINT as a program does that was started with it ignored."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    yield
-    assert signal.signal(signal.SIGINT, before) == signal.SIG_IGN, "left as it was"
+@pytest.fixture(params=[signal.SIGINT, signal.SIGHUP])
+def ignored(request: pytest.FixtureRequest) -> Iterator[signal.Signals]:
+    """Ignore a signal as a program does that was started with it ignored, as by nohup."""
+    number: signal.Signals = request.param
+    before = signal.signal(number, signal.SIG_IGN)
+    yield number
+    assert signal.signal(number, before) == signal.SIG_IGN, "left as it was"
 
 
-@pytest.mark.usefixtures("under_nohup", "interruptible")
-def test_a_child_ends_at_ctrl_c_where_the_test_run_ignores_it() -> None:
+@pytest.mark.usefixtures("ignored", "interruptible")
+def test_a_child_ends_at_a_signal_that_the_test_run_ignores(ignored: signal.Signals) -> None:
     with subprocess.Popen(SLEEP, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout
         process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == -signal.SIGINT
+        process.send_signal(ignored)
+        assert process.wait(30) == -ignored
 
 
-@pytest.mark.usefixtures("under_nohup", "interruptible")
-def test_the_test_run_itself_goes_on() -> None:
-    os.kill(os.getpid(), signal.SIGINT)
+@pytest.mark.usefixtures("ignored", "interruptible")
+def test_the_test_run_itself_goes_on(ignored: signal.Signals) -> None:
+    os.kill(os.getpid(), ignored)

@@ -316,6 +316,7 @@ def test_status_waits_for_no_pipe(build: Build, place: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+@pytest.mark.usefixtures("interruptible")
 def test_a_signal_leaves_no_temporary_folder(number: signal.Signals, tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     stairs = "\n".join(f"{' ' * i}- a" for i in range(6000))  # takes a reader a minute
