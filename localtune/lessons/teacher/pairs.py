@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from math import ceil
 
+from localtune.lessons.facts import facts_of
 from localtune.lessons.grounding import content
 from localtune.lessons.ledger import Ledger
 from localtune.lessons.similarity import words
@@ -19,7 +20,7 @@ from localtune.lessons.teacher.agreement import agrees
 from localtune.lessons.teacher.checks import Checks
 from localtune.lessons.teacher.facts import SectionFact
 from localtune.lessons.teacher.requests import Ask, pairs_in, questions_in, replies
-from localtune.lessons.teacher.sections import Section, asked_in
+from localtune.lessons.teacher.sections import Section
 from localtune.lessons.teacher.trial import without_failing
 from localtune.progress import Progress
 from localtune.writing import Writer
@@ -138,8 +139,9 @@ def write_pairs(
     What the ledger holds is not asked again. Raises what the writer raises.
     """
     for section in written.sections.values():
-        for question, answer in asked_in(section):
-            written.add(Pair(section.id, "document", question, answer))
+        for fact in facts_of([vars(section)]):
+            if fact.kind == "faq":
+                written.add(Pair(section.id, "document", fact.topic, fact.statement))
     asks = list(_first_round(written.sections.values(), effort))
     good, trial = without_failing(writer, asks, written.passes, ledger, progress)
     _add(writer, written, good or trial, ledger, progress, "sections")

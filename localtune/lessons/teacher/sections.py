@@ -79,17 +79,6 @@ def _divided(text: str, headings: tuple[str, ...]) -> Iterator[tuple[tuple[str, 
         yield above, "\n\n".join(taken)
 
 
-def asked_in(section: Section) -> Iterator[tuple[str, str]]:
-    """Yield the questions that a section asks itself, as a heading or a line, with the answers."""
-    question = section.headings[-1] if section.headings else ""
-    for block in _blocks(section.text):
-        heading = _HEADING.fullmatch(block)
-        said = heading[2] if heading else block.strip()
-        if question.endswith(("?", "？")) and not heading and not block.lstrip().startswith("|"):
-            yield question, " ".join(said.split())
-        question = said.strip("*_ ")
-
-
 def _level(taken: list[str]) -> int:
     """Return the level of the heading that a section begins with, 7 where it begins without."""
     heading = _HEADING.fullmatch(taken[0]) if taken else None
