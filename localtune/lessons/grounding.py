@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from localtune.lessons.keywords import STOP
+from localtune.lessons.keywords import STOP, stem
 from localtune.lessons.similarity import words
 
 ENOUGH = 0.75  # share of the plain words of a text that must stand in the passage
@@ -114,6 +114,11 @@ def content(text: str) -> list[str]:
     """Return the words of a text that mean something, numbers as digits."""
     found = (DIGITS.get(word, word) for word in _words(text))
     return [word for word in found if word not in STOP]
+
+
+def stems(text: str) -> set[str]:
+    """Return the words of a text that mean something, without plurals."""
+    return {stem(word) for word in content(text)}
 
 
 @lru_cache(maxsize=64)  # one passage is held against many texts

@@ -30,7 +30,7 @@ from localtune.writing import Completion, Request, UnusableError
 
 MIN_ANSWER_TOKENS = 64  # that a prompt must leave free
 MIN_P = 0.05  # tokens less likely than this share of the likeliest are never drawn
-PROMPT_BATCH_TOKENS = 512
+BATCH_TOKENS = 512
 TOKENS_PER_CALL = 16  # of each sequence, before new requests can join
 
 Finished = tuple[int, Completion | UnusableError]
@@ -71,12 +71,10 @@ class Writer:
         counts = thread_counts(threads, self._header)
         # By the size of a batch: speeds of a few tokens and of many cannot be compared.
         self._threads = defaultdict[int, ThreadChoice](lambda: ThreadChoice(counts))
-        self._context = new_shared_context(
-            model, self._cells, PROMPT_BATCH_TOKENS, sequences, counts[0]
-        )
+        self._context = new_shared_context(model, self._cells, BATCH_TOKENS, sequences, counts[0])
         self._memory = llama_cpp.llama_get_memory(self._context)
         self._vocabulary = Vocabulary(model)
-        self._batch = llama_cpp.llama_batch_init(PROMPT_BATCH_TOKENS, 0, 1)
+        self._batch = llama_cpp.llama_batch_init(BATCH_TOKENS, 0, 1)
         self._sequences = [_Sequence(number) for number in range(sequences)]
         self._waiting = deque[tuple[Request, list[int]]]()
         self._shares_prompts = not (
@@ -182,7 +180,7 @@ class Writer:
         running = sorted(self._running(), key=lambda s: len(s.waiting))
         batch, size, last = self._batch, 0, list[tuple[_Sequence, int]]()
         for sequence in running:
-            taken = sequence.waiting[: PROMPT_BATCH_TOKENS - size]
+            taken = sequence.waiting[: BATCH_TOKENS - size]
             for i, token in enumerate(taken, size):
                 batch.token[i], batch.pos[i] = token, len(sequence.cached)
                 batch.n_seq_id[i], batch.seq_id[i][0] = 1, sequence.number
@@ -200,14 +198,14 @@ class Writer:
         if llama_cpp.llama_decode(self._context, batch):
             raise failed("llama.cpp could not run the model", NO_MEMORY)
         choice.after(size, time.perf_counter() - began)
-        ended = (self._add(sequence, self._draw(sequence.request, sequence.random, i))
-                 for sequence, i in last if sequence.request)  # fmt: skip
+        ended = (self._add_token(sequence, i) for sequence, i in last)
         return [finished for finished in ended if finished]
 
-    def _add(self, sequence: _Sequence, token: int) -> Finished | None:
-        """Add a token to an answer; return the answer if that ends it."""
+    def _add_token(self, sequence: _Sequence, i: int) -> Finished | None:
+        """Add a token, drawn by the logits of the batch's token i; return the answer if it ends."""
         request = sequence.request
         assert request
+        token = self._draw(request, sequence.random, i)
         ended = self._vocabulary.ends(token)
         if not ended:
             sequence.answer.append(token)

@@ -10,7 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 
-from localtune.lessons.grounding import DIGITS, askable, content, declines, grounded
+from localtune.lessons.grounding import DIGITS, askable, content, declines, grounded, stems
 from localtune.lessons.keywords import stem
 from localtune.lessons.similarity import words
 from localtune.lessons.teacher.requests import PROMPTS
@@ -72,9 +72,10 @@ class Checks:
         self._holding: dict[str, set[str]] = defaultdict(set)
         self._words: dict[str, set[str]] = {}
         for section in sections:
-            self._words[section.id] = _stems(section.whole)
+            self._words[section.id] = stems(section.whole)
             for word in self._words[section.id]:
                 self._holding[word].add(section.id)
+        self._invented = EXAMPLE_WORDS - self._holding.keys()
 
     def reason(self, question: str, answer: str, section: Section) -> str:
         """Return why a pair is dropped, "" if it is kept."""
@@ -89,7 +90,7 @@ class Checks:
             return "not answered"
         if _refers_back(question) or self._is_ambiguous(question):
             return "does not name its subject"
-        if _stems(question) & (EXAMPLE_WORDS - self._holding.keys()):
+        if stems(question) & self._invented:
             return "is about an example of the request"
         if not askable(question, section.whole):
             return "asks about something that is not in the section"
@@ -105,18 +106,14 @@ class Checks:
 
     def has_other_answer(self, question: str, answer: str, section: Section) -> bool:
         """Whether another section has all known words of a question, but not half of the answer."""
-        said = _stems(answer) - _stems(question)
+        said = stems(answer) - stems(question)
         others = self._holders(question) - {section.id}
         return any(2 * len(said & self._words[other]) < len(said) for other in others)
 
     def _holders(self, question: str) -> set[str]:
         """Return the sections that hold all words of a question that the documents know."""
-        held = [self._holding[word] for word in _stems(question) if word in self._holding]
+        held = [self._holding[word] for word in stems(question) if word in self._holding]
         return set.intersection(*held) if held else set()
-
-
-def _stems(text: str) -> set[str]:
-    return {stem(word) for word in content(text)}
 
 
 def _refers_back(question: str) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 
 from localtune.config import ExamConfig
 from localtune.lessons.facts import id_of
-from localtune.lessons.grounding import REFUSALS, content
+from localtune.lessons.grounding import REFUSALS, content, stems
 from localtune.lessons.keywords import stem
 from localtune.lessons.ledger import Ledger
 from localtune.lessons.similarity import Exam, words
@@ -115,9 +115,11 @@ def _answerable(
 
     def usable(ask: Ask, question: str, answer: str) -> bool:
         detail = _bare(answer)
-        sound = not checks.reason(question, detail, ask.section)
-        sound = sound and not checks.has_other_answer(question, detail, ask.section)
-        return sound and _is_detail(detail, question, ask.section)
+        return (
+            not checks.reason(question, detail, ask.section)
+            and not checks.has_other_answer(question, detail, ask.section)
+            and _is_detail(detail, question, ask.section)
+        )
 
     asks, _ = without_failing(writer, asks, usable, ledger, progress)
     kept = [
@@ -140,7 +142,7 @@ def _kind(question: str, section: Section, facts: list[SectionFact]) -> str:
     "reverse" gives an amount or a cell and asks what it belongs to; "paraphrase" has words that the
     section does not have.
     """
-    asked, known = set(content(question)), {stem(word) for word in content(section.whole)}
+    asked, known = set(content(question)), stems(section.whole)
     values = [fact.words for fact in facts if fact.kind in ("number", "cell")]
     if any(words and words <= asked for words in values):
         return "reverse"
@@ -246,7 +248,7 @@ def _apart(rows: Iterable[Row], before: list[Row]) -> Iterator[Row]:
     asked = list(before)
     for row in rows:
         same = [one["question"] for one in asked if agrees(one["answers"][0], row["answers"][0])]
-        if not same or not Exam(same).is_near(row["question"]):
+        if not Exam(same).is_near(row["question"]):
             asked.append(row)
             yield row
 

@@ -12,8 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from random import Random
 
-from localtune.lessons.grounding import content, declines
-from localtune.lessons.keywords import stem
+from localtune.lessons.grounding import declines, stems
 from localtune.lessons.ledger import Ledger
 from localtune.lessons.teacher.facts import SectionFact
 from localtune.lessons.teacher.pairs import Pair, second_answer
@@ -38,7 +37,7 @@ class NearMisses:
         self, sections: list[Section], facts: dict[str, list[SectionFact]], seed: int
     ) -> None:
         self._sections = sections
-        self._words = {section.id: _stems(section.whole) for section in sections}
+        self._words = {section.id: stems(section.whole) for section in sections}
         self._things = _things(sections, facts)
         self._search = Search(sections)
         self._seed = seed
@@ -74,7 +73,7 @@ class NearMisses:
             others = [t for t, (k, _) in self._things.items() if k == kind and t != thing]
             for other in r.sample(others, min(len(others), 8)):
                 question = re.sub(rf"\b{re.escape(thing)}\b", lambda _: other, pair.question)  # noqa: B023
-                attribute = _stems(question) - _stems(other)
+                attribute = stems(question) - stems(other)
                 key = (other, " ".join(sorted(attribute)))
                 if key in seen or not attribute or self._is_stated(other, attribute):
                     continue
@@ -84,7 +83,7 @@ class NearMisses:
 
     def _is_stated(self, thing: str, attribute: set[str]) -> bool:
         """Whether a section that names the thing has much of the attribute."""
-        named = _stems(thing)
+        named = stems(thing)
         return any(
             named <= held and len(attribute & held) >= MAX_SHARED * len(attribute)
             for held in self._words.values()
@@ -113,7 +112,3 @@ def _things(
 
 def _holds(question: str, thing: str) -> bool:
     return bool(re.search(rf"\b{re.escape(thing)}\b", question))
-
-
-def _stems(text: str) -> set[str]:
-    return {stem(word) for word in content(text)}

@@ -55,7 +55,8 @@ class Ask:
         examples = PROMPTS["examples"]
         turns: list[Message] = []
         for example in examples[self.name if self.group == "again" else self.group]:
-            turns.append({"role": "user", "content": example["asked"]})
+            asked = _filled(example["asked"], {"example": PROMPTS["example"]})
+            turns.append({"role": "user", "content": asked})
             turns.append({"role": "assistant", "content": example["reply"]})
         return [*turns, {"role": "user", "content": self.prompt}]
 
