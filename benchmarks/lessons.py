@@ -14,6 +14,7 @@ import argparse
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -23,13 +24,16 @@ from localtune.corpus import Artefacts, read_corpus
 from localtune.lessons.exam import by_rule
 from localtune.lessons.ledger import Ledger
 from localtune.lessons.teacher.checks import Checks
+from localtune.lessons.teacher.collection import PairCollection
 from localtune.lessons.teacher.exam import ExamFiles, write_exam_with
 from localtune.lessons.teacher.facts import facts_in
 from localtune.lessons.teacher.lessons import NEAR_MISS_SHARE
 from localtune.lessons.teacher.near_misses import NearMisses
-from localtune.lessons.teacher.pairs import PAIRS_PER_FACT, Pair, Written, write_pairs
+from localtune.lessons.teacher.pairs import PAIRS_PER_FACT, PairWriter
+from localtune.lessons.teacher.requests import Asker
 from localtune.lessons.teacher.sections import Section, sections_of
 from localtune.progress import Progress
+from localtune.runtimes.bf16_copy import fastest_to_write
 from localtune.runtimes.writer import LocalWriter
 from localtune.terminal import PlainProgress
 from localtune.workspace import read_jsonl
@@ -40,18 +44,25 @@ SEED = 7
 
 def main() -> None:
     options = _options()
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory() as temporary, ExitStack() as exit_stack:
         out = options.out or Path(temporary)
         out.mkdir(parents=True, exist_ok=True)
         passages = _passages(options.docs, out)
         progress = PlainProgress(30)
-        writer = LocalWriter(options.teacher, options.teacher.name)
+        began = time.perf_counter()
+        copy = exit_stack.enter_context(fastest_to_write(options.teacher, out, progress))
+        writer = LocalWriter(copy, options.teacher.name)
+        _say(f"teacher loaded in {time.perf_counter() - began:.0f} s")
         sections = sections_of(read_jsonl(passages))[: options.sections]
         _say(f"{len(sections)} sections, {sum(len(s.text) for s in sections):,} characters")
         if options.exam:
             _exam(writer, passages, out, progress)
-        pairs, written = _pairs(writer, sections, options.effort, out, progress)
-        _near_misses(writer, sections, written, pairs, out, progress)
+        asker = Asker(writer, Ledger(out / "lessons-ledger.jsonl"), progress)
+        facts = facts_in(sections)
+        written = PairCollection({s.id: s for s in sections}, facts, Checks(sections))
+        pair_writer = PairWriter(asker, written)
+        _pairs(pair_writer, written, options.effort, out)
+        _near_misses(pair_writer, asker, sections, written, out)
 
 
 def _options() -> argparse.Namespace:
@@ -91,13 +102,9 @@ def _exam(writer: Writer, passages: Path, out: Path, progress: Progress) -> None
     (out / "exam.tsv").write_text("\n".join(lines) + "\n", "utf-8")
 
 
-def _pairs(
-    writer: Writer, sections: list[Section], effort: str, out: Path, progress: Progress
-) -> tuple[list[Pair], Written]:
-    facts = facts_in(sections)
-    written = Written({section.id: section for section in sections}, facts, Checks(sections))
+def _pairs(pair_writer: PairWriter, written: PairCollection, effort: str, out: Path) -> None:
     began = time.perf_counter()
-    write_pairs(writer, written, Ledger(out / "lessons-ledger.jsonl"), effort, progress)
+    pair_writer.write(effort)
     seconds, total = time.perf_counter() - began, max(1, len(written.all_facts()))
     made = len(written.kept) + len(written.dropped)
     _say(
@@ -120,22 +127,19 @@ def _pairs(
         f"{f.kind}\t{f.value}\t{f.statement}" for f in written.all_facts() if not written.about(f)
     )
     (out / "missed.tsv").write_text("\n".join(missed) + "\n", "utf-8")
-    return written.kept, written
 
 
 def _near_misses(
-    writer: Writer,
+    pair_writer: PairWriter,
+    asker: Asker,
     sections: list[Section],
-    written: Written,
-    pairs: list[Pair],
+    written: PairCollection,
     out: Path,
-    progress: Progress,
 ) -> None:
     began = time.perf_counter()
-    wanted = round(len(pairs) * NEAR_MISS_SHARE / (1 - NEAR_MISS_SHARE))
-    ledger = Ledger(out / "lessons-ledger.jsonl")
-    crossing = NearMisses(sections, written.facts, SEED)
-    found = crossing.write(writer, pairs, wanted, ledger, progress)
+    wanted = round(len(written.kept) * NEAR_MISS_SHARE / (1 - NEAR_MISS_SHARE))
+    crossing = NearMisses(sections, written.facts, written.checks, SEED)
+    found = crossing.write(asker, pair_writer.answers, written.kept, wanted)
     _say(f"near-misses: {len(found)} of {wanted} wanted, {time.perf_counter() - began:.0f} s")
     drawn = Random(SEED).sample(found, min(50, len(found)))
     lines = (f"{document}\t{question}" for question, document in drawn)

@@ -177,16 +177,20 @@ def _writers(
     build: Build, chosen: dict[str, Any], progress: Progress
 ) -> Iterator[tuple[Writer, Writer]]:
     """Yield what writes, and the base; they are one in mode `self`."""
+    from localtune.runtimes.bf16_copy import fastest_to_write
     from localtune.runtimes.writer import LocalWriter
 
     control = control_tokens_of(build.at.base)
-    base = GuardedWriter(_base_writer(build, chosen["base"]), control)
     if chosen["mode"] == "self":
-        yield base, base
+        with fastest_to_write(_gguf(build), build.at.work, progress) as copy:
+            base = GuardedWriter(LocalWriter(copy, chosen["base"], CONTEXT), control)
+            yield base, base
         return
+    base = GuardedWriter(_base_writer(build, chosen["base"]), control)
     config = replace(build.config, lessons=replace(build.config.lessons, teacher=chosen["teacher"]))
     if file := teacher_file(config.lessons):
-        yield GuardedWriter(LocalWriter(file, chosen["identity"], CONTEXT), control), base
+        with fastest_to_write(file, build.at.work, progress) as copy:
+            yield GuardedWriter(LocalWriter(copy, chosen["identity"], CONTEXT), control), base
         return
     warn_if_remote(config, chosen["model"], progress)
     with connected(config.lessons, chosen["model"]) as teacher:

@@ -25,6 +25,7 @@ class GuardedWriter:
         temperature: float = 0.0,
         seed: int = 0,
         stop: tuple[str, ...] = (),
+        top: int = 0,
     ) -> Completion:
         """Return the answer to a conversation, as Writer says. Raises UnusableError and its own."""
         plain = [
@@ -32,7 +33,7 @@ class GuardedWriter:
             for message in messages
         ]
         completion = self._writer.write(
-            plain, max_tokens=max_tokens, temperature=temperature, seed=seed, stop=stop
+            plain, max_tokens=max_tokens, temperature=temperature, seed=seed, stop=stop, top=top
         )
         if self._control.found_in(completion.text):
             raise UnusableError("The answer contains control tokens of the base; it was dropped.")

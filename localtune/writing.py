@@ -21,10 +21,15 @@ class NotUsableError(LocaltuneError):
 
 
 class Completion(NamedTuple):
-    """A text, and whether the model ended it (False: it was cut off at `max_tokens`)."""
+    """A text, and whether the model ended it (False: it was cut off at `max_tokens`).
+
+    `first` has the likeliest first tokens, as text, with the natural logarithms of their
+    probabilities; it is empty where they were not asked for or the model does not tell them.
+    """
 
     text: str
     ended: bool
+    first: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class Request:
     """One text that is asked for.
 
     It ends at the first of the `stop` strings, which is not part of it. Temperature 0 takes the
-    likeliest token each time.
+    likeliest token each time. `top` is how many likeliest first tokens are returned.
     """
 
     number: int
@@ -41,6 +46,7 @@ class Request:
     temperature: float = 0.0
     seed: int = 0
     stop: tuple[str, ...] = ()
+    top: int = 0
 
 
 class Writer(Protocol):
@@ -61,8 +67,9 @@ class Writer(Protocol):
         temperature: float = 0.0,
         seed: int = 0,
         stop: tuple[str, ...] = (),
+        top: int = 0,
     ) -> Completion:
-        """Return the answer to a conversation.
+        """Return the answer to a conversation, and its `top` likeliest first tokens.
 
         Raises UnusableError for this request, ServerError and RuntimeFileError where further
         requests would fail too.

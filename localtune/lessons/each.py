@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from localtune.lessons.ledger import Ledger
@@ -26,45 +27,58 @@ def write_each(
     progress: Progress,
     label: str = "passages",
     detail: Callable[[str, Row], str] = lambda key, row: "",
+    later: Callable[[str, Row], Iterable[Job]] = lambda key, row: (),
 ) -> None:
     """Make what the ledger lacks, each once, and keep it at once.
 
-    `detail` returns what is shown beside the bar after each. Raises what `make` raises, once those
-    in flight are kept.
+    `detail` returns what is shown beside the bar after each. `later` returns jobs that will be
+    needed because of one that is done: they are begun while the last of `jobs` are being made, so
+    that the writer is never short of work, and those not begun by then are left out. Raises what
+    `make` raises, once those in flight are kept.
     """
-    missing = list({key: (key, row) for key, row in jobs if key not in ledger.rows}.values())
+    missing = {key: (key, row) for key, row in jobs if key not in ledger.rows}
+    further: deque[Job] = deque()
+    seen = set(missing)
     with progress.bar(label, len(missing)) as bar:
-        for key, made in _made(missing, make, parallel):
+        for key, made in _made(list(missing.values()), further, make, parallel):
             if isinstance(made, BaseException):
                 raise made
             ledger.add(key, made)
-            bar.advance(1, detail(key, made))
+            if key in missing:
+                bar.advance(1, detail(key, made))
+            for job in later(key, made):
+                if job[0] not in seen and job[0] not in ledger.rows:
+                    seen.add(job[0])
+                    further.append(job)
 
 
-def _made(jobs: list[Job], make: Callable[[Row], Row], parallel: int) -> Iterator[Done]:
-    """Yield what is made in the order in which it is ready; an error comes last."""
+def _made(
+    jobs: list[Job], further: deque[Job], make: Callable[[Row], Row], parallel: int
+) -> Iterator[Done]:
+    """Yield what is made in the order in which it is ready; an error comes last.
+
+    `further` grows meanwhile; it is left alone once all of `jobs` are done.
+    """
     if parallel == 1:
         for key, row in jobs:
             yield key, make(row)
         return
-    waiting, done = iter(jobs), queue.Queue[Done]()
-    running = sum(_start(job, make, done) for job in _first(waiting, parallel))
-    failed: Done | None = None
-    while running:
+    waiting, left, done = deque(jobs), {key for key, _ in jobs}, queue.Queue[Done]()
+    running, failed = 0, None
+    while True:
+        while not failed and left and running < parallel and (waiting or further):
+            running += _start((waiting or further).popleft(), make, done)
+        if not running:
+            break
         key, made = done.get()
         running -= 1
+        left.discard(key)
         if isinstance(made, BaseException):
             failed = failed or (key, made)
         else:
             yield key, made
-        if not failed:
-            running += sum(_start(job, make, done) for job in _first(waiting, 1))
     if failed:
         yield failed
-
-
-def _first(jobs: Iterator[Job], number: int) -> Iterator[Job]:
-    return (job for _, job in zip(range(number), jobs, strict=False))
 
 
 def _start(job: Job, make: Callable[[Row], Row], done: queue.Queue[Done]) -> int:

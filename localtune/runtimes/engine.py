@@ -64,6 +64,11 @@ class Splitter:
         """Return what the file says, `ends` included, for which every token is looked at."""
         return replace(self._header, ends=self._vocabulary.ends_of_turn())
 
+    def multiplies_bf16(self) -> bool:
+        """Whether llama.cpp uses this processor's BF16 products, and no faster ones of integers."""
+        features = llama_cpp.llama_print_system_info().decode()
+        return "AVX512_BF16 = 1" in features and "AMX_INT8 = 1" not in features
+
 
 class Model:
     """A loaded GGUF that answers greedily; llama.Model says what each method returns."""

@@ -31,6 +31,7 @@ from localtune.writing import Completion, Request, UnusableError
 MIN_ANSWER_TOKENS = 64  # that a prompt must leave free
 MIN_P = 0.05  # tokens less likely than this share of the likeliest are never drawn
 BATCH_TOKENS = 512
+WORTH_WAITING_TOKENS = 64  # that another prompt is about to compute
 TOKENS_PER_CALL = 16  # of each sequence, before new requests can join
 
 Finished = tuple[int, Completion | UnusableError]
@@ -45,6 +46,7 @@ class _Sequence:
     waiting: list[int] = field(default_factory=list)  # tokens to be computed
     request: Request | None = None
     answer: list[int] = field(default_factory=list)
+    first: tuple[tuple[str, float], ...] = ()  # the likeliest first tokens of the answer
     limit: int = 0  # tokens of the answer
     random: Any = None
     used: float = 0.0  # when its last request ended
@@ -118,9 +120,10 @@ class Writer:
             request, ids = self._waiting[0]
             most = len(ids) - 1  # the last token is computed anew, for its logits
             shared = {s.number: min(most, _common(s.tokens, ids)) for s in self._sequences}
-            source = max(self._sequences, key=lambda s: (shared[s.number], s.request is None))
-            begin = shared[source.number] if self._shares_prompts else 0
-            if begin > len(source.cached):
+            ready = {s.number: min(shared[s.number], len(s.cached)) for s in self._sequences}
+            source = max(self._sequences, key=lambda s: (ready[s.number], s.request is None))
+            begin = ready[source.number] if self._shares_prompts else 0
+            if self._shares_prompts and max(shared.values()) > begin + WORTH_WAITING_TOKENS:
                 break  # what they have in common is being computed
             limit = min(request.max_tokens, self._limit - len(ids))
             if not self._make_room(ids, limit, source):
@@ -171,7 +174,7 @@ class Writer:
             copy(self._memory, source.number, sequence.number, 0, begin)
         llama_cpp.llama_memory_seq_rm(self._memory, sequence.number, begin, -1)
         sequence.cached, sequence.waiting, sequence.answer = ids[:begin], ids[begin:], []
-        sequence.request, sequence.limit = request, limit
+        sequence.request, sequence.limit, sequence.first = request, limit, ()
         sequence.random = np.random.default_rng(request.seed)
 
     def _compute(self) -> list[Finished]:
@@ -205,6 +208,8 @@ class Writer:
         """Add a token, drawn by the logits of the batch's token i; return the answer if it ends."""
         request = sequence.request
         assert request
+        if request.top and not sequence.answer:
+            sequence.first = self._likeliest(request.top, i)
         token = self._draw(request, sequence.random, i)
         ended = self._vocabulary.ends(token)
         if not ended:
@@ -215,7 +220,7 @@ class Writer:
             text, ended = (before, True) if found else (text, ended)
         if ended or len(sequence.answer) >= sequence.limit:
             self._release(sequence)
-            return request.number, Completion(text.strip(), ended)
+            return request.number, Completion(text.strip(), ended, sequence.first)
         sequence.waiting = [token]
         return None
 
@@ -224,23 +229,35 @@ class Writer:
 
     def _draw(self, request: Request, random: np.random.Generator, i: int) -> int:
         """Draw a token by the logits of the batch's token i; the likeliest at temperature 0."""
-        found = llama_cpp.llama_get_logits_ith(self._context, i)
-        logits: npt.NDArray[np.float32] = np.ctypeslib.as_array(found, (self._vocabulary.size,))
+        logits = self._logits(i)
         if request.temperature <= 0:
             return int(logits.argmax())
         likely = np.flatnonzero(logits >= logits.max() + request.temperature * np.log(MIN_P))
         weights = np.exp((logits[likely] - logits.max()) / request.temperature).astype(np.float64)
         return int(random.choice(likely, p=weights / weights.sum()))
 
+    def _likeliest(self, number: int, i: int) -> tuple[tuple[str, float], ...]:
+        """Return the likeliest tokens behind the batch's token i, with their log-probabilities."""
+        logits = self._logits(i).astype(np.float64)
+        logits -= logits.max()
+        logits -= np.log(np.exp(logits).sum())
+        ids = np.argsort(logits)[: -number - 1 : -1]
+        pieces = (self._vocabulary.piece(int(token)).decode("utf-8", "replace") for token in ids)
+        return tuple(zip(pieces, map(float, logits[ids]), strict=True))
+
+    def _logits(self, i: int) -> npt.NDArray[np.float32]:
+        """Return the logits of the batch's token i, (vocabulary,)."""
+        found = llama_cpp.llama_get_logits_ith(self._context, i)
+        return np.ctypeslib.as_array(found, (self._vocabulary.size,))
+
 
 def _common(a: list[int], b: list[int]) -> int:
     """Return how many tokens two lists begin with alike."""
-    count = 0
-    for x, y in zip(a, b, strict=False):
-        if x != y:
-            break
-        count += 1
-    return count
+    low, high = 0, min(len(a), len(b))
+    while low < high:  # slices are compared faster than one token after the other
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if a[low:middle] == b[low:middle] else (low, middle - 1)
+    return low
 
 
 def _distinct(texts: list[list[int]]) -> int:

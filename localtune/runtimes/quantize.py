@@ -80,9 +80,19 @@ class Quantizer:
         `out` appears when it is whole, and not at all where anything fails.
         """
         plan, request = self._plan(source, recipe)
+        self._write({**request, "dry": False}, out, len(plan.tensors), progress)
+        return plan
+
+    def unpack(self, source: Path, out: Path, progress: Progress = Silent()) -> None:
+        """Write a GGUF, quantized or not, with its weights in BF16. Raises as `write` does."""
+        _check_gguf(source)
+        request = {**_request(source, Recipe("BF16")), "dry": False, "requantize": True}
+        self._write(request, out, 0, progress)
+
+    def _write(self, request: dict[str, Any], out: Path, tensors: int, progress: Progress) -> None:
         with atomic_path(out) as temporary:
-            written = self._run({**request, "target": str(temporary), "dry": False})
-            with progress.bar(f"quantize {recipe.level}", len(plan.tensors)) as bar:
+            written = self._run({**request, "target": str(temporary)})
+            with progress.bar(f"quantize {request['level']}", tensors) as bar:
                 try:
                     for line in written:
                         if found := TENSOR.match(line):
@@ -90,22 +100,13 @@ class Quantizer:
                 except RuntimeFileError:
                     try_to_write(out.parent)  # was it for want of room?
                     raise
-        return plan
 
     def _plan(self, source: Path, recipe: Recipe) -> tuple[Plan, dict[str, Any]]:
         """Return a plan and the request that carries it out, but for the file it goes to."""
         _check_gguf(source)
         matrix = read_imatrix(recipe.imatrix) if recipe.imatrix else {}
         recipe = recipe if matrix else replace(recipe, imatrix=None)
-        request: dict[str, Any] = {
-            "source": str(source),
-            "target": os.devnull,
-            "level": recipe.level,
-            "dry": True,
-            "pure": recipe.pure,
-            "types": [],
-            "imatrix": str(recipe.imatrix) if recipe.imatrix else None,
-        }
+        request = _request(source, recipe)
         if recipe.keep:
             named = read_plan(self._run(request), source, recipe, self._types).tensors
             names = [tensor.name for tensor in named]
@@ -152,6 +153,20 @@ class Quantizer:
         code = self._process.wait()
         self._complaints.seek(0)
         return [describe_exit(code, self._complaints.read().strip().rpartition("\n")[2])]
+
+
+def _request(source: Path, recipe: Recipe) -> dict[str, Any]:
+    """Return what asks the process for a dry run."""
+    return {
+        "source": str(source),
+        "target": os.devnull,
+        "level": recipe.level,
+        "dry": True,
+        "pure": recipe.pure,
+        "requantize": False,
+        "types": [],
+        "imatrix": str(recipe.imatrix) if recipe.imatrix else None,
+    }
 
 
 def _check_gguf(file: Path) -> None:

@@ -46,6 +46,7 @@ def quantize(request: Request) -> int:
     """Do what one request says and return llama.cpp's code, 0 where it did.
 
     `source`, `target`: files. `level`: "Q4_K_M". `dry`: choose types, write nothing. `pure`.
+    `requantize`: also take quantized weights.
     `types`: [[regular expression of tensor names, ggml_type]]. `imatrix`: a file or null.
     """
     settings = llama_cpp.llama_model_quantize_default_params()
@@ -53,6 +54,7 @@ def quantize(request: Request) -> int:
     settings.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_{kind}_{request['level']}")
     settings.nthread, settings.max_buf_size = cores(), MEMORY
     settings.dry_run, settings.pure = request["dry"], request["pure"]
+    settings.allow_requantize = request["requantize"]
     if request["types"]:
         settings.tt_overrides = _overrides(request["types"])
     if request["imatrix"]:

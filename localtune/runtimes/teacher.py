@@ -25,6 +25,7 @@ CONNECT = 10.0  # seconds
 PATIENCE = 300.0  # seconds for one answer: a large model on a CPU is slow, and requests queue
 TRIES = 6  # of one request
 WAIT, LONGEST = 1.0, 60.0  # seconds before the second try, doubled with each; and the most
+MIN_LOGPROB = -1e5  # llama-server and Ollama give about -1e4 for a token that cannot be
 BUSY = (408, 409, 425, 429)  # what is worth another try, besides 5xx
 Row = dict[str, Any]
 
@@ -64,6 +65,7 @@ class Teacher:
         self.url, self.model, self.parallel = url, model, parallel
         self.identity = f"{url} {model}"
         self._patience, self._wait, self._tries = patience, wait, tries
+        self._tells_probabilities = True  # until it fails to
         try:
             self._client = httpx2.Client(
                 base_url=url,
@@ -134,21 +136,31 @@ class Teacher:
         temperature: float = 0.0,
         seed: int = 0,
         stop: tuple[str, ...] = (),
+        top: int = 0,
     ) -> Completion:
         """Return the answer to a conversation, as Writer says."""
         asked: Row = {"model": self.model, "messages": messages, "max_tokens": max_tokens}
         asked |= {"temperature": temperature, "seed": seed, "stream": False}
         asked |= {"stop": list(stop)} if stop else {}
+        if top and self._tells_probabilities:
+            try:
+                return self._completion({**asked, "logprobs": True, "top_logprobs": top})
+            except ServerError:  # some servers refuse it; others fail
+                self._tells_probabilities = False
+        try:
+            return self._completion(asked)
+        except _BadRequestError as error:
+            raise UnusableError(error.message, error.hint) from error
+
+    def _completion(self, asked: Row) -> Completion:
         try:
             choice = self._asked(asked)["choices"][0]
             text = choice["message"]["content"]
-        except _BadRequestError as error:
-            raise UnusableError(error.message, error.hint) from error
         except (KeyError, IndexError, TypeError) as error:
             raise UnusableError("The server's answer holds no text.") from error
         if not isinstance(text, str):
             raise UnusableError("The server's answer holds no text.")
-        return Completion(_bare(text), choice.get("finish_reason") != "length")
+        return Completion(_bare(text), choice.get("finish_reason") != "length", _first(choice))
 
     def _asked(self, body: Row) -> Row:
         return self._sent("POST", "chat/completions", body)
@@ -248,6 +260,16 @@ def _bare(text: str) -> str:
     if text.startswith("```"):
         text = text.partition("\n")[2].rpartition("```")[0]
     return text.strip()
+
+
+def _first(choice: Row) -> tuple[tuple[str, float], ...]:
+    """Return the likeliest first tokens of an answer, () where the server does not tell them."""
+    try:
+        listed = choice["logprobs"]["content"][0]["top_logprobs"]
+        first = tuple((str(row["token"]), float(row["logprob"])) for row in listed)
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError):
+        return ()
+    return first if all(MIN_LOGPROB <= value <= 0 for _, value in first) else ()
 
 
 def _seconds(asked: str | None) -> float | None:

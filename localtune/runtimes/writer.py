@@ -57,6 +57,7 @@ class LocalWriter(Loaded):
         temperature: float = 0.0,
         seed: int = 0,
         stop: tuple[str, ...] = (),
+        top: int = 0,
     ) -> Completion:
         """Return the answer to a conversation, as Writer says.
 
@@ -65,7 +66,7 @@ class LocalWriter(Loaded):
         with self._changed:
             number = next(self._numbers)
             self._outstanding[number] = Request(
-                number, tuple(messages), max_tokens, temperature, seed, stop
+                number, tuple(messages), max_tokens, temperature, seed, stop, top
             )
             try:
                 while number not in self._finished:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from conftest import make_base
 from gguf import GGUFReader, GGUFWriter
+from gguf.quants import dequantize
 
 from localtune.config import QuantizeConfig
 from localtune.errors import ConfigError, DiskFullError, RuntimeFileError
@@ -272,3 +273,24 @@ def test_a_signal_ends_it_and_leaves_nothing(sent: int, code: int, tmp_path: Pat
     said = process.communicate(timeout=30)[1]
     assert process.returncode == code and "Traceback" not in said, said
     assert list(out.iterdir()) == []
+
+
+def test_a_copy_in_bf16_has_the_values_of_the_quantized_file(master: Path, tmp_path: Path) -> None:
+    quantize(master, tmp_path / "m-Q4_K_M.gguf", "Q4_K_M")
+    with Quantizer() as quantizer:
+        quantizer.unpack(tmp_path / "m-Q4_K_M.gguf", tmp_path / "copy.gguf")
+    copied = {tensor.name: tensor for tensor in GGUFReader(tmp_path / "copy.gguf").tensors}
+    source = GGUFReader(tmp_path / "m-Q4_K_M.gguf").tensors
+    assert len(copied) == len(source)
+    for tensor in source:
+        copy = copied[tensor.name]
+        assert copy.tensor_type.name == ("BF16" if len(tensor.shape) > 1 else "F32")
+        values, expected = (dequantize(t.data, t.tensor_type) for t in (copy, tensor))
+        assert np.allclose(values, expected, rtol=2**-8, atol=1e-9)
+
+
+def test_a_file_that_is_no_gguf_is_not_copied(tmp_path: Path) -> None:
+    (tmp_path / "a.gguf").write_bytes(b"none")
+    with Quantizer() as quantizer, pytest.raises(RuntimeFileError, match="is not a GGUF"):
+        quantizer.unpack(tmp_path / "a.gguf", tmp_path / "copy.gguf")
+    assert not (tmp_path / "copy.gguf").exists()

@@ -114,7 +114,16 @@ def answer(prompt: str) -> str:
         return "\n".join(f"Q: {question}\nA: {said}" for question, said in pairs(shown, task))
     if kind == "questions":
         return "\n".join(f"Q: {question}" for question in reworded(shown))
+    if kind == "judge":
+        return "yes" if is_right(shown, task) else "no"
     return nearest(shown, task.splitlines()[-1]) if kind == "answer" else nearest("", "")
+
+
+def is_right(shown: str, task: str) -> bool:
+    """Whether a text has an answer and most words of its question; or two questions share most."""
+    question, _, said = task.removeprefix("Question: ").partition("\nAnswer: ")
+    asked, known = set(content(question)) - ABOUT, set(content(shown)) - ABOUT
+    return set(content(said)) <= known and 2 * len(asked & known) >= len(asked)
 
 
 def pairs(shown: str, task: str) -> list[tuple[str, str]]:

@@ -100,6 +100,31 @@ def said(content: object) -> list[bytes]:
     return [HEAD + b"Content-Length: %d\r\n\r\n" % len(body), body]
 
 
+def told(first: object) -> list[bytes]:
+    """Return a whole answer whose first token comes with this list of likely ones."""
+    tokens = {"content": [{"token": "yes", "top_logprobs": first}]}
+    choice = {"message": {"content": "yes"}, "finish_reason": "length", "logprobs": tokens}
+    body = json.dumps({"choices": [choice]}).encode()
+    return [HEAD + b"Content-Length: %d\r\n\r\n" % len(body), body]
+
+
+def test_the_likeliest_first_tokens_of_a_server_are_read() -> None:
+    first = [{"token": "yes", "logprob": -0.25, "bytes": None}, {"token": " no", "logprob": -3}]
+    with answering(told(first)) as teacher:
+        assert teacher.write(USER, max_tokens=1, top=2).first == (("yes", -0.25), (" no", -3.0))
+
+
+@pytest.mark.parametrize(
+    "first",
+    [None, 7, [None], [{"token": "yes"}], [{"logprob": -1}], [{"token": "a", "logprob": "x"}],
+     [{"token": "a", "logprob": float("nan")}], [{"token": "a", "logprob": 1e308}],
+     [{"token": "a", "logprob": float("-inf")}], [{"token": "a", "logprob": 10**400}]],
+)  # fmt: skip
+def test_probabilities_that_are_none_leave_the_text(first: object) -> None:
+    with answering(told(first)) as teacher:
+        assert teacher.write(USER, max_tokens=1, top=2) == ("yes", False, ())
+
+
 @pytest.mark.parametrize("content", [None, 7, ["Q: Who?"], {"text": "Q: Who?"}])
 def test_content_that_is_no_text_is_one_answer_lost(content: object) -> None:
     with answering(said(content)) as teacher, pytest.raises(UnusableError, match="no text"):

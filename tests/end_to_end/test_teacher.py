@@ -88,6 +88,8 @@ def test_a_real_server_writes_texts(tiny_server: int) -> None:
     stop = whole.text[len(whole.text) // 2 :][:6]
     cut = teacher.write(USER, max_tokens=40, stop=(stop, "never said"))
     assert cut.text == whole.text.partition(stop)[0].strip() and cut.ended
+    # It fails at probabilities for a model that was loaded without `logits_all`.
+    assert teacher.write(USER, max_tokens=3, top=5) == teacher.write(USER, max_tokens=3)
     # llama-cpp-python's server is no Ollama: it runs its models itself.
     assert teacher.remote_host() == ""
 

@@ -25,10 +25,14 @@ class ScriptedWriter:
     parallel = 1
 
     def __init__(
-        self, pairs: Reply = silent, questions: Reply = silent, answer: Reply = silent
+        self,
+        pairs: Reply = silent,
+        questions: Reply = silent,
+        answer: Reply = silent,
+        judge: Reply = lambda shown, task: "yes",
     ) -> None:
         self.identity = "scripted"
-        self.replies = {"pairs": pairs, "questions": questions, "answer": answer}
+        self.replies = {"pairs": pairs, "questions": questions, "answer": answer, "judge": judge}
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.conversations: list[list[Message]] = []
         self.ended = True

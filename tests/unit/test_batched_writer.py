@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import llama_cpp
+import numpy as np
 import pytest
 
 from localtune.errors import LocaltuneError
@@ -93,6 +94,19 @@ def test_texts_written_at_once_are_those_of_each_alone(
     assert 2 * same >= len(QUESTIONS)
 
 
+def test_the_likeliest_first_tokens_are_told_with_their_probabilities(
+    tiny_gguf: Path, writer: LocalWriter
+) -> None:
+    model = Model(tiny_gguf)
+    logits = model.logits(model.token_ids(model.render(chat(QUESTIONS[0]))))[-1].astype(float)
+    expected = np.sort(logits - np.logaddexp.reduce(logits))[::-1][:6]
+    results = at_once(writer, QUESTIONS, max_tokens=1, top=6)
+    assert isinstance(results[0], Completion)
+    assert [value for _, value in results[0].first] == pytest.approx(expected, abs=0.05)
+    assert results[0].text == results[0].first[0][0].strip()
+    assert writer.write(chat(QUESTIONS[0]), max_tokens=1).first == ()
+
+
 def test_more_requests_than_sequences_are_all_answered(writer: LocalWriter) -> None:
     texts = [f"{text} Part {part}." for part in range(3) for text in QUESTIONS]
     results = at_once(writer, texts, max_tokens=8)
@@ -161,12 +175,12 @@ def test_a_request_that_does_not_fit_is_unusable_and_harms_no_other(tiny_gguf: P
 
 def test_an_answer_ends_at_the_end_of_the_context(tiny_gguf: Path) -> None:
     writer = LocalWriter(tiny_gguf, "tiny", context=160)
-    text, ended = writer.write(chat(QUESTIONS[0]), max_tokens=10_000, temperature=2.0)
+    text, ended, _ = writer.write(chat(QUESTIONS[0]), max_tokens=10_000, temperature=2.0)
     assert text and (ended or len(text.split()) < 160)
 
 
 def test_a_text_ends_before_a_stop_string_and_then_is_whole(writer: LocalWriter) -> None:
-    whole, _ = writer.write(chat(QUESTIONS[0]), max_tokens=40)
+    whole, *_ = writer.write(chat(QUESTIONS[0]), max_tokens=40)
     middle = len(whole) // 2
     stop = whole[middle : middle + 6]
     cut = writer.write(chat(QUESTIONS[0]), max_tokens=40, stop=("never said", stop))

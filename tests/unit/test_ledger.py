@@ -174,6 +174,37 @@ def test_what_was_made_is_shown_beside_the_bar(tmp_path: Path) -> None:
     assert progress.shown == [f"{i} Berth {i} is free." for i in range(3)]
 
 
+def test_later_jobs_fill_the_time_in_which_the_last_jobs_are_made(tmp_path: Path) -> None:
+    slow = threading.Event()
+
+    def make(row: dict[str, Any]) -> dict[str, Any]:
+        if row["text"] == "Berth 0 is free.":
+            slow.wait(10)
+        elif row["text"] == "Berth 9 is free.":
+            slow.set()
+        return {"said": row["text"]}
+
+    asked, many = Counter[str](), dict(jobs(40))
+
+    def later(key: str, row: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+        asked[key] += 1
+        return list(many.items())
+
+    progress, ledger = Details(), Ledger(tmp_path / "ledger.jsonl")
+    write_each(jobs(3), make, ledger, 2, progress, later=later)
+    assert len(progress.shown) == 3, "the bar counts the jobs alone"
+    keys = [key for key, _ in jobs(40)]
+    assert set(keys[:9]) <= ledger.rows.keys(), "the later ones were made beside the slow one"
+    assert len(ledger.rows) < 40, "what was not begun is left out"
+    assert set(asked.values()) == {1}
+
+
+def test_one_at_a_time_makes_no_later_jobs(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    write_each(jobs(2), dict, ledger, 1, Silent(), later=lambda key, row: jobs(9))
+    assert len(ledger.rows) == 2
+
+
 KILLED = """
 import sys, time
 from pathlib import Path

@@ -10,9 +10,12 @@ from scripted_writer import ScriptedWriter
 from localtune.lessons.grounding import content
 from localtune.lessons.keywords import stem
 from localtune.lessons.ledger import Ledger
+from localtune.lessons.teacher.checks import Checks
+from localtune.lessons.teacher.collection import Pair
 from localtune.lessons.teacher.facts import facts_in
+from localtune.lessons.teacher.judge import judge_of_answers
 from localtune.lessons.teacher.near_misses import NearMisses
-from localtune.lessons.teacher.pairs import Pair
+from localtune.lessons.teacher.requests import Asker
 from localtune.lessons.teacher.retrieval import Search
 from localtune.lessons.teacher.sections import Section, sections_of
 from localtune.progress import Silent
@@ -47,7 +50,7 @@ PAIRS = [
 
 
 def near_misses(sections: list[Section] = SECTIONS, seed: int = 7) -> NearMisses:
-    return NearMisses(sections, facts_in(sections), seed)
+    return NearMisses(sections, facts_in(sections), Checks(sections), seed)
 
 
 def thing_in(question: str) -> str:
@@ -124,20 +127,20 @@ def test_a_candidate_that_the_writer_finds_an_answer_to_is_not_used(tmp_path: Pa
         return "9 tonnes" if "crane" in task else "Not stated."
 
     writer = ScriptedWriter(answer=knows_cranes)
-    ledger = Ledger(tmp_path / "ledger.jsonl")
-    found = near_misses().write(writer, PAIRS, 50, ledger, Silent())
+    asker = Asker(writer, Ledger(tmp_path / "ledger.jsonl"), Silent())
+    found = near_misses().write(asker, judge_of_answers(asker), PAIRS, 50)
     assert found and all("bakery" in question for question, _ in found)
     asked = len(writer.asked)
-    assert near_misses().write(writer, PAIRS, 50, ledger, Silent()) == found
+    assert near_misses().write(asker, judge_of_answers(asker), PAIRS, 50) == found
     assert len(writer.asked) == asked, "the ledger holds every answer"
 
 
 def test_at_most_as_many_are_returned_as_are_wanted(tmp_path: Path) -> None:
     writer = ScriptedWriter(answer=lambda shown, task: "not stated")
-    ledger = Ledger(tmp_path / "ledger.jsonl")
-    assert len(near_misses().write(writer, PAIRS, 2, ledger, Silent())) == 2
+    asker = Asker(writer, Ledger(tmp_path / "ledger.jsonl"), Silent())
+    assert len(near_misses().write(asker, judge_of_answers(asker), PAIRS, 2)) == 2
     before = len(writer.asked)
-    assert near_misses().write(writer, PAIRS, 0, ledger, Silent()) == []
+    assert near_misses().write(asker, judge_of_answers(asker), PAIRS, 0) == []
     assert len(writer.asked) == before
 
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
 from prompt_parts import parts_of
-from scripted_writer import Heard, ScriptedWriter, lines
+from scripted_writer import Heard, Reply, ScriptedWriter, lines
 
 from localtune.lessons.ledger import Ledger
 from localtune.lessons.teacher.checks import Checks
+from localtune.lessons.teacher.collection import Pair, PairCollection, is_about
 from localtune.lessons.teacher.facts import SectionFact, facts_in
-from localtune.lessons.teacher.pairs import (
-    Pair,
-    Written,
-    is_about,
-    write_pairs,
-)
-from localtune.lessons.teacher.requests import pairs_in, questions_in
+from localtune.lessons.teacher.pairs import PairWriter
+from localtune.lessons.teacher.requests import Asker, pairs_in, questions_in
 from localtune.lessons.teacher.sections import sections_of
 from localtune.progress import Progress, Silent
 
@@ -27,24 +24,37 @@ FEE = "Hull cleaning costs 85 euros in summer."
 LEASE = "A mooring lease lasts eleven months."
 
 
-def written(*texts: str) -> Written:
+def written(*texts: str) -> PairCollection:
     rows = [
         {"id": str(n), "document": f"{n}.md", "title": f"Yard {n}", "headings": [], "text": text}
         for n, text in enumerate(texts)
     ]
     sections = sections_of(rows)
-    return Written({s.id: s for s in sections}, facts_in(sections), Checks(sections))
+    return PairCollection({s.id: s for s in sections}, facts_in(sections), Checks(sections))
 
 
 def run(
     writer: ScriptedWriter,
-    pairs: Written,
+    pairs: PairCollection,
     ledger: Path,
     effort: str = "quick",
     progress: Progress = Silent(),
-) -> Written:
-    write_pairs(writer, pairs, Ledger(ledger), effort, progress)
+) -> PairCollection:
+    PairWriter(Asker(writer, Ledger(ledger), progress), pairs).write(effort)
     return pairs
+
+
+def once(reply: Reply) -> Reply:
+    """Give a reply to the first request about a text only."""
+    seen = set[str]()
+
+    def answer(shown: str, task: str) -> str:
+        if shown in seen:
+            return ""
+        seen.add(shown)
+        return reply(shown, task)
+
+    return answer
 
 
 def echo(shown: str, task: str) -> str:
@@ -128,11 +138,11 @@ def test_a_pair_is_about_an_item_or_a_definition_of_which_it_has_half() -> None:
 def test_kept_and_dropped_pairs_are_counted() -> None:
     pairs = written(f"{KEYS} {FEE}")
     (section,) = pairs.sections
-    assert pairs.add(Pair(section, "cover", "Who keeps the keys of the boatyard?", "Ruben Okafor"))
+    pairs.add(Pair(section, "cover", "Who keeps the keys of the boatyard?", "Ruben Okafor"))
     again = Pair(section, "short", "who keeps the keys of the boatyard??", "Ruben Okafor")
-    assert not pairs.add(again)
-    assert not pairs.add(Pair(section, "short", "Who keeps the keys there?", "Mirlo Banquist"))
-    assert not pairs.add(Pair(section, "short", "Who has the keys of the yard?", "Okafor"), "why")
+    pairs.add(again)
+    pairs.add(Pair(section, "short", "Who keeps the keys there?", "Mirlo Banquist"))
+    pairs.drop(Pair(section, "short", "Who has the keys of the yard?", "Okafor"), "why")
     assert len(pairs.kept) == 1 and len(pairs.dropped) == 3
     assert pairs.dropped[0] == (again, "the question was asked before")
     assert pairs.reasons()["why"] == 1
@@ -211,7 +221,7 @@ def test_a_pair_that_a_second_answer_contradicts_is_dropped(tmp_path: Path) -> N
     def doubtful(shown: str, task: str) -> str:
         return "95 euros" if "cleaning" in task else "Ruben Okafor keeps them."
 
-    writer = ScriptedWriter(pairs=good, answer=doubtful)
+    writer = ScriptedWriter(pairs=once(good), answer=doubtful)
     pairs = run(writer, written(f"{KEYS} {FEE}"), tmp_path / "ledger")
     assert {pair.answer for pair in pairs.kept} == {"Ruben Okafor"}
     reasons = {reason for pair, reason in pairs.dropped if "cleaning" in pair.question}
@@ -220,12 +230,79 @@ def test_a_pair_that_a_second_answer_contradicts_is_dropped(tmp_path: Path) -> N
     assert options["temperature"] == 0
 
 
+def test_a_pair_that_two_requests_give_needs_no_second_answer(tmp_path: Path) -> None:
+    same = lines(("Who keeps the keys of the boatyard?", "Ruben Okafor"))
+    writer = ScriptedWriter(pairs=lambda shown, task: same, answer=echo)
+    pairs = run(writer, written(KEYS), tmp_path / "ledger")
+    assert len(pairs.kept) == 1 and not writer.prompts("answer")
+
+
 def test_only_pairs_that_pass_the_checks_get_a_second_answer(tmp_path: Path) -> None:
     writer = ScriptedWriter(
         pairs=lambda shown, task: lines(("Who keeps the keys?", "Mirlo Banquist")), answer=echo
     )
     pairs = run(writer, written(KEYS), tmp_path / "ledger")
     assert not writer.prompts("answer") and not pairs.kept
+
+
+KEEPERS = "\n\n".join(
+    f"{name} keeps the keys of the {place}."
+    for name, place in [
+        ("Ruben Okafor", "boatyard"), ("Mirlo Banquist", "bakery"), ("Tove Lindqvist", "chapel"),
+        ("Ansel Dray", "sluice"), ("Petra Quillon", "granary"), ("Osric Vane", "ropewalk"),
+        ("Wilma Thorne", "tannery"), ("Hugo Plessis", "smithy"), ("Nadia Korr", "cellar"),
+        ("Ivo Strand", "gatehouse"), ("Lena Marsh", "pumphouse"), ("Bram Aldous", "weighbridge"),
+        ("Carla Dune", "boathouse"), ("Emil Roth", "stable"),
+    ]
+)  # fmt: skip
+
+
+def keepers(shown: str, task: str) -> str:
+    """Ask for each keeper, in the words of the task."""
+    found = re.findall(r"(\w+ \w+) keeps the keys of the (\w+)", shown)
+    verb = "holds" if "short" in task else "keeps"
+    return lines(*((f"Who {verb} the keys of the {place}?", name) for name, place in found))
+
+
+def is_kept_by(shown: str, task: str) -> bool:
+    """Whether the statement that is shown has both the place and the keeper."""
+    question, _, answer = task.partition("\nAnswer: ")
+    return answer in shown and question.rpartition(" ")[2].strip("?") in shown
+
+
+def test_a_pair_that_the_writer_takes_for_wrong_is_dropped(tmp_path: Path) -> None:
+    def judge(shown: str, task: str) -> str:
+        return "yes" if is_kept_by(shown, task) and "bakery" not in task else "no"
+
+    writer = ScriptedWriter(pairs=keepers, answer=echo, judge=judge)
+    pairs = run(writer, written(KEEPERS), tmp_path / "ledger")
+    assert len(pairs.kept) > 20 and not any("bakery" in pair.question for pair in pairs.kept)
+    assert pairs.reasons()["the writer takes the answer for wrong"] >= 2
+
+
+def test_a_writer_that_says_yes_to_everything_is_not_a_judge(tmp_path: Path) -> None:
+    writer, heard = ScriptedWriter(pairs=keepers, answer=echo), Heard()
+    pairs = run(writer, written(KEEPERS), tmp_path / "ledger", progress=heard)
+    assert any("cannot tell right pairs from wrong ones" in text for text in heard.warned)
+    assert any("bakery" in pair.question for pair in pairs.kept)
+
+
+def test_a_rewritten_question_that_asks_something_else_is_dropped(tmp_path: Path) -> None:
+    def rewrite(shown: str, task: str) -> str:
+        place = shown.partition(" the keys of the ")[2].partition("?")[0]
+        return f"Q: Who has the {place} keys?\nQ: Who sold the keys of the {place}?"
+
+    def judge(shown: str, task: str) -> str:
+        if "\nAnswer: " in task:
+            return "yes" if is_kept_by(shown, task) else "no"
+        places = re.findall(r"keys of the (\w+)", KEEPERS)
+        same = [place for place in places if place in shown and place in task]
+        return "yes" if same and "sold" not in task else "no"
+
+    writer = ScriptedWriter(pairs=keepers, answer=echo, questions=rewrite, judge=judge)
+    pairs = run(writer, written(KEEPERS), tmp_path / "ledger")
+    rewritten = [pair.question for pair in pairs.kept if pair.style == "rewrite"]
+    assert rewritten and all(question.startswith("Who has the") for question in rewritten)
 
 
 def test_a_style_that_fails_its_trial_is_left_out_and_reported(tmp_path: Path) -> None:

@@ -9,12 +9,15 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 
 from localtune.lessons.grounding import DIGITS, askable, content, declines, grounded, stems
 from localtune.lessons.keywords import stem
 from localtune.lessons.similarity import words
+from localtune.lessons.teacher.judge import Judged
 from localtune.lessons.teacher.requests import PROMPTS
 from localtune.lessons.teacher.sections import Section
+from localtune.lessons.teacher.statements import cell_fault, statements_of, stating
 from localtune.lessons.values import MONEY, OFTEN, WHEN
 
 MAX_QUESTION_WORDS, MAX_ANSWER_WORDS = 40, 60
@@ -71,10 +74,12 @@ class Checks:
     def __init__(self, sections: Iterable[Section]) -> None:
         self._holding: dict[str, set[str]] = defaultdict(set)
         self._words: dict[str, set[str]] = {}
-        for section in sections:
+        listed = list(sections)
+        for section in listed:
             self._words[section.id] = stems(section.whole)
             for word in self._words[section.id]:
                 self._holding[word].add(section.id)
+        self._statements = {s.id: list(statements_of(s)) for s in listed}
         self._invented = EXAMPLE_WORDS - self._holding.keys()
 
     def reason(self, question: str, answer: str, section: Section) -> str:
@@ -98,7 +103,13 @@ class Checks:
             return "answer is not in the section, or in the question already"
         if not has_detail(question, answer):
             return "answer lacks the detail that is asked for"
-        return ""
+        return cell_fault(self._statements[section.id], question, answer)
+
+    def with_statement(self, judged: Judged) -> Judged:
+        """Return a question and answer with what the section states about them."""
+        found = stating(self._statements[judged.section.id], judged.question, judged.answer)
+        text = [found[0].whole, *(other.text for other in found[1:])] if found else []
+        return replace(judged, statement="\n".join(text) or judged.section.whole)
 
     def _is_ambiguous(self, question: str) -> bool:
         """Whether many sections hold all words of a question that the documents know."""

@@ -24,10 +24,18 @@ from localtune.lessons.ledger import Ledger
 from localtune.lessons.similarity import Exam, words
 from localtune.lessons.teacher.agreement import agrees
 from localtune.lessons.teacher.checks import Checks
+from localtune.lessons.teacher.collection import Pair
 from localtune.lessons.teacher.facts import SectionFact, facts_in
+from localtune.lessons.teacher.judge import (
+    Judge,
+    Judged,
+    is_right_answer,
+    judge_of_answers,
+    wrong_answers,
+)
 from localtune.lessons.teacher.near_misses import NearMisses
-from localtune.lessons.teacher.pairs import Pair, second_answer
-from localtune.lessons.teacher.requests import PROMPTS, Ask, pairs_in, replies
+from localtune.lessons.teacher.pairs import second_answer
+from localtune.lessons.teacher.requests import PROMPTS, Ask, Asker, pairs_in
 from localtune.lessons.teacher.sections import Section, sections_of
 from localtune.lessons.teacher.trial import without_failing
 from localtune.progress import Progress
@@ -38,8 +46,9 @@ Row = dict[str, Any]
 Knows = Callable[[list[Row], Progress], set[str]]
 REQUESTS = ("direct", "everyday", "reverse")
 FACTS_PER_QUESTION = 3
-ASKED_FACTOR = 1.5  # questions asked for, for each one wanted: many cannot be used
+ASKED_FACTOR = 2.5  # questions asked for, for each one wanted: many cannot be used
 MAX_ANSWER_WORDS = 8
+WRONG_ANSWERS_FOUND = 0.98  # share of those known to be wrong; lessons lose fewer right ones
 MIN_QUESTIONS = 4  # that are wanted, however few facts there are
 UNANSWERABLE_SHARE = 0.1
 OTHER_WORDS_SHARE = 0.3  # of a paraphrase's words are not those of the section
@@ -72,18 +81,20 @@ def write_exam_with(
     """
     sections = sections_of(read_jsonl(files.passages))
     facts = facts_in(sections)
-    ledger = Ledger(files.ledger)
+    asker = Asker(writer, Ledger(files.ledger), progress)
+    checks, judge = Checks(sections), judge_of_answers(asker, WRONG_ANSWERS_FOUND)
     total = sum(map(len, facts.values()))
     wanted = min(config.questions, max(MIN_QUESTIONS, ceil(total / FACTS_PER_QUESTION)))
-    rows = list(_answerable(writer, sections, facts, ledger, progress))
+    rows = list(_answerable(asker, checks, judge, facts, sections))
     made = list(_apart(_without_contradictions(rows), []))
     known_ids = knows(made, progress)
     known = [row for row in made if row["id"] in known_ids]
     useful = [row for row in made if row["id"] not in known_ids]
     number = int(wanted * UNANSWERABLE_SHARE)
-    misses = _near_misses(writer, sections, facts, made, number, config.seed, ledger, progress)
+    crossing = NearMisses(sections, facts, checks, config.seed)
+    misses = list(_near_misses(crossing.write(asker, judge, _as_pairs(made), number)))
     chosen = _in_proportion(useful, facts, sections, wanted - len(misses), config.seed) + misses
-    ledger.keep_used()
+    asker.ledger.keep_used()
     if len(chosen) < wanted:
         by_rule = list(_apart(fill(wanted), [*chosen, *known]))[: wanted - len(chosen)]
         progress.note(f"{len(by_rule)} exam questions are made by rule: too few others can be used")
@@ -100,18 +111,17 @@ def write_exam_with(
 
 
 def _answerable(
-    writer: Writer,
-    sections: list[Section],
+    asker: Asker,
+    checks: Checks,
+    judge: Judge,
     facts: dict[str, list[SectionFact]],
-    ledger: Ledger,
-    progress: Progress,
+    sections: list[Section],
 ) -> Iterator[Row]:
     """Yield the usable questions about each section."""
     asks = []
     for section in sections:
         number = ASKED_FACTOR * len(facts[section.id]) / FACTS_PER_QUESTION / len(REQUESTS)
         asks += [Ask("exam", kind, section, max(2, ceil(number))) for kind in REQUESTS]
-    checks = Checks(sections)
 
     def usable(ask: Ask, question: str, answer: str) -> bool:
         detail = _bare(answer)
@@ -121,19 +131,27 @@ def _answerable(
             and _is_detail(detail, question, ask.section)
         )
 
-    asks, _ = without_failing(writer, asks, usable, ledger, progress)
-    kept = [
-        (ask, question, _bare(answer))
-        for ask, text in replies(writer, asks, ledger, progress, "sections")
-        for question, answer in pairs_in(text)
-        if usable(ask, question, answer)
-    ]
-    asks = [second_answer(question, ask.section) for ask, question, _ in kept]
-    confirmed = replies(writer, asks, ledger, progress, "second answers")
-    for (ask, question, answer), (_, second) in zip(kept, confirmed, strict=True):
-        if agrees(answer, second) and _holds(second, answer):
-            kind = _kind(question, ask.section, facts[ask.section.id])
-            yield _row(ask.section, kind, question, [answer])
+    def found_in(ask: Ask, text: str) -> Iterator[Judged]:
+        for question, answer in pairs_in(text):
+            if usable(ask, question, answer):
+                yield checks.with_statement(Judged(ask.section, question, _bare(answer)))
+
+    def later(ask: Ask, row: Row) -> Iterator[Ask]:
+        for one in found_in(ask, row["text"]) if ask.group == "exam" else ():
+            yield is_right_answer(one)
+
+    asks, _ = without_failing(asker, asks, usable, later)
+    replies = asker.replies(asks, "sections", later=later)
+    good = list(dict.fromkeys(one for ask, text in replies for one in found_in(ask, text)))
+    judged = [is_right_answer(one) for one in good]
+    judge.calibrate(lambda: wrong_answers(good), judged)
+    wrong = judge.rejects(judged)
+    right = [one for one, is_wrong in zip(good, wrong, strict=True) if not is_wrong]
+    asks = [second_answer(one.question, one.section) for one in right]
+    for one, (_, second) in zip(right, asker.replies(asks, "second answers"), strict=True):
+        if agrees(one.answer, second) and _holds(second, one.answer):
+            kind = _kind(one.question, one.section, facts[one.section.id])
+            yield _row(one.section, kind, one.question, [one.answer])
 
 
 def _kind(question: str, section: Section, facts: list[SectionFact]) -> str:
@@ -177,33 +195,24 @@ def _row(section: Section, kind: str, question: str, answers: list[str]) -> Row:
     }
 
 
-def _near_misses(
-    writer: Writer,
-    sections: list[Section],
-    facts: dict[str, list[SectionFact]],
-    made: list[Row],
-    number: int,
-    seed: int,
-    ledger: Ledger,
-    progress: Progress,
-) -> list[Row]:
-    """Return questions that nothing answers; declining is the right answer."""
-    pairs = [Pair(row["section"], "exam", row["question"], row["answers"][0]) for row in made]
-    found = NearMisses(sections, facts, seed).write(writer, pairs, number, ledger, progress)
+def _as_pairs(rows: Iterable[Row]) -> list[Pair]:
+    return [Pair(row["section"], "exam", row["question"], row["answers"][0]) for row in rows]
+
+
+def _near_misses(found: Iterable[tuple[str, str]]) -> Iterator[Row]:
+    """Yield questions that nothing answers; declining is the right answer."""
     declined: dict[str, list[str]] = PROMPTS["declined"]
     other_languages = [
         said.rstrip(".") for name in declined if name != "en" for said in declined[name]
     ]
-    return [
-        {
+    for question, document in found:
+        yield {
             "id": id_of("unanswerable", question),
             "question": question,
             "answers": [*REFUSALS, *other_languages],
             "document": document,
             "kind": "unanswerable",
         }
-        for question, document in found
-    ]
 
 
 def _in_proportion(

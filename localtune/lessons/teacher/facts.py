@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from localtune.lessons.facts import sentences
 from localtune.lessons.grounding import content
 from localtune.lessons.teacher.sections import Section
+from localtune.lessons.teacher.statements import Statement, statements_of
 
 CAPITALISED = 0.15  # share of capitals within sentences, above which a single one is no name
 MAX_NAME_WORDS = 5
@@ -22,7 +22,6 @@ _NUMBER = re.compile(
     r"(?P<unit>\s?(?:%|€)|[ -]?[^\W\d_]+)?",
     re.I,
 )
-_ITEM = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)])\s+(.+)")
 _DEFINITION = re.compile(r"([^:.]{2,60}?)\s*(?::|\s[–—-])\s+(\S.+)")
 _WORD = re.compile(r"[^\W_][\w’'-]*")
 _ARTICLES = frozenset(
@@ -37,13 +36,17 @@ _EMPTY = frozenset(("", "-", "–", "—", "n/a"))
 
 @dataclass(frozen=True)
 class SectionFact:
-    """A value and the statement that holds it; `about` is a table row's name, or the term."""
+    """A value and the statement that holds it; `about` is a table row's name, or the term.
+
+    `path` is the title and the headings above the statement.
+    """
 
     section: str  # its id
     kind: str  # number | name | cell | item | definition
     value: str
     statement: str
     about: str = ""
+    path: str = ""
 
     @property
     def words(self) -> frozenset[str]:
@@ -62,38 +65,29 @@ def facts_in(sections: Iterable[Section]) -> dict[str, list[SectionFact]]:
 
 
 def _of(section: Section, names: _Names) -> Iterator[SectionFact]:
-    for block in re.split(r"\n\s*\n", section.text):
-        lines = block.strip().splitlines()
-        if lines and lines[0].lstrip().startswith("|"):
-            yield from _cells(section.id, lines)
-            continue
-        prose: list[str] = []
-        for line in lines:
-            item = _ITEM.fullmatch(line)
-            if item:
-                yield from _stated(section.id, item[1], names, "item")
-            elif not line.startswith("#"):
-                prose.append(line)
-        for sentence in sentences(" ".join(prose)):
-            yield from _stated(section.id, sentence, names, "")
+    for statement in statements_of(section):
+        yield from _cells(section.id, statement)
+        if statement.kind != "row":
+            yield from _stated(section.id, statement, names)
 
 
-def _stated(key: str, statement: str, names: _Names, kind: str) -> Iterator[SectionFact]:
+def _stated(key: str, statement: Statement, names: _Names) -> Iterator[SectionFact]:
     """Yield the values of a statement; an item or definition without one is a fact itself."""
-    statement = re.sub(r"\*\*|__|`", "", statement)
-    named = names.within(statement)
-    found = [SectionFact(key, "name", name, statement) for name in named]
-    left = statement
+    text, path = statement.text, statement.path
+    named = names.within(text)
+    found = [SectionFact(key, "name", name, text, path=path) for name in named]
+    left = text
     for name in named:  # a name's number is no amount
         left = left.replace(name, " ")
-    found += [SectionFact(key, "number", _amount(m), statement) for m in _NUMBER.finditer(left)]
+    amounts = map(_amount, _NUMBER.finditer(left))
+    found += [SectionFact(key, "number", amount, text, path=path) for amount in amounts]
     found = [fact for fact in found if fact.words]
-    definition = _DEFINITION.fullmatch(statement)
+    definition = _DEFINITION.fullmatch(text)
     if definition and not found:
-        term, text = definition.groups()
-        found = [SectionFact(key, "definition", text, statement, term)]
-    elif kind and not found and len(content(statement)) >= 3:
-        found = [SectionFact(key, kind, statement, statement)]
+        term, said = definition.groups()
+        found = [SectionFact(key, "definition", said, text, term, path)]
+    elif statement.kind == "item" and not found and len(content(text)) >= 3:
+        found = [SectionFact(key, "item", text, text, path=path)]
     yield from found
 
 
@@ -104,20 +98,11 @@ def _amount(match: re.Match[str]) -> str:
     return match["money"] or match["number"] + (unit if counts else "")
 
 
-def _cells(key: str, lines: list[str]) -> Iterator[SectionFact]:
-    """Yield the cells of a table in Markdown but for its first column, which names the row."""
-    rows = [
-        [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))] for line in lines
-    ]
-    head, body = (
-        rows[0],
-        [row for row in rows[1:] if not all(re.fullmatch(r":?-*:?", c) for c in row)],
-    )
-    for row in body:
-        stated = "; ".join(f"{h}: {v}" for h, v in zip(head, row, strict=False) if v)
-        for value in row[1:]:
-            if value not in _EMPTY and content(value):
-                yield SectionFact(key, "cell", value, stated, row[0])
+def _cells(key: str, row: Statement) -> Iterator[SectionFact]:
+    """Yield the cells of a table's row but for the first, which names the row."""
+    for _, value in row.cells[1:]:
+        if value not in _EMPTY and content(value):
+            yield SectionFact(key, "cell", value, row.text, row.cells[0][1], row.path)
 
 
 class _Names:

@@ -23,10 +23,11 @@ from localtune.lessons.ledger import Ledger, key_of
 from localtune.lessons.similarity import KeptBack
 from localtune.lessons.structure import brought, restated, write_rows
 from localtune.lessons.teacher.checks import Checks
+from localtune.lessons.teacher.collection import Pair, PairCollection
 from localtune.lessons.teacher.facts import facts_in
 from localtune.lessons.teacher.near_misses import NearMisses
-from localtune.lessons.teacher.pairs import PAIRS_PER_FACT, Pair, Written, write_pairs
-from localtune.lessons.teacher.requests import PROMPTS
+from localtune.lessons.teacher.pairs import PAIRS_PER_FACT, PairWriter
+from localtune.lessons.teacher.requests import PROMPTS, Asker
 from localtune.lessons.teacher.sections import sections_of
 from localtune.progress import Progress
 from localtune.workspace import read_jsonl, write_json, write_jsonl
@@ -75,17 +76,18 @@ def write_lessons_with(
     rows = list(read_jsonl(files.passages))
     sections = sections_of(rows)
     facts = facts_in(sections)
-    written = Written({s.id: s for s in sections}, facts, Checks(sections))
-    ledger = Ledger(files.ledgers / "lessons.jsonl")
-    write_pairs(writer, written, ledger, config.effort, progress)
+    written = PairCollection({s.id: s for s in sections}, facts, Checks(sections))
+    asker = Asker(writer, Ledger(files.ledgers / "lessons.jsonl"), progress)
+    pair_writer = PairWriter(asker, written)
+    pair_writer.write(config.effort)
     _check(written, writer, progress)
     aside = _held_out(rows, files, config.seed)
     kept_back = kept_from_lessons(files.exam, aside)
     pairs = _without_exam(written, kept_back)
     wanted = round(len(pairs) * NEAR_MISS_SHARE / (1 - NEAR_MISS_SHARE))
-    crossing = NearMisses(sections, facts, config.seed)
-    misses = crossing.write(writer, pairs, wanted, ledger, progress)
-    ledger.keep_used()
+    crossing = NearMisses(sections, facts, written.checks, config.seed)
+    misses = crossing.write(asker, pair_writer.answers, pairs, wanted)
+    asker.ledger.keep_used()
     misses = [(question, name) for question, name in misses if not kept_back.is_near(question)]
     r = Random(config.seed)
     chats = [_chat(pair, written.sections[pair.section].document) for pair in pairs]
@@ -119,7 +121,7 @@ def _held_out(rows: list[Row], files: LessonFiles, seed: int) -> list[Row]:
     return set_aside(facts_of(rows), common_words(rows), files.exam, files.chats, seed)
 
 
-def _check(written: Written, writer: Writer, progress: Progress) -> None:
+def _check(written: PairCollection, writer: Writer, progress: Progress) -> None:
     """Report how much was kept. Raises NotUsableError where that is too little."""
     made, kept = len(written.kept) + len(written.dropped), len(written.kept)
     facts = len(written.all_facts())
@@ -140,7 +142,7 @@ def _check(written: Written, writer: Writer, progress: Progress) -> None:
         progress.note(f"dropped: {reasons}")
 
 
-def _without_exam(written: Written, kept_back: KeptBack) -> list[Pair]:
+def _without_exam(written: PairCollection, kept_back: KeptBack) -> list[Pair]:
     """Return the kept pairs that do not come near the exam; the others count as dropped."""
     pairs: list[Pair] = []
     for pair in written.kept:
@@ -182,7 +184,7 @@ def _conversations(chats: list[Row], r: Random) -> Iterator[Row]:
         }
 
 
-def _write_counts(written: Written, misses: int, writer: Writer, files: LessonFiles) -> None:
+def _write_counts(written: PairCollection, misses: int, writer: Writer, files: LessonFiles) -> None:
     """Write the figures of the stage, and the dropped pairs with their reasons."""
     write_json(
         files.counts,

@@ -2,7 +2,8 @@
 of another thing that lacks it.
 
 Candidates need no writer. A candidate is kept only if no section that names the thing has the
-attribute's words, and the writer finds no answer in the sections that retrieval returns.
+attribute's words, and the writer finds no answer in the sections that retrieval returns, or takes
+the answer that it finds for wrong.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from collections.abc import Iterable, Iterator
 from random import Random
 
 from localtune.lessons.grounding import declines, stems
-from localtune.lessons.ledger import Ledger
+from localtune.lessons.teacher.checks import Checks
+from localtune.lessons.teacher.collection import Pair
 from localtune.lessons.teacher.facts import SectionFact
-from localtune.lessons.teacher.pairs import Pair, second_answer
-from localtune.lessons.teacher.requests import replies
+from localtune.lessons.teacher.judge import Judge, Judged, is_right_answer
+from localtune.lessons.teacher.pairs import second_answer
+from localtune.lessons.teacher.requests import Asker
 from localtune.lessons.teacher.retrieval import Search
 from localtune.lessons.teacher.sections import Section
-from localtune.progress import Progress
-from localtune.writing import Writer
 
 SECTIONS_SEARCHED = 2
 MAX_SHARED = (
@@ -34,8 +35,13 @@ class NearMisses:
     """Near-misses of one corpus."""
 
     def __init__(
-        self, sections: list[Section], facts: dict[str, list[SectionFact]], seed: int
+        self,
+        sections: list[Section],
+        facts: dict[str, list[SectionFact]],
+        checks: Checks,
+        seed: int,
     ) -> None:
+        self._checks = checks
         self._sections = sections
         self._words = {section.id: stems(section.whole) for section in sections}
         self._things = _things(sections, facts)
@@ -43,7 +49,7 @@ class NearMisses:
         self._seed = seed
 
     def write(
-        self, writer: Writer, pairs: Iterable[Pair], number: int, ledger: Ledger, progress: Progress
+        self, asker: Asker, judge: Judge, pairs: Iterable[Pair], number: int
     ) -> list[tuple[str, str]]:
         """Return at most `number` (question, document) that nothing answers."""
         wanted = CANDIDATES_PER_QUESTION * number
@@ -53,10 +59,15 @@ class NearMisses:
             for question, _ in candidates
             for section in self._search.best(question, SECTIONS_SEARCHED)
         ]
+        found = [
+            Judged(ask.section, ask.parts[0][1], answer)
+            for ask, answer in asker.replies(asks, "near-misses")
+            if answer and not declines(answer)
+        ]
+        judged = [is_right_answer(self._checks.with_statement(answer)) for answer in found]
+        wrong = judge.rejects(judged)
         answered = {
-            ask.parts[0][1]
-            for ask, answer in replies(writer, asks, ledger, progress, "near-misses")
-            if not declines(answer)
+            one.question for one, is_wrong in zip(found, wrong, strict=True) if not is_wrong
         }
         return [(q, document) for q, document in candidates if q not in answered][:number]
 

@@ -7,23 +7,30 @@ name the facts that too few pairs ask about.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from math import ceil
 
 from localtune.lessons.facts import facts_of
-from localtune.lessons.grounding import content
-from localtune.lessons.ledger import Ledger
 from localtune.lessons.similarity import words
 from localtune.lessons.teacher.agreement import agrees
-from localtune.lessons.teacher.checks import Checks
-from localtune.lessons.teacher.facts import SectionFact
-from localtune.lessons.teacher.requests import Ask, pairs_in, questions_in, replies
+from localtune.lessons.teacher.collection import (
+    ASKED_BEFORE,
+    Pair,
+    PairCollection,
+    question_key,
+)
+from localtune.lessons.teacher.judge import (
+    is_right_answer,
+    is_same_question,
+    judge_of_answers,
+    judge_of_questions,
+    other_questions,
+    wrong_answers,
+)
+from localtune.lessons.teacher.requests import Ask, Asker, Row, pairs_in, questions_in
 from localtune.lessons.teacher.sections import Section
 from localtune.lessons.teacher.trial import without_failing
-from localtune.progress import Progress
-from localtune.writing import Writer
 
 PAIRS_PER_FACT = 3
 STYLES = {
@@ -36,121 +43,164 @@ ROUNDS = {"quick": 1, "normal": 2, "max": 3}  # about facts that too few pairs a
 CHARACTERS_PER_PAIR = 110
 MIN_PAIRS, MAX_PAIRS = 3, 12  # asked for in one request
 MAX_VALUE_CHARACTERS = 60  # a longer fact is named by its whole statement
-ASKED_BEFORE = "the question was asked before"
-TWO_ANSWERS = "the same question has two answers"
 EVERYDAY = ("everyday", "rewrite")
 
 
-@dataclass(frozen=True)
-class Pair:
-    """A question and its answer; `style` is the request that it comes from."""
+class PairWriter:
+    """Writes the pairs of one corpus into a collection."""
 
-    section: str  # its id
-    style: str
-    question: str
-    answer: str
+    def __init__(self, asker: Asker, written: PairCollection) -> None:
+        self._asker, self._written = asker, written
+        self.answers, self._questions = judge_of_answers(asker), judge_of_questions(asker)
 
+    def write(self, effort: str) -> None:
+        """Write pairs about all sections, and again about the facts that were missed.
 
-@dataclass
-class Written:
-    """The pairs that were written: those kept, and those dropped with the reason."""
+        What the ledger holds is not asked again. Raises what the writer raises.
+        """
+        written = self._written
+        for section in written.sections.values():
+            for fact in facts_of([vars(section)]):
+                if fact.kind == "faq":
+                    written.add(Pair(section.id, "document", fact.topic, fact.statement))
+        asks = list(_first_round(written.sections.values(), effort))
+        good, trial = without_failing(self._asker, asks, written.passes, self._later)
+        self._add(good or trial, "sections")
+        if not good:
+            return
+        for turn in range(ROUNDS[effort]):
+            self._add(list(_again(written, turn)), "facts asked about too little")
+            self._rewrite(turn)
 
-    sections: dict[str, Section]
-    facts: dict[str, list[SectionFact]]
-    checks: Checks
-    kept: list[Pair] = field(default_factory=list)
-    dropped: list[tuple[Pair, str]] = field(default_factory=list)
-    _questions: dict[str, Pair | None] = field(default_factory=dict)
-    _about: dict[SectionFact, list[Pair]] = field(default_factory=lambda: defaultdict(list))
+    def _add(self, asks: list[Ask], label: str) -> None:
+        """Ask for pairs, confirm and keep them; the bar shows what was kept so far."""
+        written = self._written
+        preview = PairCollection(written.sections, written.facts, written.checks)
+        for pair in written.kept:
+            preview.keep(pair)
 
-    def add(self, pair: Pair, reason: str = "") -> bool:
-        """Keep a pair, or drop it for a given reason or for one that the checks find."""
-        section = self.sections[pair.section]
-        reason = reason or self.checks.reason(pair.question, pair.answer, section)
-        key = " ".join(words(pair.question))
-        if not reason and key in self._questions:
-            reason = self._repeated(key, pair)
+        def detail(ask: Ask, text: str) -> str:
+            for pair in _pairs_of(ask, text):
+                preview.add(pair)
+            return preview.summary()
+
+        found = self._asker.replies(asks, label, detail, self._later)
+        self._confirm([pair for ask, text in found for pair in _pairs_of(ask, text)])
+
+    def _later(self, ask: Ask, row: Row) -> Iterator[Ask]:
+        """Yield the requests by which the pairs in a reply will be judged.
+
+        Second answers wait until all are known: those about a section share its prompt.
+        """
+        if ask.group in ("lessons", "again"):
+            for pair in _pairs_of(ask, row["text"]):
+                if not self._written.is_kept(pair) and not self._written.reason(pair):
+                    yield is_right_answer(self._written.judged(pair))
+
+    def _confirm(self, pairs: list[Pair]) -> None:
+        """Keep the pairs that pass the checks, are judged right, and are answered alike twice."""
+        good = list(self._new(pair for pair in pairs if not self._is_dropped(pair)))
+        judged = [self._written.judged(pair) for pair in good]
+        asks = [is_right_answer(one) for one in judged]
+        self.answers.calibrate(lambda: wrong_answers(judged), asks)
+        right: list[Pair] = []
+        for pair, wrong in zip(good, self.answers.rejects(asks), strict=True):
+            if wrong:
+                self._written.drop(pair, "the writer takes the answer for wrong")
+            else:
+                right.append(pair)
+        twice = _written_twice(pairs)
+        seconds = {
+            pair: second_answer(pair.question, self._written.sections[pair.section])
+            for pair in right
+            if pair not in twice
+        }
+        found = dict(self._asker.replies(list(seconds.values()), "second answers"))
+        for pair in right:
+            if pair in seconds and not agrees(pair.answer, found[seconds[pair]]):
+                self._written.drop(pair, "a second answer says something else")
+            else:
+                self._written.keep(pair)
+
+    def _rewrite(self, turn: int) -> None:
+        """Ask kept questions in other words, where a fact has few or none from everyday life.
+
+        The rewritten questions are kept that the writer takes for the same.
+        """
+        asks = self._rewrites(turn)
+        found = dict(self._asker.replies(list(asks.values()), "questions in other words"))
+        rewritten = [
+            (self._written.judged(pair), Pair(pair.section, "rewrite", question, pair.answer))
+            for pair, ask in asks.items()
+            for question in questions_in(found[ask])
+        ]
+        good = [
+            (first, pair)
+            for first, pair in rewritten
+            if not self._written.is_kept(pair) and not self._is_dropped(pair)
+        ]
+        kept = [self._written.judged(pair) for pair in self._written.kept]
+        same = [is_same_question(first, pair.question) for first, pair in good]
+        self._questions.calibrate(lambda: other_questions(kept), same)
+        for (_, pair), other in zip(good, self._questions.rejects(same), strict=True):
+            if other:
+                self._written.drop(pair, "asks something else than the question it was made from")
+            else:
+                self._written.keep(pair)
+
+    def _rewrites(self, turn: int) -> dict[Pair, Ask]:
+        """Return the requests for rewritten questions by the pair that each is made from."""
+        asks: dict[Pair, Ask] = {}
+        for fact in self._written.all_facts():
+            about = self._written.about(fact)
+            everyday = any(pair.style in EVERYDAY for pair in about)
+            if about and (len(about) < PAIRS_PER_FACT or not everyday):
+                pair = about[turn % len(about)]
+                parts = (("path", fact.path), ("question", pair.question), ("answer", pair.answer))
+                section = self._written.sections[pair.section]
+                asks[pair] = Ask("again", "rewrite", section, 3, parts, turn)
+        return asks
+
+    def _new(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
+        """Yield the pairs that were not written before; drop the others."""
+        seen: set[tuple[str, str]] = set()
+        for pair in pairs:
+            key = (question_key(pair), " ".join(words(pair.answer)))
+            if key in seen or self._written.is_kept(pair):
+                self._written.drop(pair, ASKED_BEFORE)
+            else:
+                seen.add(key)
+                yield pair
+
+    def _is_dropped(self, pair: Pair) -> bool:
+        reason = self._written.reason(pair)
         if reason:
-            self.dropped.append((pair, reason))
-            return False
-        self._questions[key] = pair
-        self.kept.append(pair)
-        for fact in self.facts[pair.section]:
-            if is_about(pair, fact):
-                self._about[fact].append(pair)
-        return True
-
-    def _repeated(self, key: str, pair: Pair) -> str:
-        """Return why a question that was asked before is dropped; with it, if answers differ."""
-        before = self._questions[key]
-        if before and agrees(before.answer, pair.answer):
-            return ASKED_BEFORE
-        if before:
-            self._questions[key] = None
-            self.kept.remove(before)
-            self.dropped.append((before, TWO_ANSWERS))
-            for pairs in self._about.values():
-                if before in pairs:
-                    pairs.remove(before)
-        return TWO_ANSWERS
-
-    def passes(self, ask: Ask, question: str, answer: str) -> bool:
-        """Whether a pair in the reply to a request passes the checks."""
-        return not self.checks.reason(question, answer, ask.section)
-
-    def about(self, fact: SectionFact) -> list[Pair]:
-        """Return the kept pairs that ask about a fact."""
-        return self._about.get(fact, [])
-
-    def all_facts(self) -> list[SectionFact]:
-        """Return the facts of all sections."""
-        return [fact for facts in self.facts.values() for fact in facts]
-
-    def covered(self, pairs: int) -> int:
-        """Return how many facts are asked about by at least `pairs` pairs."""
-        return sum(len(self.about(fact)) >= pairs for fact in self.all_facts())
-
-    def reasons(self) -> Counter[str]:
-        """Return how many pairs were dropped for each reason."""
-        return Counter(reason for _, reason in self.dropped)
-
-    def summary(self) -> str:
-        """Return the figures of the moment in one line."""
-        facts, made = len(self.all_facts()), len(self.kept) + len(self.dropped)
-        asked = f"{self.covered(1)} of {facts} facts asked about"
-        return f"{len(self.kept):,} of {made:,} pairs kept, {asked}"
+            self._written.drop(pair, reason)
+        return bool(reason)
 
 
-def is_about(pair: Pair, fact: SectionFact) -> bool:
-    """Whether a pair asks about a fact, or gives it and asks what it belongs to."""
-    answer, both = set(content(pair.answer)), set(content(f"{pair.question} {pair.answer}"))
-    if fact.kind in ("item", "definition"):
-        return 2 * len(fact.words & both) >= len(fact.words)
-    around = set(content(f"{fact.about} {fact.statement}")) - set(content(fact.value))
-    reverse = fact.words <= both and bool(answer & around)
-    return (fact.words <= answer or reverse) and (not around or bool(around & both))
+def _pairs_of(ask: Ask, text: str) -> Iterator[Pair]:
+    """Yield the pairs in the reply to a request."""
+    for question, answer in pairs_in(text):
+        yield Pair(ask.section.id, ask.name, question, answer)
 
 
-def write_pairs(
-    writer: Writer, written: Written, ledger: Ledger, effort: str, progress: Progress
-) -> None:
-    """Write pairs about all sections, and again about the facts that were missed.
+def _written_twice(pairs: Iterable[Pair]) -> set[Pair]:
+    """Return the pairs that another request gave too, with an answer that agrees."""
+    by_question: dict[str, list[Pair]] = defaultdict(list)
+    for pair in pairs:
+        by_question[question_key(pair)].append(pair)
+    return {
+        pair
+        for alike in by_question.values()
+        for pair in alike
+        if any(p.style != pair.style and agrees(p.answer, pair.answer) for p in alike)
+    }
 
-    What the ledger holds is not asked again. Raises what the writer raises.
-    """
-    for section in written.sections.values():
-        for fact in facts_of([vars(section)]):
-            if fact.kind == "faq":
-                written.add(Pair(section.id, "document", fact.topic, fact.statement))
-    asks = list(_first_round(written.sections.values(), effort))
-    good, trial = without_failing(writer, asks, written.passes, ledger, progress)
-    _add(writer, written, good or trial, ledger, progress, "sections")
-    if not good:
-        return
-    for turn in range(ROUNDS[effort]):
-        again = list(_again(written, turn))
-        _add(writer, written, again, ledger, progress, "facts asked about too little")
-        _rewrite(writer, written, turn, ledger, progress)
+
+def second_answer(question: str, section: Section) -> Ask:
+    """Return the request for another answer to a question, with its section in view."""
+    return Ask("check", "answer", section, 1, parts=(("question", question),))
 
 
 def _first_round(sections: Iterable[Section], effort: str) -> Iterator[Ask]:
@@ -162,90 +212,16 @@ def _first_round(sections: Iterable[Section], effort: str) -> Iterator[Ask]:
                 yield Ask("lessons", style, section, number, turn=turn)
 
 
-def _again(written: Written, turn: int) -> Iterator[Ask]:
+def _again(written: PairCollection, turn: int) -> Iterator[Ask]:
     """Ask about the facts of each statement that no pair asks about, or too few."""
-    missed: dict[tuple[str, str], list[str]] = defaultdict(list)
+    missed: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for fact in written.all_facts():
         about = len(written.about(fact))
         if about < (1 if turn else PAIRS_PER_FACT):
             value = fact.value if len(fact.value) <= MAX_VALUE_CHARACTERS else fact.statement
-            missed[fact.section, fact.statement].append(value)
-    for (section, statement), values in missed.items():
-        parts = (("statement", statement), ("values", "; ".join(dict.fromkeys(values))))
+            missed[fact.section, fact.path, fact.statement].append(value)
+    for (section, path, statement), values in missed.items():
+        named = "; ".join(dict.fromkeys(values))
+        parts = (("path", path), ("statement", statement), ("values", named))
         number = min(MAX_PAIRS, 2 + len(values))
         yield Ask("again", "statement", written.sections[section], number, parts, turn)
-
-
-def _add(
-    writer: Writer,
-    written: Written,
-    asks: list[Ask],
-    ledger: Ledger,
-    progress: Progress,
-    label: str,
-) -> None:
-    """Ask for pairs, confirm and keep them; the bar shows what was kept so far."""
-    preview = Written(written.sections, written.facts, written.checks)
-    for pair in written.kept:
-        preview.add(pair)
-
-    def detail(ask: Ask, text: str) -> str:
-        for question, answer in pairs_in(text):
-            preview.add(Pair(ask.section.id, ask.name, question, answer))
-        return preview.summary()
-
-    found = list(replies(writer, asks, ledger, progress, label, detail))
-    pairs = [
-        Pair(ask.section.id, ask.name, question, answer)
-        for ask, text in found
-        for question, answer in pairs_in(text)
-    ]
-    _confirm(writer, written, pairs, ledger, progress)
-
-
-def _confirm(
-    writer: Writer, written: Written, pairs: list[Pair], ledger: Ledger, progress: Progress
-) -> None:
-    """Keep the pairs that pass the checks and whose question is answered alike a second time."""
-    good: list[Pair] = []
-    seen: set[tuple[str, str]] = set()
-    for pair in pairs:
-        reason = written.checks.reason(pair.question, pair.answer, written.sections[pair.section])
-        key = (" ".join(words(pair.question)), " ".join(words(pair.answer)))
-        if reason or key in seen:
-            written.add(pair, reason or ASKED_BEFORE)
-        else:
-            seen.add(key)
-            good.append(pair)
-    asks = [second_answer(pair.question, written.sections[pair.section]) for pair in good]
-    answers = replies(writer, asks, ledger, progress, "second answers")
-    for pair, (_, answer) in zip(good, answers, strict=True):
-        same = agrees(pair.answer, answer)
-        written.add(pair, "" if same else "a second answer says something else")
-
-
-def second_answer(question: str, section: Section) -> Ask:
-    """Return the request for another answer to a question, with its section in view."""
-    return Ask("check", "answer", section, 1, parts=(("question", question),))
-
-
-def _rewrite(
-    writer: Writer, written: Written, turn: int, ledger: Ledger, progress: Progress
-) -> None:
-    """Ask kept questions in other words, where a fact has few or none from everyday life."""
-    asks: dict[Pair, Ask] = {}
-    for fact in written.all_facts():
-        about = written.about(fact)
-        everyday = any(pair.style in EVERYDAY for pair in about)
-        if about and (len(about) < PAIRS_PER_FACT or not everyday):
-            pair = about[turn % len(about)]
-            parts = (("question", pair.question), ("answer", pair.answer))
-            section = written.sections[pair.section]
-            asks[pair] = Ask("again", "rewrite", section, 3, parts, turn)
-    found = replies(writer, list(asks.values()), ledger, progress, "questions in other words")
-    pairs = [
-        Pair(pair.section, "rewrite", question, pair.answer)
-        for pair, (_, text) in zip(asks, found, strict=True)
-        for question in questions_in(text)
-    ]
-    _confirm(writer, written, pairs, ledger, progress)

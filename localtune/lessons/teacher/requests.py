@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -16,12 +17,16 @@ from localtune.lessons.each import write_each
 from localtune.lessons.ledger import Ledger
 from localtune.lessons.teacher.sections import Section
 from localtune.progress import Progress
-from localtune.writing import UnusableError, Writer
+from localtune.writing import Completion, UnusableError, Writer
 
+Row = dict[str, Any]
 PROMPTS: dict[str, Any] = tomllib.loads(
     files("localtune.lessons.teacher").joinpath("prompts.toml").read_text("utf-8")
 )
-TOKENS_PER_PAIR = 60
+TOKENS_PER_PAIR = 40
+PLAIN = ("again", "judge")  # groups whose requests show no section; examples are by name
+LEAST_NATS = 10.0  # between yes and no of a model that tells no probabilities
+FIRST_TOKENS = 10  # of which "yes" and "no" are looked up
 STOP = ("\n---", "\n\n\n")
 _MARK = r"^[\s*_#>-]*(?:\d+[.):]\s*)?[*_]*"  # bold, a list's bullet, a number
 _LINE = re.compile(_MARK + r"(Q|A|Question|Answer)[*_]*\s*\d*\s*[:.)][*_]*\s*(.+)", re.I)
@@ -44,7 +49,7 @@ class Ask:
         """Return the request as text."""
         parts = {"n": str(self.pairs), "path": self.section.path, **dict(self.parts)}
         task = _filled(PROMPTS[self.group][self.name], parts)
-        if self.group == "again":
+        if self.group in PLAIN:
             return task
         view = {"path": self.section.path, "text": self.section.text, "task": task}
         return _filled(PROMPTS["view"]["section"], view)
@@ -54,7 +59,7 @@ class Ask:
         """Return the request as a conversation, which begins with examples of its kind."""
         examples = PROMPTS["examples"]
         turns: list[Message] = []
-        for example in examples[self.name if self.group == "again" else self.group]:
+        for example in examples[self.name if self.group in PLAIN else self.group]:
             asked = _filled(example["asked"], {"example": PROMPTS["example"]})
             turns.append({"role": "user", "content": asked})
             turns.append({"role": "assistant", "content": example["reply"]})
@@ -63,11 +68,13 @@ class Ask:
     @property
     def temperature(self) -> float:
         """Return the temperature: checks are not drawn."""
-        return 0.0 if self.group == "check" else 0.4 + 0.2 * min(self.turn, 2)
+        return 0.0 if self.group in ("check", "judge") else 0.4 + 0.2 * min(self.turn, 2)
 
     @property
     def max_tokens(self) -> int:
         """Return the most tokens of the reply."""
+        if self.group == "judge":
+            return 1
         return 48 if self.group == "check" else TOKENS_PER_PAIR * self.pairs
 
 
@@ -76,48 +83,99 @@ def _filled(text: str, parts: dict[str, str]) -> str:
     return re.sub(r"\{(\w+)\}", lambda match: parts.get(match[1], match[0]), text)
 
 
-def replies(
-    writer: Writer,
-    asks: Sequence[Ask],
-    ledger: Ledger,
-    progress: Progress,
-    label: str,
-    detail: Callable[[Ask, str], str] = lambda ask, text: "",
-) -> Iterator[tuple[Ask, str]]:
-    """Yield each request with its reply, "" where it has none; what the ledger holds is not asked.
+@dataclass(frozen=True)
+class Asker:
+    """A writer, the ledger of its replies, and where progress is shown.
 
-    `detail` is called with each new reply and returns what is shown beside the bar.
+    What the ledger holds is not asked again. The methods raise what the writer raises.
     """
-    shown = {ask: ask.messages for ask in asks}
-    keys = {ask: _key(writer, ask, messages) for ask, messages in shown.items()}
-    by_key = {key: ask for ask, key in keys.items()}
-    ledger.use(by_key)
 
-    def make(row: dict[str, Any]) -> dict[str, Any]:
-        ask: Ask = row["ask"]
-        try:
-            text, ended = writer.write(
-                shown[ask],
-                max_tokens=ask.max_tokens,
-                temperature=ask.temperature,
-                seed=int(keys[ask][:6], 16),
-                stop=STOP,
-            )
-        except UnusableError:
-            return {"text": "", "ended": True}
-        return {"text": text if ended else _without_last_line(text), "ended": ended}
+    writer: Writer
+    ledger: Ledger
+    progress: Progress
 
-    jobs = [(key, {"ask": ask}) for ask, key in keys.items()]
-    write_each(
-        jobs, make, ledger, writer.parallel, progress, label,
-        detail=lambda key, row: detail(by_key[key], row["text"]),
-    )  # fmt: skip
-    for ask in asks:
-        yield ask, ledger.rows[keys[ask]]["text"]
+    def replies(
+        self,
+        asks: Sequence[Ask],
+        label: str,
+        detail: Callable[[Ask, str], str] = lambda ask, text: "",
+        later: Callable[[Ask, Row], Iterable[Ask]] = lambda ask, row: (),
+    ) -> Iterator[tuple[Ask, str]]:
+        """Return each request with its reply, "" where it has none.
+
+        `detail` is called with each new reply and returns what is shown beside the bar. `later`
+        returns requests that follow from one and its row of the ledger, as `write_each` says.
+        """
+        rows = self._rows(asks, label, detail, later)
+        return ((ask, row["text"]) for ask, row in zip(asks, rows, strict=True))
+
+    def margins(self, asks: Sequence[Ask], label: str) -> list[float]:
+        """Return for each request how much likelier the reply "yes" is than "no", in nats."""
+        return [row["margin"] for row in self._rows(asks, label)]
+
+    def _rows(
+        self,
+        asks: Sequence[Ask],
+        label: str,
+        detail: Callable[[Ask, str], str] = lambda ask, text: "",
+        later: Callable[[Ask, Row], Iterable[Ask]] = lambda ask, row: (),
+    ) -> list[Row]:
+        """Return the ledger's row of each request."""
+        by_key: dict[str, Ask] = {}
+
+        def job(ask: Ask) -> tuple[str, Row]:
+            key = _key(self.writer, ask)
+            by_key[key] = ask
+            return key, {"ask": ask, "seed": int(key[:6], 16)}
+
+        jobs = [job(ask) for ask in asks]
+        self.ledger.use(by_key)
+        write_each(
+            jobs, lambda row: _written(self.writer, row["ask"], row["seed"]), self.ledger,
+            self.writer.parallel, self.progress, label,
+            detail=lambda key, row: detail(by_key[key], row["text"]),
+            later=lambda key, row: map(job, later(by_key[key], row)),
+        )  # fmt: skip
+        return [self.ledger.rows[key] for key, _ in jobs]
 
 
-def _key(writer: Writer, ask: Ask, messages: list[Message]) -> str:
-    made_by = [writer.identity, messages, ask.max_tokens, ask.temperature, ask.turn]
+def _written(writer: Writer, ask: Ask, seed: int) -> Row:
+    """Return the ledger's row for the reply to a request."""
+    try:
+        completion = writer.write(
+            ask.messages,
+            max_tokens=ask.max_tokens,
+            temperature=ask.temperature,
+            seed=seed,
+            stop=STOP,
+            top=FIRST_TOKENS if ask.group == "judge" else 0,
+        )
+    except UnusableError:
+        completion = Completion("", True)
+    if ask.group == "judge":
+        return {"text": completion.text, "margin": _margin(completion)}
+    text, ended, _ = completion
+    return {"text": text if ended else _without_last_line(text), "ended": ended}
+
+
+def _margin(completion: Completion) -> float:
+    """Return how much likelier "yes" is than "no" as the first word, in nats.
+
+    A word that is not among the likeliest tokens counts as less likely than these. Where the model
+    tells no probabilities, its word counts as certain.
+    """
+    listed = completion.first or [(completion.text.partition(" ")[0].strip(" .,"), 0.0)]
+    least = min(value for _, value in listed) - LEAST_NATS * (not completion.first)
+
+    def likelihood(word: str) -> float:
+        found = [math.exp(value) for token, value in listed if token.strip().lower() == word]
+        return math.log(sum(found)) if found else least
+
+    return likelihood("yes") - likelihood("no")
+
+
+def _key(writer: Writer, ask: Ask) -> str:
+    made_by = [writer.identity, ask.messages, ask.max_tokens, ask.temperature, ask.turn]
     return hashlib.sha256(json.dumps(made_by, ensure_ascii=False).encode()).hexdigest()
 
 
