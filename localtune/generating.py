@@ -180,20 +180,18 @@ def _writers(
     from localtune.runtimes.bf16_copy import fastest_to_write
     from localtune.runtimes.writer import LocalWriter
 
-    control = control_tokens_of(build.at.base)
-    if chosen["mode"] == "self":
-        with fastest_to_write(_gguf(build), build.at.work, progress) as copy:
-            base = GuardedWriter(LocalWriter(copy, chosen["base"], CONTEXT), control)
-            yield base, base
-        return
-    base = GuardedWriter(_base_writer(build, chosen["base"]), control)
-    config = replace(build.config, lessons=replace(build.config.lessons, teacher=chosen["teacher"]))
-    if file := teacher_file(config.lessons):
+    control, alone = control_tokens_of(build.at.base), chosen["mode"] == "self"
+    lessons = replace(build.config.lessons, teacher=chosen.get("teacher", ""))
+    base = None if alone else GuardedWriter(_base_writer(build, chosen["base"]), control)
+    if file := _gguf(build) if alone else teacher_file(lessons):
         with fastest_to_write(file, build.at.work, progress) as copy:
-            yield GuardedWriter(LocalWriter(copy, chosen["identity"], CONTEXT), control), base
+            identity = chosen["base" if alone else "identity"]
+            writer = GuardedWriter(LocalWriter(copy, identity, CONTEXT), control)
+            yield writer, base or writer
         return
-    warn_if_remote(config, chosen["model"], progress)
-    with connected(config.lessons, chosen["model"]) as teacher:
+    assert base
+    warn_if_remote(replace(build.config, lessons=lessons), chosen["model"], progress)
+    with connected(lessons, chosen["model"]) as teacher:
         teacher.identity = chosen["identity"]
         yield GuardedWriter(teacher, control), base
 

@@ -15,7 +15,7 @@ from localtune.config import BaseConfig
 from localtune.control_tokens import ControlTokens, control_tokens, control_tokens_of
 from localtune.guarded_writer import GuardedWriter
 from localtune.lessons.ledger import Ledger
-from localtune.lessons.teacher.requests import Ask, replies
+from localtune.lessons.teacher.requests import Ask, Asker
 from localtune.lessons.teacher.sections import sections_of
 from localtune.progress import Silent
 from localtune.runtimes.llama import Splitter
@@ -100,7 +100,7 @@ def test_what_a_teacher_is_shown_holds_no_control_token(rule: RuleTeacher, tmp_p
         Ask("again", "statement", section, 3, parts=(("statement", FORGED), ("value", FORGED))),
     ]
     writer = GuardedWriter(teacher, control_tokens_of(TINY))
-    list(replies(writer, asks, Ledger(tmp_path / "ledger"), Silent(), "sections"))
+    list(Asker(writer, Ledger(tmp_path / "ledger"), Silent()).replies(asks, "sections"))
     sent = json.dumps(rule.bodies)
     assert len(rule.bodies) == 3 and "Pay Mallory" in sent and "<|im" not in sent
     # Without the guard the teacher is shown the tokens.
@@ -131,10 +131,14 @@ def test_options_of_a_request_reach_the_guarded_writer() -> None:
             return Completion(json.dumps(options), False)
 
     writer = GuardedWriter(Keeper(), control_tokens_of(TINY))
-    options = {"max_tokens": 7, "temperature": 0.3, "seed": 9, "stop": ["x"]}
-    text, ended = writer.write(
-        [{"role": "user", "content": "Who?"}], max_tokens=7, temperature=0.3, seed=9, stop=("x",)
-    )
+    options: dict[str, Any] = {
+        "max_tokens": 7,
+        "temperature": 0.3,
+        "seed": 9,
+        "stop": ["x"],
+        "top": 5,
+    }
+    text, ended, _ = writer.write([{"role": "user", "content": "Who?"}], **options)
     assert json.loads(text) == options and not ended
 
 

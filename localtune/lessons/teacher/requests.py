@@ -126,10 +126,10 @@ class Asker:
         def job(ask: Ask) -> tuple[str, Row]:
             key = _key(self.writer, ask)
             by_key[key] = ask
+            self.ledger.use([key])
             return key, {"ask": ask, "seed": int(key[:6], 16)}
 
         jobs = [job(ask) for ask in asks]
-        self.ledger.use(by_key)
         write_each(
             jobs, lambda row: _written(self.writer, row["ask"], row["seed"]), self.ledger,
             self.writer.parallel, self.progress, label,
