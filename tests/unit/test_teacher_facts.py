@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from localtune.lessons.teacher.facts import SectionFact, facts_in
@@ -169,6 +169,7 @@ def test_headings_state_nothing() -> None:
 
 
 @given(st.text(max_size=500))
+@example("0`0").via("found by a run of the tests")
 def test_every_fact_of_any_text_stands_in_it(text: str) -> None:
     for fact in facts_of(text):
         assert fact.statement and fact.words

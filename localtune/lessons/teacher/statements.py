@@ -15,6 +15,7 @@ MIN_CELL_SHARE = 0.5  # of an answer's words, from which on a cell that it holds
 ANSWER_WEIGHT = 3  # words shared with the answer against words shared with the question
 _ITEM = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)])\s+(.+)")
 _HEADING = re.compile(r"(#{1,6})\s+(.+)")
+_MARKS, _MARKS_WITHIN = re.compile(r"\*\*|__|`"), re.compile(r"(?<=\w)(?:\*\*|__|`)+(?=\w)")
 _RULE = re.compile(r":?-*:?")
 
 
@@ -62,7 +63,8 @@ def statements_of(section: Section) -> Iterator[Statement]:
 
 
 def _bare(text: str) -> str:
-    return re.sub(r"\*\*|__|`", "", text)
+    """Return a text without marks of emphasis; between two words they become a space."""
+    return _MARKS.sub("", _MARKS_WITHIN.sub(" ", text))
 
 
 def _rows(path: str, lines: list[str]) -> Iterator[Statement]:
