@@ -185,8 +185,7 @@ def _writers(
     base = None if alone else GuardedWriter(_base_writer(build, chosen["base"]), control)
     if file := _gguf(build) if alone else teacher_file(lessons):
         with fastest_to_write(file, build.at.work, progress) as copy:
-            identity = chosen["base" if alone else "identity"]
-            writer = GuardedWriter(LocalWriter(copy, identity, CONTEXT), control)
+            writer = GuardedWriter(LocalWriter(copy, chosen["identity"], CONTEXT), control)
             yield writer, base or writer
         return
     assert base

@@ -69,6 +69,17 @@ def test_what_cannot_tell_right_from_wrong_rejects_nothing_and_is_reported(tmp_p
     assert len(heard.warned) == 1 and "right answer" in heard.warned[0]
 
 
+def test_the_limit_stays_when_documents_change(tmp_path: Path) -> None:
+    first = judge_of_answers(asker(Likely(0.0), tmp_path))
+    right = [is_right_answer(pair) for pair in PAIRS]
+    first.calibrate(lambda: wrong_answers(PAIRS), right)
+    other = Likely(0.0, right=-2.0)  # by these answers it could not judge
+    again = judge_of_answers(asker(other, tmp_path))
+    again.calibrate(lambda: wrong_answers(PAIRS), right)
+    assert not other.asked and again.rejects(right) == [False] * len(right)
+    assert sum(again.rejects(wrong_answers(PAIRS))) >= 0.9 * len(PAIRS)
+
+
 def test_too_few_pairs_give_no_limit(tmp_path: Path) -> None:
     writer = Likely(0.0)
     judge = judge_of_answers(asker(writer, tmp_path))

@@ -15,9 +15,11 @@ from localtune.lessons.teacher.checks import Checks
 from localtune.lessons.teacher.collection import Pair, PairCollection, is_about
 from localtune.lessons.teacher.facts import SectionFact, facts_in
 from localtune.lessons.teacher.pairs import PairWriter
-from localtune.lessons.teacher.requests import Asker, pairs_in, questions_in
+from localtune.lessons.teacher.requests import Ask, Asker, pairs_in, questions_in
 from localtune.lessons.teacher.sections import sections_of
+from localtune.lessons.teacher.trial import without_failing
 from localtune.progress import Progress, Silent
+from localtune.writing import UnusableError
 
 KEYS = "Ruben Okafor keeps the keys of the boatyard."
 FEE = "Hull cleaning costs 85 euros in summer."
@@ -325,6 +327,25 @@ def test_a_style_that_fails_its_trial_is_left_out_and_reported(tmp_path: Path) -
     (warning,) = heard.warned
     assert "0 of" in warning and "fails at" in warning
     assert {pair.style for pair in pairs.kept} & {"short", "everyday"}
+
+
+def test_the_trial_counts_no_lost_reply_and_is_not_made_again(tmp_path: Path) -> None:
+    lost: list[str] = []  # tasks
+
+    def reply(shown: str, task: str) -> str:
+        lost.append(task)
+        if task == lost[0]:
+            raise UnusableError("cut off", "")
+        return lines(("Who keeps the keys of the boatyard?", "Mirlo Banquist"))  # wrong: dropped
+
+    writer = ScriptedWriter(pairs=reply, answer=echo)
+    pairs = written(*(KEYS.replace("boatyard", f"boatyard {n}") for n in range(12)))
+    asks = [Ask(s, "lessons", name) for s in pairs.sections.values() for name in ("short", "cover")]
+    asker = Asker(writer, Ledger(tmp_path / "ledger"), Silent())
+    kept, trial = without_failing(asker, asks, lambda *_: False)
+    assert {ask.name for ask in kept} == {"short"} and len(trial) == 6
+    assert without_failing(asker, asks, lambda *_: True) == (kept, trial)
+    assert len(lost) == 6
 
 
 def test_the_last_line_of_a_reply_that_was_cut_off_is_not_used(tmp_path: Path) -> None:

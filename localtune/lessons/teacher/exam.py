@@ -48,7 +48,7 @@ REQUESTS = ("direct", "everyday", "reverse")
 FACTS_PER_QUESTION = 3
 ASKED_FACTOR = 2.5  # questions asked for, for each one wanted: many cannot be used
 MAX_ANSWER_WORDS = 8
-WRONG_ANSWERS_FOUND = 0.98  # share of those known to be wrong; lessons lose fewer right ones
+WRONG_EXAM_ANSWERS_FOUND = 0.98  # share of those known to be wrong; lessons lose fewer right ones
 MIN_QUESTIONS = 4  # that are wanted, however few facts there are
 UNANSWERABLE_SHARE = 0.1
 OTHER_WORDS_SHARE = 0.3  # of a paraphrase's words are not those of the section
@@ -82,7 +82,7 @@ def write_exam_with(
     sections = sections_of(read_jsonl(files.passages))
     facts = facts_in(sections)
     asker = Asker(writer, Ledger(files.ledger), progress)
-    checks, judge = Checks(sections), judge_of_answers(asker, WRONG_ANSWERS_FOUND)
+    checks, judge = Checks(sections), judge_of_answers(asker, WRONG_EXAM_ANSWERS_FOUND)
     total = sum(map(len, facts.values()))
     wanted = min(config.questions, max(MIN_QUESTIONS, ceil(total / FACTS_PER_QUESTION)))
     rows = list(_answerable(asker, checks, judge, facts, sections))

@@ -14,7 +14,7 @@ from random import Random
 
 from localtune.lessons.grounding import content
 from localtune.lessons.teacher.agreement import agrees
-from localtune.lessons.teacher.requests import Ask, Asker
+from localtune.lessons.teacher.requests import Ask, Asker, Row
 from localtune.lessons.teacher.sections import Section
 
 SAMPLE_REQUESTS = 40  # of each sort, which the limit is taken from
@@ -48,7 +48,8 @@ class Judge:
     def calibrate(self, wrong: Callable[[], Sequence[Ask]], asks: Sequence[Ask]) -> None:
         """Take the limit from requests whose answer is no; `asks` are others.
 
-        Done once, as soon as there are enough of them. Without a limit nothing is rejected.
+        Done once for a ledger, as soon as there are enough of them: another limit would make
+        other pairs of documents that did not change. Without a limit nothing is rejected.
         """
         if self._is_calibrated or len(asks) < MIN_SAMPLE_REQUESTS:
             return
@@ -57,16 +58,20 @@ class Judge:
         if len(crossed) < MIN_SAMPLE_REQUESTS:
             return
         self._is_calibrated = True
-        below = sorted(self._margins(crossed, "wrong pairs judged"))
-        limit = below[int(self._wrong_below * (len(below) - 1))]
-        above = [margin > limit for margin in self._margins(sample, "pairs judged")]
-        if sum(above) >= RIGHT_ABOVE * len(above):
-            self._limit = limit
-        else:
+        name = f"limit {self._name} {self._wrong_below}"
+        self._limit = self._asker.kept(name, lambda: self._found(crossed, sample))["limit"]
+        if self._limit is None:
             self._asker.progress.warn(
                 f"{self._asker.writer.identity} cannot tell right pairs from wrong ones "
                 f"({self._name.replace('_', ' ')}): they are checked in other ways only"
             )
+
+    def _found(self, crossed: Sequence[Ask], sample: Sequence[Ask]) -> Row:
+        """Return the limit as the ledger keeps it, None where too much of the sample is below."""
+        below = sorted(self._margins(crossed, "wrong pairs judged"))
+        limit = below[int(self._wrong_below * (len(below) - 1))]
+        above = [margin > limit for margin in self._margins(sample, "pairs judged")]
+        return {"limit": limit if sum(above) >= RIGHT_ABOVE * len(above) else None}
 
     def rejects(self, asks: Sequence[Ask]) -> list[bool]:
         """Return for each request whether the writer says no."""
@@ -110,7 +115,8 @@ def is_same_question(judged: Judged, question: str) -> Ask:
 
 def wrong_answers(judged: Iterable[Judged]) -> list[Ask]:
     """Return requests with answers to other questions about the section, no word of them alike."""
-    r, shuffled, by_section = Random(SEED), *_shuffled(judged)
+    r = Random(SEED)
+    shuffled, by_section = _shuffled(judged)
     asks = []
     for one in shuffled:
         own = set(content(f"{one.question} {one.answer}"))

@@ -111,14 +111,24 @@ class Asker:
 
     def margins(self, asks: Sequence[Ask], label: str) -> list[float]:
         """Return for each request how much likelier the reply "yes" is than "no", in nats."""
-        return [row["margin"] for row in self._rows(asks, label)]
+        rows = self._rows(asks, label, lambda ask, text: "", lambda ask, row: ())
+        return [row["margin"] for row in rows]
+
+    def kept(self, name: str, find: Callable[[], Row]) -> Row:
+        """Return what `find` found out about the writer the first time; the ledger keeps it."""
+        made_by = json.dumps([self.writer.identity, PROMPTS, name])
+        key = hashlib.sha256(made_by.encode()).hexdigest()
+        if key not in self.ledger.rows:
+            self.ledger.add(key, find())
+        self.ledger.use([key])
+        return self.ledger.rows[key]
 
     def _rows(
         self,
         asks: Sequence[Ask],
         label: str,
-        detail: Callable[[Ask, str], str] = lambda ask, text: "",
-        later: Callable[[Ask, Row], Iterable[Ask]] = lambda ask, row: (),
+        detail: Callable[[Ask, str], str],
+        later: Callable[[Ask, Row], Iterable[Ask]],
     ) -> list[Row]:
         """Return the ledger's row of each request."""
         by_key: dict[str, Ask] = {}

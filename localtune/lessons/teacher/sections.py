@@ -17,7 +17,7 @@ SECTION_CHARACTERS = 1100
 TABLE_CHARACTERS = 2200  # a longer table is divided between its rows
 MIN_CHARACTERS = 700  # from which on a heading begins a new section
 _FENCE = re.compile(r"\s*(?:```|~~~)")
-_HEADING = re.compile(r"(#{1,6})\s+(.+)")
+HEADING = re.compile(r"(#{1,6})\s+(.+)")
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,17 @@ class Section:
     @property
     def path(self) -> str:
         """Return title and headings in one line."""
-        return " > ".join(dict.fromkeys([self.title, *self.headings]))
+        return joined_path([self.title, *self.headings])
 
     @property
     def whole(self) -> str:
         """Return the path and the text: what an answer may be taken from."""
         return f"{self.path}\n\n{self.text}"
+
+
+def joined_path(names: Iterable[str]) -> str:
+    """Return a title and the headings below it in one line, each name once."""
+    return " > ".join(dict.fromkeys(names))
 
 
 def sections_of(passages: Iterable[dict[str, Any]]) -> list[Section]:
@@ -59,10 +64,10 @@ def _divided(text: str, headings: tuple[str, ...]) -> Iterator[tuple[tuple[str, 
     taken: list[str] = []
     above = headings
     for block in _blocks(text):
-        heading = _HEADING.fullmatch(block)
+        heading = HEADING.fullmatch(block)
         size = sum(map(len, taken))
         begins = size + len(block) > SECTION_CHARACTERS or (heading and size > MIN_CHARACTERS)
-        if begins and any(not _HEADING.fullmatch(part) for part in taken):
+        if begins and any(not HEADING.fullmatch(part) for part in taken):
             kept = _without_last_headings(taken)
             yield above, "\n\n".join(kept)
             taken = taken[len(kept) :]
@@ -75,19 +80,19 @@ def _divided(text: str, headings: tuple[str, ...]) -> Iterator[tuple[tuple[str, 
         elif not taken:
             above = tuple(path[level] for level in sorted(path) if level < len(heading[1]))  # type: ignore[index]
         taken.append(block)
-    if any(not _HEADING.fullmatch(part) for part in taken):
+    if any(not HEADING.fullmatch(part) for part in taken):
         yield above, "\n\n".join(taken)
 
 
 def _level(taken: list[str]) -> int:
     """Return the level of the heading that a section begins with, 7 where it begins without."""
-    heading = _HEADING.fullmatch(taken[0]) if taken else None
+    heading = HEADING.fullmatch(taken[0]) if taken else None
     return len(heading[1]) if heading else 7
 
 
 def _without_last_headings(taken: list[str]) -> list[str]:
     end = len(taken)
-    while end and _HEADING.fullmatch(taken[end - 1]):
+    while end and HEADING.fullmatch(taken[end - 1]):
         end -= 1
     return taken[:end]
 
@@ -98,7 +103,7 @@ def _blocks(text: str) -> Iterator[str]:
     fenced = False  # within a block of code, where "# …" is a comment
     for line in [*text.splitlines(), ""]:
         fenced ^= bool(_FENCE.match(line))
-        heading = not fenced and _HEADING.fullmatch(line.strip())
+        heading = not fenced and HEADING.fullmatch(line.strip())
         if heading or not line.strip():
             yield from _short("\n".join(lines))
             lines = []

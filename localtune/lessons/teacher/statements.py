@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import zip_longest
 
 from localtune.lessons.facts import sentences
 from localtune.lessons.grounding import content, stems
-from localtune.lessons.teacher.sections import Section
+from localtune.lessons.teacher.sections import HEADING, Section, joined_path
 
 MIN_CELL_SHARE = 0.5  # of an answer's words, from which on a cell that it holds is the answer
 ANSWER_WEIGHT = 3  # words shared with the answer against words shared with the question
 _ITEM = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)])\s+(.+)")
-_HEADING = re.compile(r"(#{1,6})\s+(.+)")
 _MARKS, _MARKS_WITHIN = re.compile(r"\*\*|__|`"), re.compile(r"(?<=\w)(?:\*\*|__|`)+(?=\w)")
 _RULE = re.compile(r":?-*:?")
 
@@ -33,8 +33,18 @@ class Statement:
 
     @property
     def whole(self) -> str:
-        """Return the statement behind its path."""
+        """Return the path and the statement."""
         return f"{self.path}: {self.text}"
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """Return the words of the statement that mean something."""
+        return frozenset(content(self.text))
+
+    @cached_property
+    def whole_stems(self) -> frozenset[str]:
+        """Return the stems of path and statement."""
+        return frozenset(stems(self.whole))
 
 
 def statements_of(section: Section) -> Iterator[Statement]:
@@ -42,20 +52,20 @@ def statements_of(section: Section) -> Iterator[Statement]:
     headings = dict(enumerate([section.title, *section.headings]))
     for block in re.split(r"\n\s*\n", section.text):
         lines = block.strip().splitlines()
-        path = " > ".join(dict.fromkeys(headings.values()))
+        path = joined_path(headings.values())
         if lines and lines[0].lstrip().startswith("|"):
             yield from _rows(path, lines)
             continue
         prose: list[str] = []
         for line in lines:
-            item, heading = _ITEM.fullmatch(line), _HEADING.fullmatch(line)
+            item, heading = _ITEM.fullmatch(line), HEADING.fullmatch(line)
             if item:
                 yield Statement(path, "item", _bare(item[1]))
             elif heading:
                 level = len(heading[1])
                 headings = {i: text for i, text in headings.items() if i < level}
                 headings[level] = heading[2].strip()
-                path = " > ".join(dict.fromkeys(headings.values()))
+                path = joined_path(headings.values())
             else:
                 prose.append(line)
         for sentence in sentences(" ".join(prose)):
@@ -86,20 +96,19 @@ def stating(statements: Sequence[Statement], question: str, answer: str) -> list
     asked, said = set(content(question)), set(content(answer))
 
     def shared(statement: Statement) -> float:
-        held = set(content(statement.text))
-        return ANSWER_WEIGHT * _share(said, held) + _share(asked, held)
+        return ANSWER_WEIGHT * _share(said, statement.words) + _share(asked, statement.words)
 
     ordered = sorted(statements, key=shared, reverse=True)[:2]
-    one = set(content(ordered[0].text)) if ordered else set()
-    both = one.union(*(content(statement.text) for statement in ordered))
-    return ordered if said & both > said & one else ordered[:1]
+    missing = said.difference(*(statement.words for statement in ordered[:1]))
+    needs_second = len(ordered) > 1 and missing & ordered[1].words
+    return ordered if needs_second else ordered[:1]
 
 
-def _share(words: set[str], held: set[str]) -> float:
+def _share(words: set[str], held: frozenset[str]) -> float:
     return len(words & held) / max(1, len(words))
 
 
-def cell_fault(statements: Iterable[Statement], question: str, answer: str) -> str:
+def cell_fault(statements: Sequence[Statement], question: str, answer: str) -> str:
     """Return why an answer that is the cell of a table does not fit its question, "" if it does.
 
     The question has to name the row, unless it has words that the table does not know; and it must
@@ -108,11 +117,10 @@ def cell_fault(statements: Iterable[Statement], question: str, answer: str) -> s
     rows = [statement for statement in statements if statement.kind == "row"]
     said = set(content(answer))
     places = [(row, i) for row in rows for i in range(1, len(row.cells)) if _is_cell(said, row, i)]
-    stated = (set(content(s.text)) for s in statements if s.kind != "row")
-    if not places or any(said <= words for words in stated):
+    if not places or any(said <= s.words for s in statements if s.kind != "row"):
         return ""
     asked = stems(question)
-    known = set[str]().union(*(stems(row.whole) for row in rows))
+    known = set[str]().union(*(row.whole_stems for row in rows))
     named = [(row, i) for row, i in places if asked & _name_of(row, i, rows)]
     if all(_names_other_row(asked, row, rows) for row, _ in places):
         return "asks for another row of the table"
@@ -129,7 +137,7 @@ def _is_cell(said: set[str], row: Statement, i: int) -> bool:
 
 
 def _name_of(row: Statement, i: int, rows: list[Statement]) -> set[str]:
-    """Return the words of a row's other cells that do not stand in every row or in the header."""
+    """Return the stems of a row's other cells, except those in the header or in every row."""
     held = set[str]().union(*(stems(v) for n, (_, v) in enumerate(row.cells) if n != i))
     header = set[str]().union(*(stems(column) for column, _ in row.cells))
     everywhere = set.intersection(*(stems(other.text) for other in rows))
