@@ -19,7 +19,6 @@ from localtune.lessons.teacher.requests import Ask, Asker, pairs_in, questions_i
 from localtune.lessons.teacher.sections import sections_of
 from localtune.lessons.teacher.trial import without_failing
 from localtune.progress import Progress, Silent
-from localtune.writing import UnusableError
 
 KEYS = "Ruben Okafor keeps the keys of the boatyard."
 FEE = "Hull cleaning costs 85 euros in summer."
@@ -330,22 +329,22 @@ def test_a_style_that_fails_its_trial_is_left_out_and_reported(tmp_path: Path) -
 
 
 def test_the_trial_counts_no_lost_reply_and_is_not_made_again(tmp_path: Path) -> None:
-    lost: list[str] = []  # tasks
+    tasks: list[str] = []
 
     def reply(shown: str, task: str) -> str:
-        lost.append(task)
-        if task == lost[0]:
-            raise UnusableError("cut off", "")
-        return lines(("Who keeps the keys of the boatyard?", "Mirlo Banquist"))  # wrong: dropped
+        tasks.append(task)
+        lost = task == tasks[0]
+        return "" if lost else lines(("Who keeps the keys of the boatyard?", "Mirlo Banquist"))
 
     writer = ScriptedWriter(pairs=reply, answer=echo)
     pairs = written(*(KEYS.replace("boatyard", f"boatyard {n}") for n in range(12)))
-    asks = [Ask(s, "lessons", name) for s in pairs.sections.values() for name in ("short", "cover")]
+    names = ("short", "cover")
+    asks = [Ask("lessons", name, s, 1) for s in pairs.sections.values() for name in names]
     asker = Asker(writer, Ledger(tmp_path / "ledger"), Silent())
     kept, trial = without_failing(asker, asks, lambda *_: False)
-    assert {ask.name for ask in kept} == {"short"} and len(trial) == 6
+    assert {ask.name for ask in kept} == {"short"} and len(trial) == len(tasks) == 6
     assert without_failing(asker, asks, lambda *_: True) == (kept, trial)
-    assert len(lost) == 6
+    assert len(tasks) == 6
 
 
 def test_the_last_line_of_a_reply_that_was_cut_off_is_not_used(tmp_path: Path) -> None:
