@@ -15,10 +15,10 @@ export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
 CORES := -n logical --maxprocesses 4
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
-.PHONY: help setup demo test quick lint clean
+.PHONY: help setup demo demo-real test quick lint clean
 
 help: ## show this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(READY) ## make .venv with everything in it (once; about 10 minutes)
 
@@ -37,6 +37,13 @@ $(READY): pyproject.toml constraints.txt
 demo: setup ## build a model from examples/handbook and ask it a question
 	$(BIN)/localtune build examples/handbook --base tiny --out build/handbook
 	$(BIN)/localtune ask build/handbook "Where is lost property kept?"
+
+# Files or ids; what lies on the Hub is fetched after a question.
+BASE ?= HuggingFaceTB/SmolLM2-135M-Instruct
+TEACHER ?= Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF/qwen2.5-coder-1.5b-instruct-q4_k_m.gguf
+
+demo-real: setup ## the same on a real base, with lessons by a real teacher (BASE=, TEACHER=)
+	$(BIN)/python tools/demo_real.py $(BASE) $(TEACHER)
 
 test quick: export OMP_NUM_THREADS := 1
 

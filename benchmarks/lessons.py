@@ -62,7 +62,7 @@ def main() -> None:
         written = PairCollection({s.id: s for s in sections}, facts, Checks(sections))
         pair_writer = PairWriter(asker, written)
         _pairs(pair_writer, written, options.effort, out)
-        _near_misses(pair_writer, asker, sections, written, out)
+        _near_misses(asker, sections, written, out)
 
 
 def _options() -> argparse.Namespace:
@@ -129,17 +129,11 @@ def _pairs(pair_writer: PairWriter, written: PairCollection, effort: str, out: P
     (out / "missed.tsv").write_text("\n".join(missed) + "\n", "utf-8")
 
 
-def _near_misses(
-    pair_writer: PairWriter,
-    asker: Asker,
-    sections: list[Section],
-    written: PairCollection,
-    out: Path,
-) -> None:
+def _near_misses(asker: Asker, sections: list[Section], written: PairCollection, out: Path) -> None:
     began = time.perf_counter()
     wanted = round(len(written.kept) * NEAR_MISS_SHARE / (1 - NEAR_MISS_SHARE))
-    crossing = NearMisses(sections, written.facts, written.checks, SEED)
-    found = crossing.write(asker, pair_writer.answers, written.kept, wanted)
+    crossing = NearMisses(sections, written.facts, SEED)
+    found = crossing.write(asker, written.kept, wanted)
     _say(f"near-misses: {len(found)} of {wanted} wanted, {time.perf_counter() - began:.0f} s")
     drawn = Random(SEED).sample(found, min(50, len(found)))
     lines = (f"{document}\t{question}" for question, document in drawn)

@@ -179,6 +179,7 @@ class TrainConfig:
 
     rank: int = option(0, "Rank of the LoRA matrices; 0 chooses.")
     alpha: float = option(0.0, "LoRA alpha; 0 chooses.")
+    layers: int = option(0, "Upper layers of the base that get LoRA matrices; 0 chooses.")
     learning_rate: float = option(0.0, "Highest learning rate; 0 chooses.")
     steps: int = option(0, "Optimiser steps; 0 chooses.")
     batch_tokens: int = option(0, "Tokens in one optimiser step; 0 chooses.", "tokens")
@@ -191,15 +192,9 @@ class TrainConfig:
     )
 
     def check(self) -> None:
-        for flag, value in (
-            ("--rank", self.rank),
-            ("--alpha", self.alpha),
-            ("--steps", self.steps),
-            ("--batch-tokens", self.batch_tokens),
-            ("--threads", self.threads),
-            ("--learning-rate", self.learning_rate),
-        ):
-            require(value >= 0, flag, value, "0 or more")
+        for name in "rank alpha layers learning_rate steps batch_tokens threads".split():
+            value = getattr(self, name)
+            require(value >= 0, "--" + name.replace("_", "-"), value, "0 or more")
         formats, devices = ("auto", "bf16", "float32", NF4), ("auto", "cpu", "cuda")
         require(self.precision in formats, "--precision", self.precision, " or ".join(formats))
         require(self.device in devices, "--device", self.device, " or ".join(devices))

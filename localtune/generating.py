@@ -68,8 +68,8 @@ def stages(build: Build, stage: Callable[..., Stage], shared: dict[str, Any]) ->
     return [
         stage("writer", who, [at.base], [at.writer, at.writer_gguf], LIBRARIES, choose),
         stage("exam", {**asked, **known}, [at.passages, at.chats, at.writer],
-              [at.exam, at.exam_known], (), partial(exams.exam, exam), version=4),
-        stage("lessons", how, [*read, at.writer], counted, (), lessons, version=5),
+              [at.exam, at.exam_known], (), partial(exams.exam, exam), version=5),
+        stage("lessons", how, [*read, at.writer], counted, (), lessons, version=7),
     ]
     # fmt: on
 

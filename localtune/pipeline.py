@@ -76,7 +76,7 @@ def stages(build: Build) -> list[Stage]:
     return [
         stage("corpus", config.corpus, [build.docs],
               [at.documents, at.passages, at.chats, at.removed], READERS, steps.corpus, version=2),
-        stage("base", config.base, [base] if base else [], [at.base], (), steps.base),
+        stage("base", config.base, [base] if base else [], [at.base], (), steps.base, version=2),
         *generating.stages(build, stage, {**private, **system}),
         stage("targets", {key: getattr(config.train, key) for key in LENGTHS},
               [at.base, at.lessons, at.passages], [at.targets], (*TRAINERS, *LLAMA),
@@ -86,7 +86,7 @@ def stages(build: Build) -> list[Stage]:
         stage("train", config.train, [at.base, at.lessons, at.targets, at.development],
               [at.adapter, at.metrics, at.trained_upon],
               (*TRAINERS, *LLAMA, *(FOUR_BIT if config.train.precision == NF4 else ())),
-              steps.train, version=5,
+              steps.train, version=6,
               scratch=at.checkpoints),
         *made,
         stage("grade base", asked, [at.base, at.exam], [at.grade("base")], GGUF + LLAMA,

@@ -26,6 +26,7 @@ from localtune.planning.bill import energy, hosted
 from localtune.planning.electricity import carbon, power
 from localtune.progress import Progress
 from localtune.steps import Build
+from localtune.training.lora import Amount
 from localtune.usage import measured
 from localtune.workspace import Workspace, read_json, read_jsonl, write_json
 
@@ -193,7 +194,7 @@ def _candidates(
     )
     lessons = known.lessons
     train = replace(build.config.train, max_length=lessons.row)
-    work = candidates.Work(train, lessons.tokens, lessons.rows, lessons.answers)
+    work = candidates.Work(train, Amount(lessons.corpus, lessons.rows), lessons.answers)
     here = frozenset(entry.id for entry in entries() if is_cached(entry.id))
     offline = build.config.base.offline
     held, hours = known.held, asked.hours

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from localtune.declining import UNANSWERABLE
 from localtune.exam_scores import told_of_known
+from localtune.lessons.grounding import declines
 from localtune.pipeline import Result
 from localtune.report.figures import duration, size
 from localtune.report.general import told
@@ -83,10 +86,24 @@ def show_grade(graded: dict[str, Any]) -> None:
         f"{recall(graded['recall'], graded['interval'])} of {len(graded['answers'])} "
         f"questions answered by {_short(Path(graded['model']))}"
     )
+    if by_kind := _by_kind(graded["answers"]):
+        console.print(by_kind)
     for line in _wrong_lines(wrong[:WRONG_SHOWN]):
         console.print(line)
     if len(wrong) > WRONG_SHOWN:
         console.print(f"… and {len(wrong) - WRONG_SHOWN} more; --json shows all.")
+
+
+def _by_kind(answers: list[dict[str, Any]]) -> str:
+    """Return the right answers of each kind of question, "" where there is one kind only."""
+    asked = Counter(row.get("kind", "other") for row in answers)
+    if len(asked) < 2:
+        return ""
+    right = Counter(row.get("kind", "other") for row in answers if row["correct"])
+    said = ", ".join(f"{kind} {right[kind]} of {number}" for kind, number in asked.items())
+    can = [row["said"] for row in answers if row.get("kind") != UNANSWERABLE]
+    declined = sum(map(declines, can))
+    return f"{said}; {declined} of {len(can)} questions that have an answer were declined"
 
 
 def _wrong_lines(wrong: list[dict[str, Any]]) -> Iterable[str]:

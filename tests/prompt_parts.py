@@ -13,8 +13,9 @@ def parts_of(prompt: str) -> tuple[str, str, str]:
     if line:
         return ("answer" if task.startswith("Answer ") else "pairs"), shown, task
     first, _, rest = prompt.partition("\n")
-    if "\nQuestion: " in prompt and "\nAnswer: " in prompt and first.startswith("Text: "):
-        return "judge", first.removeprefix("Text: "), rest
+    if "\nQuestion: " in prompt and first.startswith("Text: "):
+        text, begin, asked = prompt.removeprefix("Text: ").partition("\nQuestion: ")
+        return "judge", text, begin.lstrip() + asked
     if first.startswith("1. ") and rest.startswith("2. "):
         return "judge", first.removeprefix("1. "), rest.removeprefix("2. ")
     if first.startswith("Text: "):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from localtune.declining import REFUSALS, UNANSWERABLE
 from localtune.errors import EvaluationError
 from localtune.progress import Progress, Silent
 
@@ -101,7 +102,8 @@ def wilson(right: int, total: int) -> tuple[float, float]:
 def read_exam(path: Path) -> list[Row]:
     """Read an exam, a JSON object a line: question, answers; id, document and kind if there are.
 
-    Raises EvaluationError, naming the line, for one that can't be graded.
+    A question of the kind "unanswerable" may have no answers: then declining is right. Raises
+    EvaluationError, naming the line, for one that can't be graded.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
@@ -131,6 +133,7 @@ def _read_row(path: Path, number: int, line: str) -> Row:
     if wrong:
         raise _wrong(path, number, wrong)
     answers = [row["answers"]] if isinstance(row["answers"], str) else row["answers"]
+    answers = answers or list(REFUSALS)
     return {**row, "id": str(row.get("id", number)), "answers": answers}
 
 
@@ -143,6 +146,8 @@ def _faults(row: Any) -> Iterator[str]:
         yield 'has no text under "question"'
     answers = row.get("answers")
     answers = [answers] if isinstance(answers, str) else answers
+    if answers == [] and row.get("kind") == UNANSWERABLE:
+        return
     if not isinstance(answers, list) or not answers:
         yield 'has no list under "answers"'
     elif not all(isinstance(answer, str) and normalise(answer) for answer in answers):

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
+from localtune.declining import REFUSALS
 from localtune.lessons.keywords import STOP, stem
 from localtune.lessons.similarity import words
 
@@ -29,16 +30,6 @@ _TEXT = re.compile(
 )
 _REFERS = re.compile(r"(?:It|Its|They|Their|He|His|She|Her|This|These|Those|That)\b")
 _WHOLE = re.compile(r"[\w)\"'”’%°€$£]+[.!?]?$")
-# What says that one doesn't know. These are also the accepted answers of questions about nothing.
-REFUSALS = (
-    "don't know", "do not know", "doesn't know", "not know", "not sure", "no information",
-    "don't have any information", "don't have information", "unable to", "can't say", "cannot say",
-    "can't tell", "cannot tell", "can't answer", "cannot answer", "not aware", "not familiar",
-    "never heard", "haven't heard", "no record", "unknown", "doesn't exist", "does not exist",
-    "isn't mentioned", "not mentioned", "no knowledge", "can't find", "cannot find",
-    "couldn't find", "could not find", "do not say", "does not say", "don't say", "doesn't say",
-    "not stated", "isn't stated",
-)  # fmt: skip
 
 
 def declines(said: str) -> bool:

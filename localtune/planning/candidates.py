@@ -14,7 +14,7 @@ from localtune.planning.catalogue import Entry, entries, find
 from localtune.planning.machine import Machine
 from localtune.planning.shape import Shape, shape_of
 from localtune.planning.training import Training
-from localtune.training.lora import Recipe, recipe
+from localtune.training.lora import Amount, Recipe, recipe
 
 REFERENCE = "HuggingFaceTB/SmolLM2-135M-Instruct"
 RESERVE = 0.85  # of the memory may be used
@@ -32,13 +32,12 @@ class Work:
     """
 
     config: TrainConfig
-    tokens: int
-    rows: int
+    amount: Amount
     answers: float
 
     def recipe(self, shape: Shape) -> Recipe:
         """Return what training a base of a shape would use."""
-        return recipe(self.config, self.tokens, self.rows, shape.hidden, shape.model_type)
+        return recipe(self.config, self.amount, shape.hidden, shape.layers)
 
     def step_tokens(self, made: Recipe) -> int:
         """Return the tokens of one optimiser step."""
@@ -48,7 +47,7 @@ class Work:
         """Return the operations of one optimiser step."""
         made = self.recipe(shape)
         tokens = self.step_tokens(made)
-        return shape.step_flops(tokens, round(self.answers * tokens), made.rank)
+        return shape.step_flops(tokens, round(self.answers * tokens), made.rank, made.layers)
 
 
 @dataclass(frozen=True)
@@ -141,8 +140,10 @@ def _memory(shape: Shape, known: Shape, used: int, work: Work, measured: Trainin
         logits = LOGIT * answers * one.output / one.hidden
         return _weights(one, measured.weight_bytes) + logits
 
-    kept = max(0.0, used - fixed(known)) / (known.widths * known.layers)
-    return round(fixed(shape) + kept * shape.widths * shape.layers * step(shape) / step(known))
+    def states(one: Shape) -> float:
+        return one.widths * work.recipe(one).layers * step(one)
+
+    return round(fixed(shape) + max(0.0, used - fixed(known)) * states(shape) / states(known))
 
 
 def _weights(shape: Shape, each: float) -> float:

@@ -107,7 +107,7 @@ def cost(
         packed = pack_lessons(folder, lessons, config.train, None)
     packed = packed if asks else replace(packed, aside=None)
     config = replace(config, train=replace(config.train, max_length=packed.row))
-    recipe = recipe_for(packed, config.train, shape.hidden, shape.model_type)
+    recipe = recipe_for(packed, config.train, shape.hidden, shape.layers)
     held = tree_memory()
     tried = estimate(base.config, shape, base.folder, packed, recipe, config.train, progress, steps)
     before = packed.seconds + (0.0 if loaded else _import_seconds)
@@ -117,7 +117,7 @@ def cost(
         rows += _behind(config, base, shape, recipe, packed, questions, held, progress)
     gguf = sizes(base.config, shape.parameters, config.quantize)
     precision = config.train.precision
-    written = disk(shape, recipe.rank, gguf, base.here, precision == NF4)
+    written = disk(shape, recipe, packed.tokens, gguf, base.here, precision == NF4)
     return Costs(base, shape, packed, recipe, tried, rows, written, held, precision)
 
 

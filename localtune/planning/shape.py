@@ -46,18 +46,19 @@ class Shape:
         """Return how many there are in all."""
         return self.embedding + self.layers * self.layer + self.rest
 
-    def adapter(self, rank: int) -> int:
-        """Return the parameters of LoRA matrices of a rank on all linear layers."""
-        return rank * self.widths * self.layers
+    def adapter(self, rank: int, layers: int) -> int:
+        """Return the parameters of LoRA matrices of a rank in so many layers."""
+        return rank * self.widths * layers
 
-    def step_flops(self, tokens: int, answers: int, rank: int) -> float:
+    def step_flops(self, tokens: int, answers: int, rank: int, layers: int) -> float:
         """Return the operations of a training step: forward, and backward without base gradients.
 
-        2 a parameter and token forward, 2 backward, and 2 more for LoRA's own gradients; the output
-        is applied to answer tokens only. Attention over 256 tokens is under 5 % and left out.
+        `layers` are trained, the inputs of the first of them kept. 2 a parameter and token forward,
+        2 backward, and 2 more for LoRA's own gradients; the output is applied to answer tokens
+        only. Attention over 256 tokens is under 5 % and left out.
         """
         lora = rank * self.widths
-        body = self.layers * (4.0 * self.linear + 6.0 * lora) * tokens
+        body = layers * (4.0 * self.linear + 6.0 * lora) * tokens
         return body + 4.0 * self.output * answers
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 WHOLE = 8  # layers up to which the whole base is rehearsed
 SHORT, LONGER = 1, 5
+FORWARD = 0.4  # of a step's time: a pass forward, without LoRA
 QUICK, TIMES = 25_000_000, 4  # parameters under which steps are short: more are tried, and here
 LEAST_BAND = 0.1  # of the time: what two runs on an idle machine differ by
 
@@ -58,9 +59,10 @@ def estimate(
 ) -> Training:
     """Measure on this machine; `real` is the base's folder, None where it isn't here.
 
-    Raises BaseModelError, TrainingError.
+    All layers of what is tried are trained, as many of the base as the recipe says. Those below
+    take one pass over all lessons. Raises BaseModelError, TrainingError.
     """
-    layers = (shape.layers,) if shape.layers <= WHOLE else (SHORT, LONGER)
+    layers = (plan.layers,) if plan.layers <= WHOLE else (SHORT, LONGER)
     quick = shape.parameters < QUICK
     steps *= TIMES if quick else 1
     found = []
@@ -69,7 +71,7 @@ def estimate(
             folder = write_base(config, count, Path(scratch) / str(count), real)
             found.append(_rehearse(quick, folder, lessons, plan, chosen, steps))
             bar.advance(detail=f"{found[-1].step:.1f} s a step with {count} layers")
-    return _from_line(layers, found, shape.layers, lessons.memory)
+    return _from_line(layers, found, shape, plan, lessons)
 
 
 def _rehearse(
@@ -83,23 +85,32 @@ def _rehearse(
     return in_fresh_process(rehearse, folder, lessons, plan, chosen, steps)
 
 
-def _from_line(layers: tuple[int, ...], found: list[Rehearsed], whole: int, lists: int) -> Training:
-    """Draw a straight line through what was measured, as far as all layers."""
+def _from_line(
+    layers: tuple[int, ...], found: list[Rehearsed], shape: Shape, plan: Recipe, lessons: Lessons
+) -> Training:
+    """Draw a straight line through what was measured, as far as all layers or those trained."""
     first, last = found[0], found[-1]
-    far = (whole - layers[0]) / max(1, layers[-1] - layers[0])
 
-    def reach(one: float, other: float) -> float:
-        return one + far * max(0.0, other - one)
+    def far(count: int) -> float:
+        return (count - layers[0]) / max(1, layers[-1] - layers[0])
 
-    step = reach(first.step, last.step)
-    off = (first.spread + last.spread) / 2 * max(1.0, far) / step
+    def reach(one: float, other: float, count: int) -> float:
+        return one + far(count) * max(0.0, other - one)
+
+    below = shape.layers - plan.layers
+    step = reach(first.step, last.step, plan.layers)
+    once = lessons.rows / plan.rows * below * FORWARD * step / plan.layers
+    around = reach(first.around, last.around, shape.layers) if len(found) > 1 else first.around
+    off = (first.spread + last.spread) / 2 * max(1.0, far(plan.layers)) / step
+    frozen = round(below * shape.layer * first.weight_bytes)
     return Training(
         step=step,
         band=round(min(1.0, max(LEAST_BAND, off)), 2),
-        check=reach(first.check, last.check),
-        around=reach(first.around, last.around) if len(found) > 1 else first.around,
-        memory=round(reach(first.memory, last.memory)) + lists,
-        graphics_memory=round(reach(first.graphics_memory, last.graphics_memory)),
+        check=reach(first.check, last.check, shape.layers),
+        around=around + once,
+        memory=round(reach(first.memory, last.memory, plan.layers)) + frozen + lessons.memory,
+        graphics_memory=round(reach(first.graphics_memory, last.graphics_memory, plan.layers))
+        + (frozen if first.graphics_memory else 0),
         weight_bytes=first.weight_bytes,
         precision=first.precision,
         layers=layers,

@@ -45,21 +45,23 @@ def token_losses(
     ids: torch.Tensor | None = None,
     logprobs: torch.Tensor | None = None,
     weights: torch.Tensor | None = None,
-) -> torch.Tensor:
-    """Return the summed loss of tokens with soft targets and of tokens without.
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the summed loss of tokens, and the cross-entropy of each, (tokens,).
 
     `logits` (tokens, vocabulary), `labels` (tokens,), `ids` and `logprobs` (tokens, k): the
     teacher's likeliest tokens with their natural log-probabilities, `weights` (tokens, 2) of the
     cross-entropy and of the KL, which is 0 where there is no target. The last three are None where
     the whole batch has none.
     """
+    each = cross_entropy(logits, labels, reduction="none")
     if ids is None or logprobs is None or weights is None:
-        return cross_entropy(logits, labels, reduction="sum")
-    hard = (weights[:, 0] * cross_entropy(logits, labels, reduction="none")).sum()
+        return each.sum(), each
+    hard = (weights[:, 0] * each).sum()
     soft = weights[:, 1] > 0
     if not soft.any():
-        return hard
-    return hard + (weights[soft, 1] * bucket_kl(logits[soft], ids[soft], logprobs[soft])).sum()
+        return hard, each
+    kl = bucket_kl(logits[soft], ids[soft], logprobs[soft])
+    return hard + (weights[soft, 1] * kl).sum(), each
 
 
 def bucket_kl(logits: torch.Tensor, ids: torch.Tensor, logprobs: torch.Tensor) -> torch.Tensor:

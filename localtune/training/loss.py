@@ -5,6 +5,7 @@ Cross-entropy, but for tokens with soft targets (distil.py).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -18,11 +19,15 @@ SIZES = 128  # the numbers of answer tokens that a step may have are multiples o
 
 
 def answer_loss(
-    model: Any, batch: dict[str, torch.Tensor], counted: float | None = None
+    model: Any,
+    batch: dict[str, torch.Tensor],
+    counted: float | None = None,
+    hear: Callable[[torch.Tensor], None] = lambda losses: None,
 ) -> torch.Tensor:
     """Mean loss over the labelled tokens of a packed batch (rows, length).
 
-    `counted` is what the sum is divided by, where a batch is one of several parts.
+    `counted` is what the sum is divided by, where a batch is one of several parts. `hear` is given
+    the cross-entropy of each labelled token, (tokens,).
     The head is applied to the positions that predict a label, at most CHUNK of them at a time:
     never (rows, length, vocabulary) logits. `model` is a PEFT model around a causal LM.
     """
@@ -38,7 +43,10 @@ def answer_loss(
         token_losses(logits_of(causal, _filled_up(h))[: len(h)].float(), t, *s)
         for h, t, *s in zip(wanted.split(CHUNK), targets.split(CHUNK), *soft, strict=True)
     ]
-    return torch.stack(parts).sum() / max(1, tokens_of(batch) if counted is None else counted)
+    hear(torch.cat([each.detach() for _, each in parts]))
+    return torch.stack([loss for loss, _ in parts]).sum() / max(
+        1, tokens_of(batch) if counted is None else counted
+    )
 
 
 def _filled_up(hidden: torch.Tensor) -> torch.Tensor:

@@ -27,7 +27,7 @@ from localtune.config import NF4_BYTES, PLAIN_TEMPLATE, TrainConfig
 from localtune.loading import LOCAL
 from localtune.training.development import Development
 from localtune.training.lengths import fit_for, row_length
-from localtune.training.lora import Recipe, recipe
+from localtune.training.lora import Amount, Recipe, recipe
 from localtune.training.tokenise import IGNORED, PackedRows, Split, splitter_of
 from localtune.training.train import train
 from localtune.usage import Peak
@@ -42,14 +42,15 @@ STEPS = 4  # the first isn't counted: it warms up, and AdamW has no memory yet
 class Lessons:
     """Where lessons lie, and what all of them come to.
 
-    `row` is the tokens of a packed row, `answers` the share of tokens that is learned, `said` the
-    tokens of an answer, `seconds` what tokenising all will take. `aside` are the questions set
-    aside, where there are any.
+    `corpus` is the tokens of the documents, `row` those of a packed row, `answers` the share of
+    tokens that is learned, `said` the tokens of an answer, `seconds` what tokenising all will take.
+    `aside` are the questions set aside, where there are any.
     """
 
     file: Path
     aside: Path | None
     tokens: int
+    corpus: int
     rows: int
     row: int
     answers: float
@@ -92,18 +93,21 @@ def pack_lessons(base: Path, lessons: Path, config: TrainConfig, split: Split | 
     rows = read_jsonl(lessons)
     first = list(islice(rows, SAMPLE))
     fit = fit_for(config, AutoConfig.from_pretrained(base, **LOCAL), tokenizer, split)
-    sample = [tokens for row in first for _, tokens in fit.of(row)]
+    fitted = [pair for row in first for pair in fit.of(row)]
+    sample = [tokens for _, tokens in fitted]
     row_tokens = row_length(config, fit.limit, sample)
     said = sum(m["role"] == "assistant" for row in first for m in row.get("messages", ()))
     scale = 1 + sum(1 for _ in rows) / max(1, len(first))
     packed = len(PackedRows(sample, row_tokens, 0))
     tokens = sum(len(lesson.ids) for lesson in sample)
+    corpus = sum(len(lesson.ids) for row, lesson in fitted if "text" in row)
     answers = sum(label != IGNORED for lesson in sample for label in lesson.labels)
     aside = lessons.with_name("development.jsonl")
     return Lessons(
         lessons,
         aside if aside.exists() and any(read_jsonl(aside)) else None,
         round(scale * tokens),
+        round(scale * corpus),
         round(scale * packed),
         row_tokens,
         answers / max(1, tokens),
@@ -112,9 +116,9 @@ def pack_lessons(base: Path, lessons: Path, config: TrainConfig, split: Split | 
     )
 
 
-def recipe_for(lessons: Lessons, config: TrainConfig, hidden: int, model_type: str) -> Recipe:
+def recipe_for(lessons: Lessons, config: TrainConfig, hidden: int, layers: int) -> Recipe:
     """Return the recipe that `train` would choose."""
-    return recipe(config, lessons.tokens, lessons.rows, hidden, model_type)
+    return recipe(config, Amount(lessons.corpus, lessons.rows), hidden, layers)
 
 
 def rehearse(
@@ -154,6 +158,7 @@ def train_shortly(
         rank=plan.rank,
         alpha=plan.alpha,
         learning_rate=plan.learning_rate,
+        layers=plan.layers,
     )
     # Without the soft targets that a lesson asks for: there are none yet, and they cost little.
     rows = ({**row, "targets": None} for row in islice(read_jsonl(lessons), TRIED))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import accumulate
 from operator import itemgetter
 from typing import Any
 
@@ -22,15 +23,21 @@ RAISED_BY_TEMPLATES = (
     *(TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError),
     RecursionError,
 )
+PLACES, NUMBERS = "places", "numbers"  # keys of a batch: of tokens, of lessons
 IGNORED = -100  # the label of a token on which no loss is taken
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """One lesson: ids, and labels of the same length (IGNORED outside answers)."""
+    """One lesson: ids, and labels of the same length (IGNORED outside answers).
+
+    `number` is its own among the lessons of a dataset, `start` that of its first token among all.
+    """
 
     ids: list[int]
     labels: list[int]
+    number: int = field(default=0, kw_only=True)
+    start: int = field(default=0, kw_only=True)
 
     def more(self) -> dict[str, torch.Tensor]:
         """Return what else a row holds of this lesson, (tokens, …) each; all lessons the same."""
@@ -117,13 +124,21 @@ def _control_tokens(tokenizer: Any) -> ControlTokens:
 class PackedRows(Dataset[dict[str, torch.Tensor]]):
     """Lessons packed first-fit by falling length into rows of at most `row` tokens.
 
-    An item holds input_ids, labels and position_ids, each (row,). Positions start at 0 with each
-    lesson, from which transformers makes a block-diagonal mask: no lesson sees another.
+    An item holds input_ids, labels, position_ids, places and numbers, each (row,). Positions start
+    at 0 with each lesson, from which transformers makes a block-diagonal mask: no lesson sees
+    another. Places number the tokens of all lessons, and their count stands for padding; `numbers`
+    are the lessons'.
     """
 
     def __init__(self, lessons: Iterable[Tokens], row: int, pad: int) -> None:
-        self._row, self._pad = row, pad
-        self.rows: list[list[Tokens]] = pack(list(lessons), row)
+        self.row, self._pad, found = row, pad, list(lessons)
+        self.tokens = sum(len(lesson.ids) for lesson in found)
+        starts = accumulate((len(lesson.ids) for lesson in found), initial=0)
+        self.lessons = [
+            replace(lesson, number=number, start=start)
+            for number, (lesson, start) in enumerate(zip(found, starts, strict=False))
+        ]
+        self.rows: list[list[Tokens]] = pack(self.lessons, row)
 
     collate = staticmethod(default_collate)  # a step is several items
 
@@ -131,20 +146,31 @@ class PackedRows(Dataset[dict[str, torch.Tensor]]):
         return len(self.rows)
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        return self.item(self.rows[index])
+
+    def item(self, lessons: list[Tokens]) -> dict[str, torch.Tensor]:
+        """Return lessons that fit into a row as an item."""
         ids: list[int] = []
         labels: list[int] = []
+        positions: list[int] = []
         places: list[int] = []
-        for lesson in self.rows[index]:
+        numbers: list[int] = []
+        for lesson in lessons:
+            size = len(lesson.ids)
             ids += lesson.ids
             labels += [IGNORED, *lesson.labels[1:]]
-            places += range(len(lesson.ids))
-        empty = self._row - len(ids)
-        more = _joined([lesson.more() for lesson in self.rows[index]], empty)
+            positions += range(size)
+            places += range(lesson.start, lesson.start + size)
+            numbers += [lesson.number] * size
+        empty = self.row - len(ids)
+        more = _joined([lesson.more() for lesson in lessons], empty)
         return {
             **more,
             "input_ids": torch.tensor(ids + [self._pad] * empty),
             "labels": torch.tensor(labels + [IGNORED] * empty),
-            "position_ids": torch.tensor(places + list(range(empty))),
+            "position_ids": torch.tensor(positions + list(range(empty))),
+            PLACES: torch.tensor(places + [self.tokens] * empty),
+            NUMBERS: torch.tensor(numbers + [-1] * empty),
         }
 
 

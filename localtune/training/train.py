@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 from peft import (
-    LoraConfig,
     PeftModel,
     get_peft_model,
     get_peft_model_state_dict,
@@ -34,7 +33,6 @@ from transformers.utils import logging as transformers_logging
 from localtune import ranks
 from localtune.config import NF4, TrainConfig
 from localtune.cores import use_threads
-from localtune.errors import TrainingError
 from localtune.loading import LOCAL, not_loaded
 from localtune.progress import Progress, Silent
 from localtune.training import four_bit
@@ -47,10 +45,13 @@ from localtune.training.checkpoints import (
 )
 from localtune.training.development import Development, Recall, settled, take_best
 from localtune.training.isolation import attend_by_lesson, isolates
+from localtune.training.layer_inputs import LayerInputs, keep_layer_inputs
+from localtune.training.layers import adapter_for, first_trained, with_lora
 from localtune.training.lengths import fit_for, row_length
-from localtune.training.lora import Recipe, recipe, rows_a_step
-from localtune.training.machine import halve_what_is_frozen, in_bf16, on_gpu
+from localtune.training.lora import Amount, Recipe, recipe, rows_a_step
+from localtune.training.machine import in_bf16, on_gpu
 from localtune.training.soft_rows import Targets
+from localtune.training.stream import StreamState, stream_from
 from localtune.training.tokenise import (
     PLAIN_TEMPLATE,
     GroupedLessons,
@@ -98,20 +99,25 @@ def train(
     tokenizer, model = load(base, wide, **four_bit.how_to_load(config))
     split = split or splitter_of(tokenizer)
     kept, fit = Targets(targets), fit_for(config, model.config, tokenizer, split)
-    found = [kept.beside(*pair) for row in read_jsonl(lessons) for pair in fit.of(row)]
+    fitted = [pair for row in read_jsonl(lessons) for pair in fit.of(row)]
+    found = [kept.beside(*pair) for pair in fitted]
     fit.report(progress)
     config = replace(config, max_length=row_length(config, fit.limit, found))
     data = _rows(model, found, config, tokenizer.pad_token_id or 0)
     tokens = sum(len(lesson.ids) for row in data.rows for lesson in row)
+    corpus = sum(len(tokens.ids) for lesson, tokens in fitted if "text" in lesson)
     packed = len(data) if isinstance(data, PackedRows) else -(-tokens // config.max_length)
-    plan = recipe(config, tokens, packed, model.config.hidden_size, model.config.model_type)
+    shape = model.config.get_text_config()
+    plan = recipe(config, Amount(corpus, packed), shape.hidden_size, shape.num_hidden_layers)
     progress.note(
-        f"{tokens:,} tokens in {packed} rows; rank {plan.rank}, "
-        f"learning rate {plan.learning_rate:g}, {plan.steps} steps"
+        f"{tokens:,} tokens in {packed} rows; {plan.steps} steps, learning rate "
+        f"{plan.learning_rate:g}, rank {plan.rank} on {plan.layers} of {shape.num_hidden_layers} "
+        "layers"
     )
-    model = get_peft_model(model, _adapter(plan))
-    if in_bf16(config) and not on_gpu(config) and config.precision != NF4:
-        halve_what_is_frozen(model)
+    inputs = None
+    if isinstance(data, PackedRows) and not on_gpu(config) and ranks.count() == 1:
+        inputs = keep_layer_inputs(model, first_trained(model, plan), tokens, checkpoints, progress)
+    model = with_lora(model, plan, config)
     with (
         use_threads(config.threads),
         progress.bar("train", plan.steps) as bar,
@@ -119,7 +125,7 @@ def train(
     ):
         recall = Recall(development, tokenizer, split, in_bf16(config), progress.note)
         report = Report(bar, progress.warn)
-        history = _run(model, data, plan, checkpoints, config, report, recall)
+        history = _run(model, data, inputs, plan, checkpoints, config, report, recall)
     losses = [row["loss"] for row in history if "loss" in row]
     if losses:
         progress.note(f"loss {losses[-1]:.2f} nats a token")
@@ -141,18 +147,8 @@ def _rows(model: Any, lessons: Iterable[Tokens], config: TrainConfig, pad: int) 
         attend_by_lesson(model, config.max_length)
     if isolates(model):
         return PackedRows(lessons, config.max_length, pad)
-    step = rows_a_step(config, model.config.hidden_size) * config.max_length
+    step = rows_a_step(config) * config.max_length
     return GroupedLessons(lessons, step, pad)
-
-
-def _adapter(plan: Recipe) -> LoraConfig:
-    return LoraConfig(
-        r=plan.rank,
-        lora_alpha=plan.alpha,
-        lora_dropout=0.0,
-        target_modules="all-linear",
-        task_type="CAUSAL_LM",
-    )
 
 
 def _merged(
@@ -171,7 +167,7 @@ def _merged(
 
     def on_base() -> PeftModel:
         _, own = load(base, torch.bfloat16 if in_bf16(config) else torch.float32)
-        tuned = get_peft_model(own, _adapter(plan))
+        tuned = get_peft_model(own, adapter_for(own, plan))
         set_peft_model_state_dict(tuned, get_peft_model_state_dict(model))
         return four_bit.where_it_fits(tuned, on_gpu(config))
 
@@ -196,6 +192,7 @@ def load(base: Path, dtype: torch.dtype = torch.float32, **more: Any) -> tuple[A
 def _run(
     model: PeftModel,
     data: Rows,
+    inputs: LayerInputs | None,
     plan: Recipe,
     checkpoints: Path,
     config: TrainConfig,
@@ -209,10 +206,10 @@ def _run(
     for left in range(HALVINGS, -1, -1):
         try:
             arguments = _arguments(plan, data, checkpoints, config, 3 if recall else 2)
-            return _attempt(model, data, arguments, report, recall)
+            return _attempt(model, data, inputs, arguments, report, recall)
         except Diverged as found:
             if not left:
-                raise _beyond_hope(plan.learning_rate) from found
+                raise found.at_every_rate(plan.learning_rate) from found
             plan = replace(plan, learning_rate=plan.learning_rate / 2)
             set_peft_model_state_dict(model, untrained)
             if ranks.first():
@@ -223,32 +220,33 @@ def _run(
     raise AssertionError
 
 
-def _beyond_hope(rate: float) -> TrainingError:
-    return TrainingError(
-        f"The loss diverges at every learning rate down to {rate:g}.",
-        "Give a much lower --learning-rate; if that fails too, the base or the lessons are broken.",
-    )
-
-
 def _attempt(
-    model: PeftModel, data: Rows, arguments: TrainingArguments, report: Report, recall: Recall
+    model: PeftModel,
+    data: Rows,
+    inputs: LayerInputs | None,
+    arguments: TrainingArguments,
+    report: Report,
+    recall: Recall,
 ) -> list[dict[str, float]]:
-    trainer = AnswerTrainer(
-        model=model, args=arguments, train_dataset=data, data_collator=data.collate
-    )
-    trainer.warn = report.warn
-    trainer.remove_callback(PrinterCallback)
-    for callback in (report, recall, Whole(), Rate()):
-        trainer.add_callback(callback)
     with arguments.main_process_first():  # it removes half-written ones, which no other may see
         last = last_whole(Path(str(arguments.output_dir)))
+    stream = None
+    if isinstance(data, PackedRows) and ranks.count() == 1:
+        stream = stream_from(data, arguments.seed, last)
+    trainer = AnswerTrainer(
+        model=model, args=arguments, train_dataset=stream or data, data_collator=data.collate
+    )
+    trainer.warn, trainer.layer_inputs = report.warn, inputs
+    trainer.remove_callback(PrinterCallback)
+    for callback in (report, recall, *([StreamState(stream)] if stream else []), Whole(), Rate()):
+        trainer.add_callback(callback)
     state = TrainerState.load_from_json(str(Path(last) / TRAINER_STATE_NAME)) if last else None
     if not state or not (settled(state) or state.global_step >= arguments.max_steps):
         trainer.train(resume_from_checkpoint=last)
         state = trainer.state
     take_best(model, state, arguments, len(recall))
     wanted = {"loss", "development"}
-    kept = ("step", "loss", "learning_rate", "epoch", "development")
+    kept = ("step", "loss", "learning_rate", "development")
     rows = (row for row in state.log_history if wanted & row.keys())
     return [{key: row[key] for key in kept if key in row} for row in rows]
 
@@ -280,6 +278,7 @@ def _arguments(
         use_cpu=not cuda,
         ddp_backend=("nccl" if cuda else "gloo") if ranks.count() > 1 else None,
         remove_unused_columns=False,
+        ignore_data_skip=isinstance(data, PackedRows) and ranks.count() == 1,
         dataloader_pin_memory=cuda,
         label_names=["labels"],
     )

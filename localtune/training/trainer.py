@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,10 @@ from localtune.errors import TrainingError
 from localtune.progress import Bar
 from localtune.threads import TorchThreads
 from localtune.training.checkpoints import WHOLE
+from localtune.training.layer_inputs import LayerInputs
 from localtune.training.loss import answer_loss, tokens_of
+from localtune.training.stream import LessonStream
+from localtune.training.tokenise import IGNORED, NUMBERS, PLACES
 
 WORSE = 3.0  # times the lowest loss so far
 HIGH = 1.0  # nats a token: below, a loss that is three times as high is still small
@@ -30,6 +35,15 @@ class Diverged(Exception):
         super().__init__(f"the loss went{was} to {loss:.2f} at step {step}")
         self.well = well
 
+    @staticmethod
+    def at_every_rate(rate: float) -> TrainingError:
+        """Return the error where no lower learning rate helped."""
+        return TrainingError(
+            f"The loss diverges at every learning rate down to {rate:g}.",
+            "Give a much lower --learning-rate; if that fails too, the base or the lessons are "
+            "broken.",
+        )
+
 
 class AnswerTrainer(Trainer):
     """Trainer with the loss over answers only; a step that lacks memory is done in parts.
@@ -41,6 +55,7 @@ class AnswerTrainer(Trainer):
     parts = 1  # that a process's rows are cut into
     lean = False  # whether activations are computed a second time rather than kept
     warn: Callable[[str], None]
+    layer_inputs: LayerInputs | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Take what Trainer takes."""
@@ -54,6 +69,13 @@ class AnswerTrainer(Trainer):
 
     def get_train_dataloader(self) -> DataLoader:
         """Return the loader that one process alone would have, in every process."""
+        if isinstance(self.train_dataset, LessonStream):  # no other asks for a batch ahead
+            return DataLoader(
+                self.train_dataset,
+                batch_size=self.args.per_device_train_batch_size,
+                collate_fn=self.data_collator,
+                pin_memory=self.args.dataloader_pin_memory,
+            )
         loader = DataLoader(
             self.train_dataset,
             batch_size=self.args.per_device_train_batch_size,
@@ -103,12 +125,21 @@ class AnswerTrainer(Trainer):
         tuned = self.accelerator.unwrap_model(self.model)
         total = torch.zeros((), device=self.accelerator.device)
         for at in range(len(pieces["labels"]) if rows else 0):
-            with self.accelerator.autocast():  # the unwrapped model has lost it
-                part = {key: values[at] for key, values in pieces.items()}
-                loss = answer_loss(tuned, part, counted)
-            self.accelerator.backward(loss)
+            part = {key: values[at] for key, values in pieces.items()}
+            with self._inputs_of(part):
+                with self.accelerator.autocast():  # the unwrapped model has lost it
+                    loss = answer_loss(tuned, part, counted, partial(self._hear, part))
+                self.accelerator.backward(loss)  # which may compute activations again
             total += loss.detach()
         return total
+
+    def _hear(self, part: dict[str, torch.Tensor], losses: torch.Tensor) -> None:
+        if isinstance(self.train_dataset, LessonStream):
+            labelled = part["labels"][:, 1:] != IGNORED
+            self.train_dataset.hear(part[NUMBERS][:, 1:][labelled], losses)
+
+    def _inputs_of(self, part: dict[str, torch.Tensor]) -> AbstractContextManager[None]:
+        return self.layer_inputs.of(part[PLACES]) if self.layer_inputs else nullcontext()
 
     def _over_processes(self, loss: torch.Tensor) -> torch.Tensor:
         """Add up loss and gradients of all processes: one message, as LoRA's are small."""

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM
 
 from localtune.config import TrainConfig
 from localtune.training.isolation import BY_LESSON, attend_by_lesson, isolates
-from localtune.training.lora import recipe
+from localtune.training.lora import Amount, recipe
 from localtune.training.loss import answer_loss
 from localtune.training.tokenise import IGNORED, GroupedLessons, PackedRows, Tokens
 from localtune.training.train import _arguments, _rows
@@ -95,7 +95,7 @@ def test_lessons_that_would_mix_train_a_row_each(tuned: Any, tmp_path: Path) -> 
     assert isinstance(data, GroupedLessons) == (tuned.config.model_type in MIXES)
     if isinstance(data, GroupedLessons):
         assert all(len(step) * max(len(x.ids) for x in step) <= 64 for step in data.rows)
-        arguments = _arguments(recipe(config, 119, 4, 256, "qwen"), data, tmp_path, config)
+        arguments = _arguments(recipe(config, Amount(119, 4), 256, 2), data, tmp_path, config)
         arguments.max_steps = 3
         trainer = AnswerTrainer(tuned, arguments, data.collate, train_dataset=data)
         assert 0 < trainer.train().training_loss < 20

@@ -120,9 +120,14 @@ def answer(prompt: str) -> str:
 
 
 def is_right(shown: str, task: str) -> bool:
-    """Whether a text has an answer and most words of its question; or two questions share most."""
+    """Whether a text has an answer and most words of its question; or two questions share most.
+
+    Without an answer: whether it has all words of the question.
+    """
     question, _, said = task.removeprefix("Question: ").partition("\nAnswer: ")
     asked, known = set(content(question)) - ABOUT, set(content(shown)) - ABOUT
+    if not said:  # whether the text answers the question
+        return asked <= known
     return set(content(said)) <= known and 2 * len(asked & known) >= len(asked)
 
 

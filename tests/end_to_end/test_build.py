@@ -104,6 +104,11 @@ def test_evaluate_takes_an_exam_of_ones_own(copy: Path, tmp_path: Path) -> None:
     exam.write_text('{"id": "1", "question": "Who keeps the keys?", "answers": ["Okafor"]}\n')
     graded = json.loads(run("evaluate", copy, "--exam", exam, "--json").stdout)
     assert len(graded["answers"]) == 1
+    row = {"question": "Who sells the keys?", "answers": [], "kind": "unanswerable"}
+    with exam.open("a") as file:
+        file.write(json.dumps({"id": "2", **row}) + "\n")
+    said = run("evaluate", copy, "--exam", exam).stdout
+    assert "unanswerable" in said and "questions that have an answer were declined" in said
     exam.write_text('{"id": "1"}\n')
     assert one_message(run("evaluate", copy, "--exam", exam))
     assert one_message(run("evaluate", copy, "--exam", tmp_path / "nosuch.jsonl"))

@@ -166,7 +166,7 @@ def test_a_rehearsal_says_what_is_multiplied_in_what(tmp_path: Path) -> None:
     write_jsonl(lessons, [{"text": f"Gate {n} opens at {n} past nine."} for n in range(40)])
     packed = pack_lessons(BASE, lessons, CONFIG, None)
     base = write_base(json.loads((BASE / "config.json").read_text()), 1, tmp_path / "base", BASE)
-    found = rehearse(base, packed, recipe_for(packed, CONFIG, 256, "llama"), CONFIG, 3)
+    found = rehearse(base, packed, recipe_for(packed, CONFIG, 256, 2), CONFIG, 3)
     products = "bfloat16" if in_bf16(CONFIG) else "float32"
     assert found.precision == f"4-bit weights, {products} products"
     assert 0.5 < found.weight_bytes < 0.52

@@ -15,7 +15,17 @@ import localtune
 PACKAGE = Path(localtune.__file__).parent
 STAGES = {"corpus", "lessons", "training", "export", "runtimes", "evaluation", "report"}
 SHARED = {
-    *("control_tokens", "cores", "extras", "in_view", "errors", "progress", "config", "workspace"),
+    *(
+        "control_tokens",
+        "cores",
+        "declining",
+        "extras",
+        "in_view",
+        "errors",
+        "progress",
+        "config",
+        "workspace",
+    ),
     *(
         "links",
         "loading",

@@ -97,6 +97,14 @@ def test_an_exam_written_by_hand(tmp_path: Path) -> None:
     assert rows[0]["answers"] == ["Okafor"] and rows[0]["kind"] == "person"
 
 
+def test_declining_is_right_where_nothing_answers(tmp_path: Path) -> None:
+    exam = tmp_path / "exam.jsonl"
+    exam.write_text('{"question": "Who sells ice?", "answers": [], "kind": "unanswerable"}\n')
+    (row,) = read_exam(exam)
+    assert is_correct("The documents do not say.", row["answers"])
+    assert not is_correct("The harbour master sells ice.", row["answers"])
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [

@@ -272,8 +272,15 @@ def confirm_pier(shown: str, task: str) -> str:
     return said.get(task.splitlines()[-1], "not stated") if name in shown else "not stated"
 
 
+def judge_pier(shown: str, task: str) -> str:
+    """Say whether an answer is right, or whether a text answers a question."""
+    question, line, said = task.removeprefix("Question: ").partition("\nAnswer: ")
+    found = {confirm_pier(text, question) for text in shown.splitlines()} - {"not stated"}
+    return "yes" if (said in found if line else found) else "no"
+
+
 def test_a_tenth_of_the_questions_has_no_answer_and_declining_is_right(tmp_path: Path) -> None:
-    writer = ScriptedWriter(pairs=about_piers, answer=confirm_pier)
+    writer = ScriptedWriter(pairs=about_piers, answer=confirm_pier, judge=judge_pier)
     exam = write(tmp_path, piers(), writer)
     assert len(exam) >= 10
     unanswerable = [row for row in exam if row["kind"] == "unanswerable"]

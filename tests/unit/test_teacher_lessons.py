@@ -18,7 +18,8 @@ from localtune.lessons.exam import write_exam
 from localtune.lessons.grounding import declines
 from localtune.lessons.similarity import Exam
 from localtune.lessons.structure import write_lessons
-from localtune.lessons.teacher.lessons import NEAR_EXAM, LessonFiles, write_lessons_with
+from localtune.lessons.teacher.collection import NEAR_EXAM
+from localtune.lessons.teacher.lessons import LessonFiles, write_lessons_with
 from localtune.progress import Progress, Silent
 from localtune.workspace import read_jsonl, write_jsonl
 from localtune.writing import Completion, NotUsableError
@@ -64,8 +65,12 @@ def confirm(shown: str, task: str) -> str:
     return value[1] if value else "not stated"
 
 
+def judge(shown: str, task: str) -> str:
+    return "yes" if "\nAnswer: " in task or confirm(shown, task) != "not stated" else "no"
+
+
 def teacher() -> ScriptedWriter:
-    return ScriptedWriter(pairs=about, answer=confirm)
+    return ScriptedWriter(pairs=about, answer=confirm, judge=judge)
 
 
 def files(folder: Path, rows: list[Row] | None = None, exam: tuple[str, ...] = ()) -> LessonFiles:

@@ -10,10 +10,8 @@ from scripted_writer import ScriptedWriter
 from localtune.lessons.grounding import content
 from localtune.lessons.keywords import stem
 from localtune.lessons.ledger import Ledger
-from localtune.lessons.teacher.checks import Checks
 from localtune.lessons.teacher.collection import Pair
 from localtune.lessons.teacher.facts import facts_in
-from localtune.lessons.teacher.judge import judge_of_answers
 from localtune.lessons.teacher.near_misses import NearMisses
 from localtune.lessons.teacher.requests import Asker
 from localtune.lessons.teacher.retrieval import Search
@@ -41,16 +39,37 @@ def sections_with(texts: dict[str, str]) -> list[Section]:
 
 
 SECTIONS = sections_with({name: pier(name) for name in NAMES})
+
+
+def pair(question: str, answer: str, sections: list[Section] = SECTIONS) -> Pair:
+    return Pair(sections[0].id, "cover", question, answer)
+
+
 PAIRS = [
-    *(Pair("s", "cover", f"When does the gate of the {n} Pier open?", "7:10") for n in NAMES),
-    *(Pair("s", "cover", f"How much does the crane of the {n} Pier lift?", "9") for n in CRANE),
-    *(Pair("s", "cover", f"How many kinds does the bakery of the {n} Pier sell?", "12")
+    *(pair(f"When does the gate of the {n} Pier open?", "7:10") for n in NAMES),
+    *(pair(f"How much does the crane of the {n} Pier lift?", "9") for n in CRANE),
+    *(pair(f"How many kinds does the bakery of the {n} Pier sell?", "12")
       for n in CAFE),
 ]  # fmt: skip
 
 
 def near_misses(sections: list[Section] = SECTIONS, seed: int = 7) -> NearMisses:
-    return NearMisses(sections, facts_in(sections), Checks(sections), seed)
+    return NearMisses(sections, facts_in(sections), seed)
+
+
+def test_an_attribute_is_asked_of_what_another_question_ends_with() -> None:
+    text = "A permit is issued by Ann Low. The price of a bicycle is 9 euros. Rent is due in May."
+    sections = sections_with({"yard": text})
+    pairs = [
+        pair("What is the price of a bicycle?", "9 euros", sections),
+        pair("What is the purpose of rent?", "May", sections),
+        pair("Who issues a permit?", "Ann Low", sections),
+    ]
+    found = dict(near_misses(sections).candidates(pairs))
+    assert found == {
+        "What is the price of rent?": "yard.md",
+        "What is the purpose of a bicycle?": "yard.md",
+    }
 
 
 def thing_in(question: str) -> str:
@@ -100,7 +119,7 @@ def test_an_attribute_in_one_word_is_found_where_it_is_stated() -> None:
     sections = sections_with(
         {name: f"You find {20 + n} berths at the {name} Pier." for n, name in enumerate(NAMES)}
     )
-    pairs = [Pair("s", "cover", f"How many berths does the {n} Pier have?", "2") for n in NAMES]
+    pairs = [pair(f"How many berths does the {n} Pier have?", "2", sections) for n in NAMES]
     assert list(near_misses(sections).candidates(pairs)) == []
 
 
@@ -112,8 +131,8 @@ def test_a_column_of_a_table_is_asked_of_a_row_of_another_table() -> None:
     speed = "| Boats | Top speed |\n|---|---|\n| Rowing boat | 4 |\n| Sailing boat | 12 |"
     sections = sections_with({"fees": fees, "speed": speed})
     pairs = [
-        Pair("s", "cover", "What top speed does a Rowing boat reach?", "4"),
-        Pair("s", "cover", "What yearly fee is due for Hull cleaning?", "85 euros"),
+        pair("What top speed does a Rowing boat reach?", "4", sections),
+        pair("What yearly fee is due for Hull cleaning?", "85 euros", sections),
     ]
     candidates = dict(near_misses(sections).candidates(pairs))
     assert candidates
@@ -123,36 +142,39 @@ def test_a_column_of_a_table_is_asked_of_a_row_of_another_table() -> None:
 
 
 def test_a_candidate_that_the_writer_finds_an_answer_to_is_not_used(tmp_path: Path) -> None:
-    def knows_cranes(shown: str, task: str) -> str:
-        return "9 tonnes" if "crane" in task else "Not stated."
+    answered = {pair.question for pair in PAIRS}
 
-    writer = ScriptedWriter(answer=knows_cranes)
+    def knows_cranes(shown: str, task: str) -> str:
+        question = task.removeprefix("Question: ")
+        return "yes" if "crane" in question or question in answered else "no"
+
+    writer = ScriptedWriter(judge=knows_cranes)
     asker = Asker(writer, Ledger(tmp_path / "ledger.jsonl"), Silent())
-    found = near_misses().write(asker, judge_of_answers(asker), PAIRS, 50)
+    found = near_misses().write(asker, PAIRS, 50)
     assert found and all("bakery" in question for question, _ in found)
     asked = len(writer.asked)
-    assert near_misses().write(asker, judge_of_answers(asker), PAIRS, 50) == found
+    assert near_misses().write(asker, PAIRS, 50) == found
     assert len(writer.asked) == asked, "the ledger holds every answer"
 
 
 def test_at_most_as_many_are_returned_as_are_wanted(tmp_path: Path) -> None:
-    writer = ScriptedWriter(answer=lambda shown, task: "not stated")
+    writer = ScriptedWriter(judge=lambda shown, task: "no")
     asker = Asker(writer, Ledger(tmp_path / "ledger.jsonl"), Silent())
-    assert len(near_misses().write(asker, judge_of_answers(asker), PAIRS, 2)) == 2
+    assert len(near_misses().write(asker, PAIRS, 2)) == 2
     before = len(writer.asked)
-    assert near_misses().write(asker, judge_of_answers(asker), PAIRS, 0) == []
+    assert near_misses().write(asker, PAIRS, 0) == []
     assert len(writer.asked) == before
 
 
 def test_documents_without_things_have_no_near_misses() -> None:
     sections = sections_with({"a": "The warden may refuse a boat.", "b": "It rains."})
-    pair = Pair("s", "cover", "Who may refuse a boat?", "The warden")
-    assert list(near_misses(sections).candidates([pair])) == []
+    pairs = [pair("Who may refuse a boat?", "The warden", sections)]
+    assert list(near_misses(sections).candidates(pairs)) == []
 
 
-def test_the_sections_that_share_words_with_a_question_are_found_best_first() -> None:
-    search = Search(SECTIONS)
+def test_the_texts_that_share_words_with_a_question_are_found_best_first() -> None:
+    search = Search([section.whole for section in SECTIONS])
     best = search.best("How much does the crane of the Cedar Pier lift?", 2)
-    assert [section.document for section in best] == ["Cedar.md", "Amber.md"]
+    assert [NAMES[i] for i in best] == ["Cedar", "Amber"]
     assert search.best("???", 2) == [] and search.best("zebras", 2) == []
-    assert search.best('"Cedar" OR NOT (crane* NEAR', 1)[0].document == "Cedar.md"
+    assert search.best('"Cedar" OR NOT (crane* NEAR', 1) == [NAMES.index("Cedar")]

@@ -35,7 +35,7 @@ from localtune.training.base import fetch_base
 from localtune.training.checkpoints import last_whole
 from localtune.training.development import ANSWER, Development, Recall, _fell
 from localtune.training.isolation import BY_LESSON, attend_by_lesson
-from localtune.training.lora import recipe
+from localtune.training.lora import Amount, recipe
 from localtune.training.loss import answer_loss
 from localtune.training.machine import in_bf16, on_gpu
 from localtune.training.tokenise import IGNORED, PackedRows, Tokens, pack, splitter_of
@@ -161,19 +161,26 @@ def test_the_loss_equals_that_of_full_logits(base: Path, tokenizer: Any) -> None
 
 
 @pytest.mark.parametrize(
-    ("hidden", "tokens", "rank"), [(256, 10**6, 32), (2048, 10_000, 32), (2048, 10**7, 256)]
+    ("hidden", "tokens", "rank"), [(256, 10**6, 32), (2048, 10_000, 32), (2048, 10**7, 128)]
 )
-def test_the_recipe_chooses_rank_and_enough_steps(hidden: int, tokens: int, rank: int) -> None:
-    plan = recipe(TrainConfig(), tokens, 40, hidden, "llama")
-    assert plan.rank == rank
-    assert plan.steps >= 500
-    assert hidden < 512 or plan.learning_rate <= 5e-4
-    assert plan.rows == (4 if hidden < 512 else 8)
+def test_the_recipe_chooses_rank_and_layers(hidden: int, tokens: int, rank: int) -> None:
+    plan = recipe(TrainConfig(), Amount(tokens, 40), hidden, 30)
+    assert (plan.rank, plan.alpha) == (rank, 2 * rank)
+    assert plan.layers == (30 if hidden < 512 else 18)
+    assert plan.steps >= 100 and plan.rows == 4
+    longer = recipe(TrainConfig(), Amount(tokens, 4000), hidden, 30)
+    assert longer.steps >= 1500
+    wider = recipe(TrainConfig(), Amount(tokens, 40), 2 * hidden, 30)
+    assert wider.learning_rate < plan.learning_rate
+
+
+CHOSEN = TrainConfig(rank=8, steps=12, learning_rate=1e-3, layers=3)
 
 
 def test_what_is_chosen_by_hand_stands() -> None:
-    plan = recipe(TrainConfig(rank=8, steps=12, learning_rate=1e-3), 10**6, 40, 256, "llama")
-    assert (plan.rank, plan.steps, plan.learning_rate) == (8, 12, 1e-3)
+    plan = recipe(CHOSEN, Amount(10**6, 40), 256, 4)
+    assert (plan.rank, plan.steps, plan.learning_rate, plan.layers) == (8, 12, 1e-3, 3)
+    assert recipe(replace(CHOSEN, layers=9), Amount(10**6, 40), 256, 4).layers == 4
 
 
 def lessons_file(folder: Path) -> Path:
@@ -182,7 +189,7 @@ def lessons_file(folder: Path) -> Path:
     return folder / "lessons.jsonl"
 
 
-CONFIG = TrainConfig(steps=40, rank=4, batch_tokens=96, max_length=48, learning_rate=1e-2)
+CONFIG = TrainConfig(steps=40, rank=4, alpha=64, batch_tokens=96, max_length=48, learning_rate=1e-2)
 
 
 class Stopped(Exception):
@@ -400,7 +407,8 @@ class Warned(Silent):
         self.said: list[str] = []
 
     def warn(self, text: str) -> None:
-        self.said.append(text)
+        if "threads" not in text:  # said on a busy machine
+            self.said.append(text)
 
 
 def run(base: Path, folder: Path, config: TrainConfig, progress: Silent) -> list[dict[str, float]]:
@@ -504,7 +512,8 @@ def memory_for_lean_layers() -> Iterator[None]:
 def test_activations_are_computed_twice_where_one_row_is_too_much(
     base: Path, tmp_path: Path
 ) -> None:
-    told, config = Warned(), replace(CONFIG, steps=10, precision="float32")
+    told = Warned()
+    config = replace(CONFIG, steps=10, precision="float32", learning_rate=3e-3)
     whole = run(base, tmp_path / "whole", config, told)
     with memory_for_lean_layers():
         lean = run(base, tmp_path / "lean", config, told)

@@ -1,7 +1,7 @@
 """A GGUF -> a folder that transformers loads: config.json, model.safetensors, a tokenizer.
 
-Weights have the very values that llama.cpp computes with: those of a quantized tensor are float32,
-which holds them exactly, BF16 and F16 stay what they are. Memory is that of a few blocks of rows.
+Weights have the values that llama.cpp computes with, those of a quantized tensor rounded to BF16;
+F32, BF16 and F16 stay what they are. Memory is that of a few blocks of rows.
 Everything that can be known from the header is checked before anything is written.
 """
 

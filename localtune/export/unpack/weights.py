@@ -1,7 +1,8 @@
 """The tensors of a GGUF as the weights of transformers' format: families.py the other way round.
 
 What the export does to a tensor is undone: rows and columns come back in order, experts are taken
-apart, a one is subtracted. A weight has the very value that llama.cpp computes with.
+apart, a one is subtracted. A weight has the value that llama.cpp computes with, rounded to BF16
+where the file holds it quantized.
 """
 
 from __future__ import annotations
@@ -77,10 +78,15 @@ class Unpacked:
         return False
 
     def kind(self, name: str) -> str:
-        """Return safetensors' name for the smallest type that holds a weight exactly."""
+        """Return safetensors' name for the type of a weight: BF16 for what is quantized.
+
+        The master of a build is BF16, so that a wider type would be rounded in the end.
+        """
         weight = self._weights[name]
         stored = self._source.tensors[weight.tensor].kind.name
-        return stored if stored in PLAIN and not (weight.minus_one or weight.log) else "F32"
+        if weight.minus_one or weight.log:
+            return "F32"
+        return stored if stored in PLAIN else "BF16"
 
     def is_whole(self, name: str) -> bool:
         """Whether a weight is read in one piece: a vector, or one that is stored turned round."""

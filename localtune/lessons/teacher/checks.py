@@ -21,7 +21,7 @@ from localtune.lessons.teacher.statements import cell_fault, statements_of, stat
 from localtune.lessons.values import MONEY, OFTEN, WHEN
 
 MAX_QUESTION_WORDS, MAX_ANSWER_WORDS = 40, 60
-MAX_SECTIONS = 3  # that hold all words of a question; more make it ambiguous
+MAX_SECTIONS = 3  # that hold all words which a question shares with its own section
 MAX_WORDS_BEFORE_PRONOUN = 3  # where only one of them has a meaning, as in "Who keeps them?"
 EXAMPLE_WORDS = frozenset(map(stem, PROMPTS["invented"]))
 _QUESTION_MARK = re.compile(r"[?？]\s*$")
@@ -93,7 +93,7 @@ class Checks:
             return "refers to the text"
         if declines(answer):
             return "not answered"
-        if _refers_back(question) or self._is_ambiguous(question):
+        if _refers_back(question) or self._is_ambiguous(question, section):
             return "does not name its subject"
         if stems(question) & self._invented:
             return "is about an example of the request"
@@ -111,9 +111,10 @@ class Checks:
         text = [found[0].whole, *(other.text for other in found[1:])] if found else []
         return replace(judged, statement="\n".join(text) or judged.section.whole)
 
-    def _is_ambiguous(self, question: str) -> bool:
-        """Whether many sections hold all words of a question that the documents know."""
-        return not 0 < len(self._holders(question)) <= MAX_SECTIONS
+    def _is_ambiguous(self, question: str, section: Section) -> bool:
+        """Whether many sections hold all words that a question shares with its own, or it none."""
+        shared = stems(question) & self._words[section.id]
+        return not 0 < len(self._with_all(shared)) <= MAX_SECTIONS
 
     def has_other_answer(self, question: str, answer: str, section: Section) -> bool:
         """Whether another section has all known words of a question, but not half of the answer."""
@@ -123,8 +124,11 @@ class Checks:
 
     def _holders(self, question: str) -> set[str]:
         """Return the sections that hold all words of a question that the documents know."""
-        held = [self._holding[word] for word in stems(question) if word in self._holding]
-        return set.intersection(*held) if held else set()
+        return self._with_all(stems(question) & self._holding.keys())
+
+    def _with_all(self, words: set[str]) -> set[str]:
+        """Return the sections that hold all of some words, none for no word."""
+        return set.intersection(*(self._holding[word] for word in words)) if words else set()
 
 
 def _refers_back(question: str) -> bool:

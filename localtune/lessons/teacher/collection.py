@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from localtune.lessons.grounding import content
-from localtune.lessons.similarity import words
+from localtune.lessons.similarity import KeptBack, words
 from localtune.lessons.teacher.agreement import agrees
 from localtune.lessons.teacher.checks import Checks
 from localtune.lessons.teacher.facts import SectionFact
@@ -14,6 +14,7 @@ from localtune.lessons.teacher.judge import Judged
 from localtune.lessons.teacher.requests import Ask
 from localtune.lessons.teacher.sections import Section
 
+NEAR_EXAM = "near a question of the exam"
 ASKED_BEFORE = "the question was asked before"
 TWO_ANSWERS = "the same question has two answers"
 
@@ -30,11 +31,15 @@ class Pair:
 
 @dataclass
 class PairCollection:
-    """The pairs that were written: those kept, and those dropped with the reason."""
+    """The pairs that were written: those kept, and those dropped with the reason.
+
+    None is kept whose question comes near one of `kept_back`.
+    """
 
     sections: dict[str, Section]
     facts: dict[str, list[SectionFact]]
     checks: Checks
+    kept_back: KeptBack = field(default_factory=KeptBack)
     kept: list[Pair] = field(default_factory=list)
     dropped: list[tuple[Pair, str]] = field(default_factory=list)
     _questions: dict[str, Pair | None] = field(default_factory=dict)
@@ -50,7 +55,8 @@ class PairCollection:
 
     def reason(self, pair: Pair) -> str:
         """Return why the checks drop a pair, "" if they do not."""
-        return self.checks.reason(pair.question, pair.answer, self.sections[pair.section])
+        reason = self.checks.reason(pair.question, pair.answer, self.sections[pair.section])
+        return reason or (NEAR_EXAM if self.kept_back.is_near(pair.question) else "")
 
     def drop(self, pair: Pair, reason: str) -> None:
         """Count a pair as dropped."""

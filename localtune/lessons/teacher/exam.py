@@ -17,8 +17,9 @@ from random import Random
 from typing import Any
 
 from localtune.config import ExamConfig
+from localtune.declining import REFUSALS, UNANSWERABLE
 from localtune.lessons.facts import id_of
-from localtune.lessons.grounding import REFUSALS, content, stems
+from localtune.lessons.grounding import content, stems
 from localtune.lessons.keywords import stem
 from localtune.lessons.ledger import Ledger
 from localtune.lessons.similarity import Exam, words
@@ -91,8 +92,8 @@ def write_exam_with(
     known = [row for row in made if row["id"] in known_ids]
     useful = [row for row in made if row["id"] not in known_ids]
     number = int(wanted * UNANSWERABLE_SHARE)
-    crossing = NearMisses(sections, facts, checks, config.seed)
-    misses = list(_near_misses(crossing.write(asker, judge, _as_pairs(made), number)))
+    crossing = NearMisses(sections, facts, config.seed)
+    misses = list(_near_misses(crossing.write(asker, _as_pairs(made), number)))
     chosen = _in_proportion(useful, facts, sections, wanted - len(misses), config.seed) + misses
     asker.ledger.keep_used()
     if len(chosen) < wanted:
@@ -207,11 +208,11 @@ def _near_misses(found: Iterable[tuple[str, str]]) -> Iterator[Row]:
     ]
     for question, document in found:
         yield {
-            "id": id_of("unanswerable", question),
+            "id": id_of(UNANSWERABLE, question),
             "question": question,
             "answers": [*REFUSALS, *other_languages],
             "document": document,
-            "kind": "unanswerable",
+            "kind": UNANSWERABLE,
         }
 
 

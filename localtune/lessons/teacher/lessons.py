@@ -20,7 +20,6 @@ from localtune.lessons.development import kept_from_lessons, set_aside, write_de
 from localtune.lessons.each import write_each
 from localtune.lessons.facts import common_words, facts_of, id_of
 from localtune.lessons.ledger import Ledger, key_of
-from localtune.lessons.similarity import KeptBack
 from localtune.lessons.structure import brought, restated, write_rows
 from localtune.lessons.teacher.checks import Checks
 from localtune.lessons.teacher.collection import Pair, PairCollection
@@ -34,10 +33,9 @@ from localtune.workspace import read_jsonl, write_json, write_jsonl
 from localtune.writing import NotUsableError, Writer
 
 Row = dict[str, Any]
-NEAR_MISS_SHARE = 0.15  # of all questions
+NEAR_MISS_SHARE = 0.12  # of all questions
 TURNS = (1, 2, 3, 3, 4)  # questions in one conversation
 MIN_KEPT_SHARE = 0.05  # of the pairs that were written
-NEAR_EXAM = "near a question of the exam"
 
 
 @dataclass(frozen=True)
@@ -76,17 +74,17 @@ def write_lessons_with(
     rows = list(read_jsonl(files.passages))
     sections = sections_of(rows)
     facts = facts_in(sections)
-    written = PairCollection({s.id: s for s in sections}, facts, Checks(sections))
+    aside = _held_out(rows, files, config.seed)
+    kept_back = kept_from_lessons(files.exam, aside)
+    written = PairCollection({s.id: s for s in sections}, facts, Checks(sections), kept_back)
     asker = Asker(writer, Ledger(files.ledgers / "lessons.jsonl"), progress)
     pair_writer = PairWriter(asker, written)
     pair_writer.write(config.effort)
     _check(written, writer, progress)
-    aside = _held_out(rows, files, config.seed)
-    kept_back = kept_from_lessons(files.exam, aside)
-    pairs = _without_exam(written, kept_back)
+    pairs = written.kept
     wanted = round(len(pairs) * NEAR_MISS_SHARE / (1 - NEAR_MISS_SHARE))
-    crossing = NearMisses(sections, facts, written.checks, config.seed)
-    misses = crossing.write(asker, pair_writer.answers, pairs, wanted)
+    crossing = NearMisses(sections, facts, config.seed)
+    misses = crossing.write(asker, pairs, wanted)
     asker.ledger.keep_used()
     misses = [(question, name) for question, name in misses if not kept_back.is_near(question)]
     r = Random(config.seed)
@@ -140,17 +138,6 @@ def _check(written: PairCollection, writer: Writer, progress: Progress) -> None:
     )
     if reasons:
         progress.note(f"dropped: {reasons}")
-
-
-def _without_exam(written: PairCollection, kept_back: KeptBack) -> list[Pair]:
-    """Return the kept pairs that do not come near the exam; the others count as dropped."""
-    pairs: list[Pair] = []
-    for pair in written.kept:
-        if kept_back.is_near(pair.question):
-            written.dropped.append((pair, NEAR_EXAM))
-        else:
-            pairs.append(pair)
-    return pairs
 
 
 def _chat(pair: Pair, document: str) -> Row:

@@ -33,6 +33,7 @@ from localtune.lessons.teacher.sections import Section
 from localtune.lessons.teacher.trial import without_failing
 
 PAIRS_PER_FACT = 3
+LATER_PAIRS_PER_FACT = 2  # in rounds after the first
 STYLES = {
     "quick": ("cover", "short", "everyday"),
     "normal": ("cover", "short", "everyday", "synonyms", "reverse"),
@@ -75,7 +76,7 @@ class PairWriter:
     def _add(self, asks: list[Ask], label: str) -> None:
         """Ask for pairs, confirm and keep them; the bar shows what was kept so far."""
         written = self._written
-        preview = PairCollection(written.sections, written.facts, written.checks)
+        preview = PairCollection(written.sections, written.facts, written.checks, written.kept_back)
         for pair in written.kept:
             preview.keep(pair)
 
@@ -217,7 +218,7 @@ def _again(written: PairCollection, turn: int) -> Iterator[Ask]:
     missed: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for fact in written.all_facts():
         about = len(written.about(fact))
-        if about < (1 if turn else PAIRS_PER_FACT):
+        if about < (LATER_PAIRS_PER_FACT if turn else PAIRS_PER_FACT):
             value = fact.value if len(fact.value) <= MAX_VALUE_CHARACTERS else fact.statement
             missed[fact.section, fact.path, fact.statement].append(value)
     for (section, path, statement), values in missed.items():

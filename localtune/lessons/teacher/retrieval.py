@@ -1,4 +1,4 @@
-"""The sections that a question is most likely answered by: BM25 of SQLite's FTS5, in memory."""
+"""The texts that a question is most likely answered by: BM25 of SQLite's FTS5, in memory."""
 
 from __future__ import annotations
 
@@ -6,28 +6,25 @@ import sqlite3
 from collections.abc import Sequence
 
 from localtune.lessons.similarity import words
-from localtune.lessons.teacher.sections import Section
 
 
 class Search:
-    """An index over sections; used by one thread."""
+    """An index over texts; used by one thread."""
 
-    def __init__(self, sections: Sequence[Section]) -> None:
-        self._sections = sections
+    def __init__(self, texts: Sequence[str]) -> None:
         self._table = sqlite3.connect(":memory:")
         self._table.execute(
-            "CREATE VIRTUAL TABLE sections USING fts5(text, tokenize='porter unicode61')"
+            "CREATE VIRTUAL TABLE texts USING fts5(text, tokenize='porter unicode61')"
         )
-        rows = ((i, section.whole) for i, section in enumerate(sections))
-        self._table.executemany("INSERT INTO sections(rowid, text) VALUES (?, ?)", rows)
+        self._table.executemany("INSERT INTO texts(rowid, text) VALUES (?, ?)", enumerate(texts))
 
-    def best(self, question: str, number: int) -> list[Section]:
-        """Return at most `number` sections that share words with a question, the best first."""
+    def best(self, question: str, number: int) -> list[int]:
+        """Return the numbers of the texts that share most words with a question, the best first."""
         wanted = " OR ".join(f'"{word}"' for word in words(question))
         if not wanted:
             return []
         found = self._table.execute(
-            "SELECT rowid FROM sections WHERE sections MATCH ? ORDER BY bm25(sections) LIMIT ?",
+            "SELECT rowid FROM texts WHERE texts MATCH ? ORDER BY bm25(texts) LIMIT ?",
             (wanted, number),
         )
-        return [self._sections[i] for (i,) in found]
+        return [i for (i,) in found]

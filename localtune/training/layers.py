@@ -1,0 +1,62 @@
+"""LoRA matrices on the upper layers of a base."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+
+from localtune.config import NF4, TrainConfig
+from localtune.training.fused_lora import fuse_lora
+from localtune.training.lora import Recipe
+from localtune.training.machine import halve_what_is_frozen, in_bf16, on_gpu
+
+
+def adapter_for(model: Any, plan: Recipe) -> LoraConfig:
+    """Return PEFT's configuration: LoRA on all linear layers of the upper decoder layers."""
+    return LoraConfig(
+        r=plan.rank,
+        lora_alpha=plan.alpha,
+        lora_dropout=0.0,
+        target_modules="all-linear",
+        exclude_modules=_lower_layers(model, plan.layers),
+        task_type="CAUSAL_LM",
+    )
+
+
+def with_lora(model: Any, plan: Recipe, config: TrainConfig) -> PeftModel:
+    """Return a model with LoRA matrices, in the type and with the products of this machine."""
+    tuned = get_peft_model(model, adapter_for(model, plan))
+    if in_bf16(config) and not on_gpu(config) and config.precision != NF4:
+        halve_what_is_frozen(tuned)
+    fuse_lora(tuned)
+    return tuned
+
+
+def first_trained(model: Any, plan: Recipe) -> int:
+    """Return the number of the first layer that is trained, 0 where layers cannot be told apart."""
+    layers = decoder_layers(model)
+    return max(0, len(layers) - plan.layers) if layers else 0
+
+
+def _lower_layers(model: Any, trained: int) -> str | None:
+    """Return a pattern of the names of modules that are not trained, None where all are."""
+    layers = decoder_layers(model)
+    if layers is None or trained >= len(layers):
+        return None
+    name = next(name for name, module in model.named_modules() if module is layers)
+    numbers = "|".join(str(i) for i in range(len(layers) - trained))
+    return rf"(.*\.)?{re.escape(name)}\.({numbers})\..*"
+
+
+def decoder_layers(causal: Any) -> torch.nn.ModuleList | None:
+    """Return the layers of a causal LM, None where they are not one list of the right length."""
+    count = causal.config.get_text_config().num_hidden_layers
+    lists = [
+        module
+        for module in causal.base_model.modules()
+        if isinstance(module, torch.nn.ModuleList) and len(module) == count
+    ]
+    return lists[0] if len(lists) == 1 else None

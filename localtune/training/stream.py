@@ -1,0 +1,88 @@
+"""Packed rows pass after pass, without the lessons that are known by heart already.
+
+A lesson of which every answer token was likely in one pass rests in the next one, so that the steps
+go to what is not known yet.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import torch
+from torch.utils.data import IterableDataset
+from transformers import TrainerCallback
+
+from localtune.training.tokenise import PackedRows, Tokens, pack
+from localtune.workspace import read_json, write_json
+
+KNOWN = -math.log(0.6)  # nats: the loss of an answer token below which it is known
+FILE = "stream.json"  # in a checkpoint
+
+
+class LessonStream(IterableDataset[dict[str, torch.Tensor]]):
+    """Endless items of `data`; each pass has another order, by the seed."""
+
+    def __init__(self, data: PackedRows, seed: int) -> None:
+        self._data, self._seed = data, seed
+        self._pass = self._position = 0  # of the next row
+        self._resting: set[int] = set()  # numbers of lessons
+        self._known: set[int] = set()  # of this pass
+
+    def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
+        while True:
+            rows = self._rows()
+            while self._position < len(rows):
+                self._position += 1
+                yield self._data.item(rows[self._position - 1])
+            self._pass, self._position = self._pass + 1, 0
+            self._resting, self._known = self._known, set()
+
+    def hear(self, lessons: torch.Tensor, losses: torch.Tensor) -> None:
+        """Take the losses of answer tokens, (tokens,), with the numbers of their lessons."""
+        self._known |= set(lessons.tolist()) - set(lessons[losses >= KNOWN].tolist())
+
+    def state(self) -> dict[str, Any]:
+        """Return what another stream needs to go on from here."""
+        return {
+            "pass": self._pass,
+            "position": self._position,
+            "resting": sorted(self._resting),
+            "known": sorted(self._known),
+        }
+
+    def go_on_from(self, state: dict[str, Any]) -> None:
+        """Go on where a stream of the same lessons and seed was."""
+        self._pass, self._position = state["pass"], state["position"]
+        self._resting, self._known = set(state["resting"]), set(state["known"])
+
+    def _rows(self) -> list[list[Tokens]]:
+        """Return the rows of a pass. Where all lessons rest, all are taken."""
+        r, lessons = Random(f"{self._seed} {self._pass}"), self._data.lessons
+        awake = [one for one in lessons if one.number not in self._resting] or list(lessons)
+        r.shuffle(awake)
+        rows = pack(awake, self._data.row)
+        r.shuffle(rows)
+        return rows
+
+
+class StreamState(TrainerCallback):
+    """Keep a stream's state in each checkpoint."""
+
+    def __init__(self, stream: LessonStream) -> None:
+        self._stream = stream
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        write_json(checkpoint / FILE, self._stream.state())
+
+
+def stream_from(data: PackedRows, seed: int, checkpoint: str | None) -> LessonStream:
+    """Return the stream of lessons, as it was at a checkpoint if there is one."""
+    stream = LessonStream(data, seed)
+    if checkpoint:
+        stream.go_on_from(read_json(Path(checkpoint) / FILE))
+    return stream

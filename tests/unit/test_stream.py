@@ -1,0 +1,74 @@
+"""The stream of packed rows: passes, lessons that rest, and going on from a checkpoint."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+
+from localtune.training.stream import LessonStream, StreamState, stream_from
+from localtune.training.tokenise import NUMBERS, PackedRows, Tokens
+
+LESSONS = [Tokens([n] * 16, [n] * 16) for n in range(12)]
+
+
+def data() -> PackedRows:
+    return PackedRows(LESSONS, 64, 0)  # four lessons in a row, three rows
+
+
+def seen(item: dict[str, torch.Tensor]) -> set[int]:
+    return set(item[NUMBERS].tolist()) - {-1}
+
+
+def hear(stream: LessonStream, known: set[int]) -> None:
+    losses = torch.tensor([0.1 if n in known else 3.0 for n in range(12)])
+    stream.hear(torch.arange(12), losses)
+
+
+def test_each_pass_has_every_lesson_once_in_another_order() -> None:
+    stream = iter(LessonStream(data(), 7))
+    first, second = (list(islice(stream, 3)) for _ in range(2))
+    for some in (first, second):
+        assert sorted(n for item in some for n in seen(item)) == list(range(12))
+    assert [seen(item) for item in first] != [seen(item) for item in second]
+
+
+def test_what_is_known_rests_for_one_pass() -> None:
+    stream = LessonStream(data(), 7)
+    rows = iter(stream)
+    list(islice(rows, 3))
+    hear(stream, {0, 1, 2, 3})
+    assert set().union(*(seen(item) for item in islice(rows, 2))) == set(range(4, 12))
+    assert set().union(*(seen(item) for item in islice(rows, 3))) == set(range(12))
+
+
+def test_one_token_that_is_not_known_keeps_a_lesson_awake() -> None:
+    stream = LessonStream(data(), 7)
+    stream.hear(torch.tensor([5, 5, 6]), torch.tensor([0.1, 0.9, 0.2]))
+    assert stream.state()["known"] == [6]
+
+
+def test_where_all_are_known_none_rests() -> None:
+    stream = LessonStream(data(), 7)
+    rows = iter(stream)
+    list(islice(rows, 3))
+    hear(stream, set(range(12)))
+    assert set().union(*(seen(item) for item in islice(rows, 3))) == set(range(12))
+
+
+def test_a_stream_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+    stream = LessonStream(data(), 7)
+    rows = iter(stream)
+    list(islice(rows, 3))
+    hear(stream, {0, 1, 2, 3})
+    next(rows)
+    hear(stream, {5})
+    (tmp_path / "checkpoint-4").mkdir()
+    StreamState(stream).on_save(
+        SimpleNamespace(output_dir=str(tmp_path)), SimpleNamespace(global_step=4), None
+    )
+    again = iter(stream_from(data(), 7, str(tmp_path / "checkpoint-4")))
+    for _ in range(9):
+        assert torch.equal(next(rows)[NUMBERS], next(again)[NUMBERS])
