@@ -15,28 +15,9 @@ import localtune
 PACKAGE = Path(localtune.__file__).parent
 STAGES = {"corpus", "lessons", "training", "export", "runtimes", "evaluation", "report"}
 SHARED = {
-    *(
-        "control_tokens",
-        "cores",
-        "declining",
-        "extras",
-        "in_view",
-        "errors",
-        "progress",
-        "config",
-        "workspace",
-    ),
-    *(
-        "links",
-        "loading",
-        "loopback",
-        "nothing_fetched",
-        "privacy",
-        "processes",
-        "ranks",
-        "template_files",
-    ),
-    *("threads", "usage", "writing"),
+    *("control_tokens", "cores", "declining", "extras", "in_view", "errors", "progress", "config"),
+    *("workspace", "links", "loading", "loopback", "nothing_fetched", "privacy", "processes"),
+    *("ranks", "template_files", "threads", "usage", "writing"),
 }
 ONLY = {
     "llama_cpp": {
