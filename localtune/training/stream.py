@@ -45,6 +45,13 @@ class LessonStream(IterableDataset[dict[str, torch.Tensor]]):
         """Take the losses of answer tokens, (tokens,), with the numbers of their lessons."""
         self._known |= set(lessons.tolist()) - set(lessons[losses >= KNOWN].tolist())
 
+    def share(self, device: torch.device) -> None:
+        """Take over what the other processes of a run heard; each hears lessons of its own."""
+        flags = torch.zeros(len(self._data.lessons), device=device)
+        flags[sorted(self._known)] = 1
+        torch.distributed.all_reduce(flags)
+        self._known = set(flags.nonzero().flatten().tolist())
+
     def state(self) -> dict[str, Any]:
         """Return what another stream needs to go on from here."""
         return {
@@ -83,6 +90,6 @@ class StreamState(TrainerCallback):
 def stream_from(data: PackedRows, seed: int, checkpoint: str | None) -> LessonStream:
     """Return the stream of lessons, as it was at a checkpoint if there is one."""
     stream = LessonStream(data, seed)
-    if checkpoint:
+    if checkpoint and (Path(checkpoint) / FILE).is_file():
         stream.go_on_from(read_json(Path(checkpoint) / FILE))
     return stream

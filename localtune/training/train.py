@@ -230,9 +230,7 @@ def _attempt(
 ) -> list[dict[str, float]]:
     with arguments.main_process_first():  # it removes half-written ones, which no other may see
         last = last_whole(Path(str(arguments.output_dir)))
-    stream = None
-    if isinstance(data, PackedRows) and ranks.count() == 1:
-        stream = stream_from(data, arguments.seed, last)
+    stream = stream_from(data, arguments.seed, last) if isinstance(data, PackedRows) else None
     trainer = AnswerTrainer(
         model=model, args=arguments, train_dataset=stream or data, data_collator=data.collate
     )
@@ -278,7 +276,7 @@ def _arguments(
         use_cpu=not cuda,
         ddp_backend=("nccl" if cuda else "gloo") if ranks.count() > 1 else None,
         remove_unused_columns=False,
-        ignore_data_skip=isinstance(data, PackedRows) and ranks.count() == 1,
+        ignore_data_skip=isinstance(data, PackedRows),
         dataloader_pin_memory=cuda,
         label_names=["labels"],
     )

@@ -143,6 +143,8 @@ class AnswerTrainer(Trainer):
 
     def _over_processes(self, loss: torch.Tensor) -> torch.Tensor:
         """Add up loss and gradients of all processes: one message, as LoRA's are small."""
+        if isinstance(self.train_dataset, LessonStream):
+            self.train_dataset.share(loss.device)
         trained = [weight for weight in self.model.parameters() if weight.requires_grad]
         grads = [w.grad if w.grad is not None else torch.zeros_like(w) for w in trained]
         flat = torch.cat([loss.float().view(1), *(grad.float().flatten() for grad in grads)])

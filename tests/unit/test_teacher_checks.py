@@ -36,6 +36,7 @@ CHECKS = Checks(SECTIONS)
         ("How much do dogs pay?", "Dogs travel free."),
         ("I've lost my keys, who has others?", "Ruben Okafor keeps the keys."),
         ("Which hull service costs 85 euros?", "Hull cleaning"),
+        ("Every day in summer, what does hull cleaning cost?", "85 euros"),  # "day": another's
     ],
 )
 def test_a_good_pair_is_kept(question: str, answer: str) -> None:
