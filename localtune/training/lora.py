@@ -21,7 +21,7 @@ SMALL_PASSES, SMALL_MIN_STEPS = 1.5, 500
 class Recipe:
     """What a training run uses; `steps` are optimiser steps of `rows` packed rows.
 
-    `layers` of the base are trained, the upper ones.
+    `layers` of the base are trained, the upper ones. A lesson that is known `rests` for a pass.
     """
 
     rank: int
@@ -30,6 +30,7 @@ class Recipe:
     steps: int
     rows: int
     layers: int
+    rests: bool = True
 
 
 @dataclass(frozen=True)
@@ -63,5 +64,6 @@ def recipe(config: TrainConfig, amount: Amount, hidden: int, layers: int) -> Rec
         learning_rate=config.learning_rate or (4e-3 if small else RATE * RATE_HIDDEN / hidden),
         steps=config.steps or max(least, round(passes * amount.packed_rows / rows)),
         rows=rows,
+        rests=not small,
         layers=min(config.layers, layers) or (layers if small else round(TRAINED_SHARE * layers)),
     )

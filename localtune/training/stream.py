@@ -24,10 +24,13 @@ FILE = "stream.json"  # in a checkpoint
 
 
 class LessonStream(IterableDataset[dict[str, torch.Tensor]]):
-    """Endless items of `data`; each pass has another order, by the seed."""
+    """Endless items of `data`; each pass has another order, by the seed.
 
-    def __init__(self, data: PackedRows, seed: int) -> None:
-        self._data, self._seed = data, seed
+    `rests` says whether lessons that are known rest.
+    """
+
+    def __init__(self, data: PackedRows, seed: int, rests: bool = True) -> None:
+        self._data, self._seed, self._rests = data, seed, rests
         self._pass = self._position = 0  # of the next row
         self._resting: set[int] = set()  # numbers of lessons
         self._known: set[int] = set()  # of this pass
@@ -43,7 +46,8 @@ class LessonStream(IterableDataset[dict[str, torch.Tensor]]):
 
     def hear(self, lessons: torch.Tensor, losses: torch.Tensor) -> None:
         """Take the losses of answer tokens, (tokens,), with the numbers of their lessons."""
-        self._known |= set(lessons.tolist()) - set(lessons[losses >= KNOWN].tolist())
+        if self._rests:
+            self._known |= set(lessons.tolist()) - set(lessons[losses >= KNOWN].tolist())
 
     def share(self, device: torch.device) -> None:
         """Take over what the other processes of a run heard; each hears lessons of its own."""
@@ -87,9 +91,9 @@ class StreamState(TrainerCallback):
         write_json(checkpoint / FILE, self._stream.state())
 
 
-def stream_from(data: PackedRows, seed: int, checkpoint: str | None) -> LessonStream:
+def stream_from(data: PackedRows, seed: int, rests: bool, checkpoint: str | None) -> LessonStream:
     """Return the stream of lessons, as it was at a checkpoint if there is one."""
-    stream = LessonStream(data, seed)
+    stream = LessonStream(data, seed, rests)
     if checkpoint and (Path(checkpoint) / FILE).is_file():
         stream.go_on_from(read_json(Path(checkpoint) / FILE))
     return stream

@@ -206,7 +206,7 @@ def _run(
     for left in range(HALVINGS, -1, -1):
         try:
             arguments = _arguments(plan, data, checkpoints, config, 3 if recall else 2)
-            return _attempt(model, data, inputs, arguments, report, recall)
+            return _attempt(model, data, inputs, arguments, plan.rests, report, recall)
         except Diverged as found:
             if not left:
                 raise found.at_every_rate(plan.learning_rate) from found
@@ -225,12 +225,15 @@ def _attempt(
     data: Rows,
     inputs: LayerInputs | None,
     arguments: TrainingArguments,
+    rests: bool,
     report: Report,
     recall: Recall,
 ) -> list[dict[str, float]]:
     with arguments.main_process_first():  # it removes half-written ones, which no other may see
         last = last_whole(Path(str(arguments.output_dir)))
-    stream = stream_from(data, arguments.seed, last) if isinstance(data, PackedRows) else None
+    stream = None
+    if isinstance(data, PackedRows):
+        stream = stream_from(data, arguments.seed, rests, last)
     trainer = AnswerTrainer(
         model=model, args=arguments, train_dataset=stream or data, data_collator=data.collate
     )

@@ -50,6 +50,12 @@ def test_one_token_that_is_not_known_keeps_a_lesson_awake() -> None:
     assert stream.state()["known"] == [6]
 
 
+def test_none_rests_where_none_is_to() -> None:
+    stream = LessonStream(data(), 7, rests=False)
+    hear(stream, {0, 1})
+    assert not stream.state()["known"]
+
+
 def test_where_all_are_known_none_rests() -> None:
     stream = LessonStream(data(), 7)
     rows = iter(stream)
@@ -69,6 +75,6 @@ def test_a_stream_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     StreamState(stream).on_save(
         SimpleNamespace(output_dir=str(tmp_path)), SimpleNamespace(global_step=4), None
     )
-    again = iter(stream_from(data(), 7, str(tmp_path / "checkpoint-4")))
+    again = iter(stream_from(data(), 7, True, str(tmp_path / "checkpoint-4")))
     for _ in range(9):
         assert torch.equal(next(rows)[NUMBERS], next(again)[NUMBERS])
