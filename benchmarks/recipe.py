@@ -4,9 +4,8 @@
 
 BUILD has base and lessons (`localtune build` may be stopped when training begins); QUESTIONS are
 files as `localtune evaluate --exam` takes. The answers are those of the model in training (bfloat16
-products where a build has them), not of a quantized file. Prints a line for each check: steps,
-minutes of training alone, and right answers of each kind; "declined" counts answerable questions
-that were declined.
+products where a build has them), not of a quantized file. Prints for each check: steps, minutes of
+training alone, loss, and the right answers of each kind in each file of questions.
 """
 
 from __future__ import annotations
@@ -16,15 +15,13 @@ import dataclasses
 import sys
 import tempfile
 import time
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from localtune.config import TrainConfig
-from localtune.declining import UNANSWERABLE
 from localtune.evaluation.recall import is_correct, read_exam
-from localtune.lessons.grounding import declines
 from localtune.progress import Silent
+from localtune.summary import by_kind
 from localtune.training import train as training
 from localtune.training.development import Development, Recall
 from localtune.workspace import Workspace, write_jsonl
@@ -52,18 +49,16 @@ class ByKind(Recall):
         if not control.should_save:
             return
         began = time.monotonic()
-        right, asked, declined = Counter[str](), Counter[str](), 0
-        for row, said in zip(self.rows, self._answers(model), strict=True):
-            kind = f"{row['set']} {row.get('kind', 'other')}"
-            asked[kind] += 1
-            right[kind] += is_correct(said, row["answers"])
-            declined += row.get("kind") != UNANSWERABLE and declines(said)
+        answered = [
+            {**row, "said": said, "correct": is_correct(said, row["answers"])}
+            for row, said in zip(self.rows, self._answers(model), strict=True)
+        ]
         trained = began - self._began - self._asking
         self._asking += time.monotonic() - began
-        shown = ", ".join(f"{kind} {right[kind]}/{number}" for kind, number in asked.items())
         loss = next((r["loss"] for r in reversed(state.log_history) if "loss" in r), float("nan"))
-        said = f"step {state.global_step}, {trained / 60:.1f} min, loss {loss:.2f}: {shown}"
-        say(f"{said}; declined {declined}")
+        say(f"step {state.global_step}, {trained / 60:.1f} min, loss {loss:.2f}")
+        for name in dict.fromkeys(row["set"] for row in answered):
+            say(f"  {name}: {by_kind([row for row in answered if row['set'] == name])}")
 
 
 def say(text: str) -> None:

@@ -86,15 +86,15 @@ def show_grade(graded: dict[str, Any]) -> None:
         f"{recall(graded['recall'], graded['interval'])} of {len(graded['answers'])} "
         f"questions answered by {_short(Path(graded['model']))}"
     )
-    if by_kind := _by_kind(graded["answers"]):
-        console.print(by_kind)
+    if kinds := by_kind(graded["answers"]):
+        console.print(kinds)
     for line in _wrong_lines(wrong[:WRONG_SHOWN]):
         console.print(line)
     if len(wrong) > WRONG_SHOWN:
         console.print(f"… and {len(wrong) - WRONG_SHOWN} more; --json shows all.")
 
 
-def _by_kind(answers: list[dict[str, Any]]) -> str:
+def by_kind(answers: list[dict[str, Any]]) -> str:
     """Return the right answers of each kind of question, "" where there is one kind only."""
     asked = Counter(row.get("kind", "other") for row in answers)
     if len(asked) < 2:

@@ -31,7 +31,6 @@ class Shape:
     columns: LoRA of rank r has r times as many parameters. `rest` is the final norm.
     """
 
-    model_type: str
     hidden: int
     layers: int
     embedding: int
@@ -47,7 +46,7 @@ class Shape:
         return self.embedding + self.layers * self.layer + self.rest
 
     def adapter(self, rank: int, layers: int) -> int:
-        """Return the parameters of LoRA matrices of a rank in so many layers."""
+        """Return the number of parameters of LoRA matrices of rank `rank` on `layers` layers."""
         return rank * self.widths * layers
 
     def step_flops(self, tokens: int, answers: int, rank: int, layers: int) -> float:
@@ -72,7 +71,6 @@ def shape_of(config: Config) -> Shape:
     text = config.get(TEXT, config)
     both = embedding.numel() + (0 if output is embedding else output.numel())
     return Shape(
-        model_type=str(config["model_type"]),
         hidden=int(text["hidden_size"]),
         layers=int(text["num_hidden_layers"]),
         embedding=both,

@@ -1,7 +1,7 @@
 """The inputs of the first layer that is trained, computed once for each token and kept.
 
-The layers below are frozen, so a lesson gives the same states in every pass. They lie in a file
-that is mapped into memory, in bfloat16: 2 x width bytes a token (1.2 kB for SmolLM2-135M).
+The layers below it are frozen, so their output for a lesson is the same in every pass. It is cached
+in a memory-mapped file in bfloat16: 2 x width bytes per token (1.2 kB for SmolLM2-135M).
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ SPARE_DISK = 2  # times what is kept, that must be free
 
 
 class LayerInputs:
-    """The inputs of layer `first`, (tokens, width), of the tokens that were computed before.
+    """Cache of the inputs of layer `first`, (tokens, width).
 
-    Numbers of tokens run from 0; `tokens` itself stands for padding.
+    Tokens are numbered from 0 to `tokens` - 1. The number `tokens` is the padding token.
     """
 
     def __init__(self, causal: Any, first: int, tokens: int, file: Path) -> None:
@@ -52,7 +52,10 @@ class LayerInputs:
     def is_exact(self, causal: Any) -> bool:
         """Whether a pass over kept inputs ends in the same states; nothing stays kept of it."""
         size = min(SAMPLE, len(self._kept) - 1)
-        ids = torch.arange(size, device=causal.device)[None] % causal.vocab_size
+        ids = (
+            torch.arange(size, device=causal.device)[None]
+            % causal.config.get_text_config().vocab_size
+        )
         states = []
         for _ in range(2):
             with self.of(torch.arange(size)[None]):

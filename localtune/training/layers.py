@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from localtune.config import NF4, TrainConfig
 from localtune.training.fused_lora import fuse_lora
 from localtune.training.lora import Recipe
 from localtune.training.machine import halve_what_is_frozen, in_bf16, on_gpu
+from localtune.workspace import atomic_path
 
 
 def adapter_for(model: Any, plan: Recipe) -> LoraConfig:
@@ -60,3 +62,13 @@ def decoder_layers(causal: Any) -> torch.nn.ModuleList | None:
         if isinstance(module, torch.nn.ModuleList) and len(module) == count
     ]
     return lists[0] if len(lists) == 1 else None
+
+
+def save_adapter(model: PeftModel, tokenizer: Any, adapter: Path) -> None:
+    """Write the adapter, the same bytes wherever the build folder lies and whatever the run."""
+    kept = model.peft_config["default"]
+    kept.base_model_name_or_path = "../base"
+    kept.target_modules = sorted(kept.target_modules)
+    with atomic_path(adapter) as temporary:
+        model.save_pretrained(temporary, save_embedding_layers=False)
+        tokenizer.save_pretrained(temporary)

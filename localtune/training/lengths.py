@@ -7,7 +7,7 @@ token; one whose first answer doesn't fit is left out.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,6 +105,11 @@ def fit_for(config: TrainConfig, base: Any, tokenizer: Any, split: Split) -> Fit
         return Fit(tokenizer, split, context, source, "Choose a --base with a longer context.")
     source = f"--max-length {limit:,}" if config.max_length else f"{limit:,} tokens"
     return Fit(tokenizer, split, limit, source, "Raise --max-length, which takes more memory.")
+
+
+def text_tokens(fitted: Iterable[tuple[Lesson, Tokens]]) -> int:
+    """Return the tokens of the lessons that are texts: those of the documents."""
+    return sum(len(tokens.ids) for lesson, tokens in fitted if "text" in lesson)
 
 
 def row_length(config: TrainConfig, limit: int, lessons: list[Tokens]) -> int:

@@ -26,7 +26,7 @@ from transformers import AutoConfig, AutoTokenizer
 from localtune.config import NF4_BYTES, PLAIN_TEMPLATE, TrainConfig
 from localtune.loading import LOCAL
 from localtune.training.development import Development
-from localtune.training.lengths import fit_for, row_length
+from localtune.training.lengths import fit_for, row_length, text_tokens
 from localtune.training.lora import Amount, Recipe, recipe
 from localtune.training.tokenise import IGNORED, PackedRows, Split, splitter_of
 from localtune.training.train import train
@@ -100,14 +100,13 @@ def pack_lessons(base: Path, lessons: Path, config: TrainConfig, split: Split | 
     scale = 1 + sum(1 for _ in rows) / max(1, len(first))
     packed = len(PackedRows(sample, row_tokens, 0))
     tokens = sum(len(lesson.ids) for lesson in sample)
-    corpus = sum(len(lesson.ids) for row, lesson in fitted if "text" in row)
     answers = sum(label != IGNORED for lesson in sample for label in lesson.labels)
     aside = lessons.with_name("development.jsonl")
     return Lessons(
         lessons,
         aside if aside.exists() and any(read_jsonl(aside)) else None,
         round(scale * tokens),
-        round(scale * corpus),
+        round(scale * text_tokens(fitted)),
         round(scale * packed),
         row_tokens,
         answers / max(1, tokens),

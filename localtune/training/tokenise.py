@@ -126,8 +126,8 @@ class PackedRows(Dataset[dict[str, torch.Tensor]]):
 
     An item holds input_ids, labels, position_ids, places and numbers, each (row,). Positions start
     at 0 with each lesson, from which transformers makes a block-diagonal mask: no lesson sees
-    another. Places number the tokens of all lessons, and their count stands for padding; `numbers`
-    are the lessons'.
+    another. `places` are the indices of the tokens in all lessons (`tokens` for padding), `numbers`
+    the indices of their lessons (-1 for padding).
     """
 
     def __init__(self, lessons: Iterable[Tokens], row: int, pad: int) -> None:

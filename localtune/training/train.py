@@ -8,7 +8,7 @@ loss curve; takes a checkpoint that answered clearly more of the development que
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +46,8 @@ from localtune.training.checkpoints import (
 from localtune.training.development import Development, Recall, settled, take_best
 from localtune.training.isolation import attend_by_lesson, isolates
 from localtune.training.layer_inputs import LayerInputs, keep_layer_inputs
-from localtune.training.layers import adapter_for, first_trained, with_lora
-from localtune.training.lengths import fit_for, row_length
+from localtune.training.layers import adapter_for, first_trained, save_adapter, with_lora
+from localtune.training.lengths import fit_for, row_length, text_tokens
 from localtune.training.lora import Amount, Recipe, recipe, rows_a_step
 from localtune.training.machine import in_bf16, on_gpu
 from localtune.training.soft_rows import Targets
@@ -62,9 +62,17 @@ from localtune.training.tokenise import (
     splitter_of,
 )
 from localtune.training.trainer import AnswerTrainer, Diverged, Rate, Report, Whole
-from localtune.workspace import atomic_path, read_jsonl, remove, write_jsonl
+from localtune.workspace import read_jsonl, remove, write_jsonl
 
 HALVINGS = 5  # of the learning rate, where the loss diverges
+
+
+@dataclass(frozen=True)
+class _Learned:
+    """The lessons of a run, and the inputs of the first trained layer where they are kept."""
+
+    rows: Rows
+    inputs: LayerInputs | None
 
 
 def train(
@@ -104,11 +112,12 @@ def train(
     fit.report(progress)
     config = replace(config, max_length=row_length(config, fit.limit, found))
     data = _rows(model, found, config, tokenizer.pad_token_id or 0)
-    tokens = sum(len(lesson.ids) for row in data.rows for lesson in row)
-    corpus = sum(len(tokens.ids) for lesson, tokens in fitted if "text" in lesson)
+    tokens = sum(len(lesson.ids) for lesson in found)
     packed = len(data) if isinstance(data, PackedRows) else -(-tokens // config.max_length)
     shape = model.config.get_text_config()
-    plan = recipe(config, Amount(corpus, packed), shape.hidden_size, shape.num_hidden_layers)
+    plan = recipe(
+        config, Amount(text_tokens(fitted), packed), shape.hidden_size, shape.num_hidden_layers
+    )
     progress.note(
         f"{tokens:,} tokens in {packed} rows; {plan.steps} steps, learning rate "
         f"{plan.learning_rate:g}, rank {plan.rank} on {plan.layers} of {shape.num_hidden_layers} "
@@ -125,7 +134,8 @@ def train(
     ):
         recall = Recall(development, tokenizer, split, in_bf16(config), progress.note)
         report = Report(bar, progress.warn)
-        history = _run(model, data, inputs, plan, checkpoints, config, report, recall)
+        learned = _Learned(data, inputs)
+        history = _run(model, learned, plan, checkpoints, config, report, recall)
     losses = [row["loss"] for row in history if "loss" in row]
     if losses:
         progress.note(f"loss {losses[-1]:.2f} nats a token")
@@ -135,7 +145,7 @@ def train(
                 last = history[-1]["step"] if history else 0
                 merged = _merged(model, base, trained_upon, plan, config, recall, progress)
                 history += [{"step": last, **merged}] if merged else []
-            _save(model, tokenizer, adapter)
+            save_adapter(model, tokenizer, adapter)
         write_jsonl(metrics, history)
         remove(checkpoints)
     return plan
@@ -191,8 +201,7 @@ def load(base: Path, dtype: torch.dtype = torch.float32, **more: Any) -> tuple[A
 
 def _run(
     model: PeftModel,
-    data: Rows,
-    inputs: LayerInputs | None,
+    learned: _Learned,
     plan: Recipe,
     checkpoints: Path,
     config: TrainConfig,
@@ -205,8 +214,8 @@ def _run(
     well = -1
     for left in range(HALVINGS, -1, -1):
         try:
-            arguments = _arguments(plan, data, checkpoints, config, 3 if recall else 2)
-            return _attempt(model, data, inputs, arguments, plan.rests, report, recall)
+            arguments = _arguments(plan, learned.rows, checkpoints, config, 3 if recall else 2)
+            return _attempt(model, learned, plan, arguments, report, recall)
         except Diverged as found:
             if not left:
                 raise found.at_every_rate(plan.learning_rate) from found
@@ -222,22 +231,21 @@ def _run(
 
 def _attempt(
     model: PeftModel,
-    data: Rows,
-    inputs: LayerInputs | None,
+    learned: _Learned,
+    plan: Recipe,
     arguments: TrainingArguments,
-    rests: bool,
     report: Report,
     recall: Recall,
 ) -> list[dict[str, float]]:
     with arguments.main_process_first():  # it removes half-written ones, which no other may see
         last = last_whole(Path(str(arguments.output_dir)))
-    stream = None
+    data, stream = learned.rows, None
     if isinstance(data, PackedRows):
-        stream = stream_from(data, arguments.seed, rests, last)
+        stream = stream_from(data, arguments.seed, plan.rests, last)
     trainer = AnswerTrainer(
         model=model, args=arguments, train_dataset=stream or data, data_collator=data.collate
     )
-    trainer.warn, trainer.layer_inputs = report.warn, inputs
+    trainer.warn, trainer.layer_inputs = report.warn, learned.inputs
     trainer.remove_callback(PrinterCallback)
     for callback in (report, recall, *([StreamState(stream)] if stream else []), Whole(), Rate()):
         trainer.add_callback(callback)
@@ -283,13 +291,3 @@ def _arguments(
         dataloader_pin_memory=cuda,
         label_names=["labels"],
     )
-
-
-def _save(model: PeftModel, tokenizer: Any, adapter: Path) -> None:
-    """Write the adapter, the same bytes wherever the build folder lies and whatever the run."""
-    kept = model.peft_config["default"]
-    kept.base_model_name_or_path = "../base"
-    kept.target_modules = sorted(kept.target_modules)
-    with atomic_path(adapter) as temporary:
-        model.save_pretrained(temporary, save_embedding_layers=False)
-        tokenizer.save_pretrained(temporary)

@@ -69,20 +69,16 @@ class AnswerTrainer(Trainer):
 
     def get_train_dataloader(self) -> DataLoader:
         """Return the loader that one process alone would have, in every process."""
-        if isinstance(self.train_dataset, LessonStream):  # no other asks for a batch ahead
-            return DataLoader(
-                self.train_dataset,
-                batch_size=self.args.per_device_train_batch_size,
-                collate_fn=self.data_collator,
-                pin_memory=self.args.dataloader_pin_memory,
-            )
+        streamed = isinstance(self.train_dataset, LessonStream)
         loader = DataLoader(
             self.train_dataset,
             batch_size=self.args.per_device_train_batch_size,
-            sampler=RandomSampler(self.train_dataset),
+            sampler=None if streamed else RandomSampler(self.train_dataset),
             collate_fn=self.data_collator,
             pin_memory=self.args.dataloader_pin_memory,
         )
+        if streamed:  # accelerate's loader asks for a batch ahead, before its losses are heard
+            return loader
         return prepare_data_loader(
             loader,
             self.accelerator.device,
