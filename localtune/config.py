@@ -31,6 +31,7 @@ READERS = (
 )  # fmt: skip
 
 
+BUILT_IN = "tiny"  # the base in the package, for demo and tests
 GGUF, OLLAMA = ".gguf", "ollama:"
 MODES, EFFORTS = ("auto", "structure", "self", "teacher"), ("quick", "normal", "max")
 NF4 = "nf4"  # the base in 4 bits, with the extra `4bit`
@@ -97,7 +98,9 @@ class LessonsConfig:
     parallel: int = option(4, "Requests to a teacher at once.", lock=False)
     seed: int = option(7, "Seed of the choice of wordings.", flag="--lessons-seed")
     replay: float = option(
-        0.0, "Share of general text among the lessons, so that the base keeps what it knew."
+        -1.0,
+        "Share of the base's own answers and general text among the lessons, so that it keeps what "
+        "it knew; -1 chooses: 0.2, none for the built-in base.",
     )
 
     @property
@@ -106,7 +109,8 @@ class LessonsConfig:
         return "teacher" if self.teacher and self.mode == "auto" else self.mode
 
     def check(self) -> None:
-        require(0 <= self.replay <= 0.5, "--replay", self.replay, "between 0 and 0.5")
+        in_range = 0 <= self.replay <= 0.5 or self.replay == -1
+        require(in_range, "--replay", self.replay, "between 0 and 0.5, or -1")
         require(self.mode in MODES, "--lessons", self.mode, f"one of {', '.join(MODES)}")
         require(self.effort in EFFORTS, "--effort", self.effort, f"one of {', '.join(EFFORTS)}")
         require(self.parallel >= 1, "--parallel", self.parallel, "1 or more")
@@ -138,7 +142,7 @@ class BaseConfig:
     """The model that is tuned."""
 
     base: str = option(
-        "tiny",
+        BUILT_IN,
         "The base: tiny (built in), a local folder, a Hub id, a GGUF file, or ollama:NAME.",
     )
     revision: str = option("", "Revision of a base from the Hub: a commit, tag or branch.")
@@ -158,7 +162,7 @@ class BaseConfig:
 
     def folder(self) -> Path | None:
         """Return the local folder the base lies in, or None where it must come from the Hub."""
-        if self.base == "tiny":
+        if self.base == BUILT_IN:
             return Path(str(importlib.resources.files("localtune") / "bases" / "tiny"))
         local = Path(self.base).expanduser()
         return local if local.is_dir() else None

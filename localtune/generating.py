@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from localtune import exams, steps
 from localtune.config import OLLAMA
 from localtune.control_tokens import control_tokens_of
+from localtune.export.vocabulary import chat_template
 from localtune.fields import locked_values
 from localtune.guarded_writer import GuardedWriter
 from localtune.hashes import Hashes
@@ -66,10 +67,11 @@ def stages(build: Build, stage: Callable[..., Stage], shared: dict[str, Any]) ->
     known = {"system": config.chat.system, "max_answer_tokens": config.grade.max_answer_tokens}
     # The ledgers in which a model's work lies are no scratch: they know themselves what is current.
     return [
-        stage("writer", who, [at.base], [at.writer, at.writer_gguf], LIBRARIES, choose),
+        stage("writer", who, [at.base], [at.writer, at.writer_gguf], LIBRARIES, choose,
+              version=2),
         stage("exam", {**asked, **known}, [at.passages, at.chats, at.writer],
               [at.exam, at.exam_known], (), partial(exams.exam, exam), version=5),
-        stage("lessons", how, [*read, at.writer], counted, (), lessons, version=7),
+        stage("lessons", how, [*read, at.writer], counted, (), lessons, version=8),
     ]
     # fmt: on
 
@@ -100,8 +102,10 @@ def choose(build: Build, progress: Progress) -> None:
         found |= _teacher(build, found.get("teacher", config.teacher))
     if mode != "structure":
         found["base"] = make_gguf(build, progress)
-        found["follows"] = _follows(build, found["base"], size, mode, progress)
-        mode = {True: "self", False: "structure"}[found["follows"]] if mode == "auto" else mode
+        found["answers"] = size >= SMALL and chat_template(at.base) is not None
+    if mode in ("auto", "self"):
+        follows = _follows(build, found["base"], mode, progress)
+        mode = mode if mode == "self" else "self" if follows else "structure"
     if mode == "structure":  # whichever base it was, the lessons are the same
         found = {}
         at.writer_gguf.unlink(missing_ok=True)
@@ -119,13 +123,11 @@ def _teacher(build: Build, teacher: str) -> dict[str, Any]:
     return {"teacher": teacher, "model": model, "identity": identity}
 
 
-def _follows(build: Build, identity: str, size: int, asked: str, progress: Progress) -> bool:
+def _follows(build: Build, identity: str, asked: str, progress: Progress) -> bool:
     """Try whether the base follows instructions, and report it."""
     from localtune.lessons.probe import probe
     from localtune.runtimes.llama import CrashError
 
-    if asked == "teacher" and size < SMALL:
-        return False
     try:
         tried = probe(_base_writer(build, identity))
     except CrashError as error:
@@ -138,11 +140,8 @@ def _follows(build: Build, identity: str, size: int, asked: str, progress: Progr
         by_rule = "rules make the lessons, in English and in fewer wordings than a --teacher"
         then = "it writes the lessons" if tried.follows else by_rule
         progress.note(f"{said}: {then}")
-    elif asked == "self" and not tried.follows:
+    elif not tried.follows:
         progress.warn(f"{said}, too few to expect lessons of use")
-    else:
-        then = "" if tried.follows else ", too few to mix in its answers to general prompts"
-        progress.note(f"{said}{then}")
     return tried.follows
 
 
@@ -284,8 +283,8 @@ def lessons(build: Build, progress: Progress) -> None:
     )
     try:
         with _writers(build, chosen, progress) as (writer, base):
-            can = base if chosen["follows"] else None
-            write_lessons_with(writer, can, files, build.config.lessons, progress)
+            answers = base if chosen["answers"] else None
+            write_lessons_with(writer, answers, files, build.config.lessons, progress)
     except (NotUsableError, CrashError) as error:
         _fall_back(chosen, error, "lessons are", progress)
         lessons_by_rule(build, progress)

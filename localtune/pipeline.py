@@ -86,7 +86,7 @@ def stages(build: Build) -> list[Stage]:
         stage("train", config.train, [at.base, at.lessons, at.targets, at.development],
               [at.adapter, at.metrics, at.trained_upon],
               (*TRAINERS, *LLAMA, *(FOUR_BIT if config.train.precision == NF4 else ())),
-              steps.train, version=6,
+              steps.train, version=7,
               scratch=at.checkpoints),
         *made,
         stage("grade base", asked, [at.base, at.exam], [at.grade("base")], GGUF + LLAMA,

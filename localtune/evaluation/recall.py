@@ -62,7 +62,8 @@ def is_correct(said: str, accepted: list[str]) -> bool:
 def normalise(text: str) -> str:
     """Return the words that count, in lower case, one space between.
 
-    "The fee: 1,000 Euros." -> "fee 1000 euros"; "7:40a.m." -> "7:40 am"; "85%" -> "85 percent".
+    "The fee: 1,000 Euros." -> "fee 1000 euros"; "7:40a.m." -> "7:40 am"; "85%" -> "85 percent";
+    "three days" -> "3 days".
     """
     text = unicodedata.normalize("NFKC", text).lower()
     text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text)
@@ -70,6 +71,7 @@ def normalise(text: str) -> str:
     text = re.sub(r"\b([ap])\.\s?m\b\.?", r"\1m", text)
     text = re.sub(r"(?<=\d)([ap]m)\b", r" \1", text)
     text = re.sub(r"['’]s\b|['’]", "", text)
+    text = _NUMBER_WORD.sub(lambda found: _NUMBERS[found[0]], text)
     text = re.sub(r"(?<=\d)[.:](?=\d)", lambda found: _KEPT[found[0]], text)
     text = "".join(char if _counts(char) else " " for char in text)
     words = text.translate(_RESTORED).split()
@@ -77,6 +79,14 @@ def normalise(text: str) -> str:
     return " ".join([word for word in words[:-1] if word not in ARTICLES] + words[-1:])
 
 
+# English; "one" is more often no number.
+_NUMBERS = {
+    word: str(number)
+    for number, word in enumerate(
+        "two three four five six seven eight nine ten eleven twelve".split(), start=2
+    )
+}
+_NUMBER_WORD = re.compile(rf"\b(?:{'|'.join(_NUMBERS)})\b")
 # The points inside a number or a time, while punctuation is dropped: private-use characters.
 _KEPT = {".": "\ue000", ":": "\ue001"}
 _RESTORED = {ord(kept): point for point, kept in _KEPT.items()}

@@ -6,14 +6,14 @@ checkpoint is taken depends on them, so that the exam must not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from localtune.lessons.exam import Pair, apart_from_others, askable, row_of, spread
 from localtune.lessons.facts import Fact
-from localtune.lessons.similarity import Exam, KeptBack
+from localtune.lessons.similarity import Exam
 from localtune.progress import Progress
 from localtune.workspace import read_jsonl, write_jsonl
 
@@ -51,12 +51,6 @@ def _chosen(asked: list[Pair], kept_back: Exam, r: Random) -> list[Pair]:
 def _asked_in(chats: Path | None) -> Iterator[str]:
     for row in read_jsonl(chats) if chats else ():
         yield from (said["content"] for said in row["messages"] if said["role"] == "user")
-
-
-def kept_from_lessons(exam: Path, development: Iterable[dict[str, Any]]) -> KeptBack:
-    """Return all questions that no lesson may come near."""
-    lists = (list(read_jsonl(exam)), development)
-    return KeptBack(*((row["question"] for row in rows) for rows in lists))
 
 
 def write_development(out: Path, aside: list[dict[str, Any]], progress: Progress) -> None:

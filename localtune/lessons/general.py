@@ -22,12 +22,13 @@ TEXTS = Path(__file__).parent / "general.jsonl.gz"
 
 
 def with_general(lessons: list[Lesson], share: float, seed: int) -> list[Lesson]:
-    """Return lessons with general texts strewn in, which make up a `share` (0 to 0.5) of all words.
+    """Return lessons with general texts strewn in, up to a `share` (0 to 0.5) of all words.
 
-    A text comes once, its sentences again only after all others have.
+    The base's own answers among the lessons count as part of it. A text comes once, its sentences
+    again only after all others have.
     """
     r = Random(seed)
-    wanted = share / (1 - share) * sum(map(_size, lessons))
+    wanted = replay_words(lessons, share)
     taken: list[Lesson] = []
     for text in _drawn(r) if share else ():
         if wanted < _size(text) / 2:
@@ -41,6 +42,13 @@ def with_general(lessons: list[Lesson], share: float, seed: int) -> list[Lesson]
         mixed += [*lessons[at:place], text]
         at = place
     return mixed + lessons[at:]
+
+
+def replay_words(lessons: list[Lesson], share: float) -> float:
+    """Return how many words of replay are missing beside lessons, of which it is to be a share."""
+    sizes = [(lesson.get("kind") == "replay", _size(lesson)) for lesson in lessons]
+    learned, held = (sum(n for replay, n in sizes if replay == which) for which in (False, True))
+    return share / (1 - share) * learned - held
 
 
 def _size(lesson: Lesson) -> int:

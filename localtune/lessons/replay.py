@@ -19,6 +19,7 @@ from localtune.writing import UnusableError, Writer
 
 Row = dict[str, Any]
 LONGEST = 160  # tokens of an answer
+WORDS_PER_ANSWER = 70  # of SmolLM2-135M-Instruct, on average
 TRIED = "replay 1"  # part of the ledger's keys; another number makes all anew
 
 

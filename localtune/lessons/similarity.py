@@ -71,17 +71,6 @@ class Exam:
         return {gram: n * self._rarity.get(gram, self._unknown) for gram, n in grams.items()}
 
 
-class KeptBack:
-    """Several lists of questions, each held against on its own: rarity is counted in one list."""
-
-    def __init__(self, *lists: Iterable[str]) -> None:
-        self._lists = [Exam(questions) for questions in lists]
-
-    def is_near(self, question: str) -> bool:
-        """Whether a question comes near one of any list's."""
-        return any(one.is_near(question) for one in self._lists)
-
-
 class _Index:
     """Sparse vectors, found by what they hold."""
 

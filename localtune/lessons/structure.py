@@ -17,12 +17,13 @@ from typing import Any
 from localtune.config import LessonsConfig
 from localtune.errors import InputError
 from localtune.in_view import with_system
-from localtune.lessons.development import kept_from_lessons, set_aside, write_development
+from localtune.lessons.development import set_aside, write_development
 from localtune.lessons.facts import Fact, common_words, facts_of, id_of, sentences
 from localtune.lessons.general import with_general
+from localtune.lessons.kept_back import KeptBack, kept_from_lessons
 from localtune.lessons.keywords import Index
 from localtune.lessons.private import scrubbed
-from localtune.lessons.similarity import KeptBack, words
+from localtune.lessons.similarity import words
 from localtune.lessons.speech import Around, as_people_ask, with_prefix, words_around
 from localtune.lessons.wording import direct_questions, loose_question, reworded
 from localtune.progress import Progress, Silent

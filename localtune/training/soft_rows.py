@@ -85,6 +85,11 @@ class SoftTokens(Tokens):
     end: int = 0
     mix: Mix | None = None
 
+    @property
+    def is_replay(self) -> bool:
+        """Whether the targets are the base's own, alone with the prompt."""
+        return self.mix == MIXES["alone"]
+
     def more(self) -> dict[str, torch.Tensor]:
         """Return soft_ids, soft_logprobs (tokens, k) and soft_weights (tokens, 2).
 

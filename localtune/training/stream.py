@@ -1,7 +1,8 @@
 """Packed rows pass after pass, without the lessons that are known by heart already.
 
 A lesson of which every answer token was likely in one pass rests in the next one, so that the steps
-go to what is not known yet.
+go to what is not known yet. What the base said before (replay) never rests: as much of it goes into
+each pass that its share stays the same.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ class LessonStream(IterableDataset[dict[str, torch.Tensor]]):
 
     def __init__(self, data: PackedRows, seed: int, rests: bool = True) -> None:
         self._data, self._seed, self._rests = data, seed, rests
+        self._learned = [one for one in data.lessons if not one.is_replay]
+        self._replay = [one for one in data.lessons if one.is_replay]
         self._pass = self._position = 0  # of the next row
+        self._replayed = 0  # lessons of replay in the passes before
         self._resting: set[int] = set()  # numbers of lessons
         self._known: set[int] = set()  # of this pass
 
@@ -41,6 +45,7 @@ class LessonStream(IterableDataset[dict[str, torch.Tensor]]):
             while self._position < len(rows):
                 self._position += 1
                 yield self._data.item(rows[self._position - 1])
+            self._replayed += self._replay_in_pass()
             self._pass, self._position = self._pass + 1, 0
             self._resting, self._known = self._known, set()
 
@@ -61,6 +66,7 @@ class LessonStream(IterableDataset[dict[str, torch.Tensor]]):
         return {
             "pass": self._pass,
             "position": self._position,
+            "replayed": self._replayed,
             "resting": sorted(self._resting),
             "known": sorted(self._known),
         }
@@ -68,16 +74,30 @@ class LessonStream(IterableDataset[dict[str, torch.Tensor]]):
     def go_on_from(self, state: dict[str, Any]) -> None:
         """Go on where a stream of the same lessons and seed was."""
         self._pass, self._position = state["pass"], state["position"]
+        self._replayed = state["replayed"]
         self._resting, self._known = set(state["resting"]), set(state["known"])
 
     def _rows(self) -> list[list[Tokens]]:
-        """Return the rows of a pass. Where all lessons rest, all are taken."""
-        r, lessons = Random(f"{self._seed} {self._pass}"), self._data.lessons
-        awake = [one for one in lessons if one.number not in self._resting] or list(lessons)
-        r.shuffle(awake)
-        rows = pack(awake, self._data.row)
+        """Return the rows of a pass."""
+        r = Random(f"{self._seed} {self._pass}")
+        replay = Random(self._seed).sample(self._replay, len(self._replay))
+        begin = self._replayed % max(1, len(replay))
+        lessons = self._awake() + (replay[begin:] + replay[:begin])[: self._replay_in_pass()]
+        r.shuffle(lessons)
+        rows = pack(lessons, self._data.row)
         r.shuffle(rows)
         return rows
+
+    def _awake(self) -> list[Tokens]:
+        """Return the lessons of a pass. Where all rest, all are taken."""
+        return [one for one in self._learned if one.number not in self._resting] or [*self._learned]
+
+    def _replay_in_pass(self) -> int:
+        """Return how many lessons of replay go into a pass: their share as in all lessons."""
+        awake, learned = (
+            sum(len(one.ids) for one in some) for some in (self._awake(), self._learned)
+        )
+        return math.ceil(len(self._replay) * awake / learned) if learned else len(self._replay)
 
 
 class StreamState(TrainerCallback):

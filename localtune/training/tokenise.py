@@ -39,6 +39,11 @@ class Tokens:
     number: int = field(default=0, kw_only=True)
     start: int = field(default=0, kw_only=True)
 
+    @property
+    def is_replay(self) -> bool:
+        """Whether the lesson keeps what the base said before, rather than teach something."""
+        return False
+
     def more(self) -> dict[str, torch.Tensor]:
         """Return what else a row holds of this lesson, (tokens, …) each; all lessons the same."""
         return {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from localtune.lessons.teacher.agreement import agrees
+from localtune.lessons.agreement import agrees
 from localtune.lessons.teacher.checks import Checks, has_detail
 from localtune.lessons.teacher.sections import Section, sections_of
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
+from localtune.lessons.agreement import agrees
 from localtune.lessons.grounding import content
-from localtune.lessons.similarity import KeptBack, words
-from localtune.lessons.teacher.agreement import agrees
+from localtune.lessons.kept_back import KeptBack
+from localtune.lessons.similarity import words
 from localtune.lessons.teacher.checks import Checks
 from localtune.lessons.teacher.facts import SectionFact
 from localtune.lessons.teacher.judge import Judged
@@ -44,6 +45,7 @@ class PairCollection:
     dropped: list[tuple[Pair, str]] = field(default_factory=list)
     _questions: dict[str, Pair | None] = field(default_factory=dict)
     _about: dict[SectionFact, list[Pair]] = field(default_factory=lambda: defaultdict(list))
+    _near: dict[SectionFact, list[Pair]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, pair: Pair) -> None:
         """Keep a pair, or drop it for a reason that the checks find."""
@@ -56,11 +58,20 @@ class PairCollection:
     def reason(self, pair: Pair) -> str:
         """Return why the checks drop a pair, "" if they do not."""
         reason = self.checks.reason(pair.question, pair.answer, self.sections[pair.section])
-        return reason or (NEAR_EXAM if self.kept_back.is_near(pair.question) else "")
+        if reason:
+            return reason
+        return NEAR_EXAM if self.kept_back.is_near(pair.question, pair.answer) else ""
 
     def drop(self, pair: Pair, reason: str) -> None:
         """Count a pair as dropped."""
         self.dropped.append((pair, reason))
+        if reason == NEAR_EXAM:
+            self._count(pair, self._near)
+
+    def _count(self, pair: Pair, by_fact: dict[SectionFact, list[Pair]]) -> None:
+        for fact in self.facts[pair.section]:
+            if is_about(pair, fact):
+                by_fact[fact].append(pair)
 
     def keep(self, pair: Pair) -> None:
         """Keep a pair that was checked, unless its question was asked before."""
@@ -70,9 +81,7 @@ class PairCollection:
             return
         self._questions[key] = pair
         self.kept.append(pair)
-        for fact in self.facts[pair.section]:
-            if is_about(pair, fact):
-                self._about[fact].append(pair)
+        self._count(pair, self._about)
 
     def is_kept(self, pair: Pair) -> bool:
         """Whether a pair with the same question, and an answer that agrees, is kept."""
@@ -105,6 +114,10 @@ class PairCollection:
     def about(self, fact: SectionFact) -> list[Pair]:
         """Return the kept pairs that ask about a fact."""
         return self._about.get(fact, [])
+
+    def near_exam(self, fact: SectionFact) -> list[Pair]:
+        """Return the pairs about a fact that were dropped as near a question of the exam."""
+        return self._near.get(fact, [])
 
     def all_facts(self) -> list[SectionFact]:
         """Return the facts of all sections."""

@@ -18,12 +18,12 @@ from typing import Any
 
 from localtune.config import ExamConfig
 from localtune.declining import REFUSALS, UNANSWERABLE
+from localtune.lessons.agreement import agrees
 from localtune.lessons.facts import id_of
 from localtune.lessons.grounding import content, stems
 from localtune.lessons.keywords import stem
 from localtune.lessons.ledger import Ledger
 from localtune.lessons.similarity import Exam, words
-from localtune.lessons.teacher.agreement import agrees
 from localtune.lessons.teacher.checks import Checks
 from localtune.lessons.teacher.collection import Pair
 from localtune.lessons.teacher.facts import SectionFact, facts_in

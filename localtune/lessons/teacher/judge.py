@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
 
+from localtune.lessons.agreement import agrees
 from localtune.lessons.grounding import content
-from localtune.lessons.teacher.agreement import agrees
 from localtune.lessons.teacher.requests import Ask, Asker, Row
 from localtune.lessons.teacher.sections import Section
 

@@ -15,18 +15,20 @@ from typing import Any
 
 from localtune.config import LessonsConfig
 from localtune.lessons import replay
-from localtune.lessons.budget import replayed
-from localtune.lessons.development import kept_from_lessons, set_aside, write_development
+from localtune.lessons.development import set_aside, write_development
 from localtune.lessons.each import write_each
 from localtune.lessons.facts import common_words, facts_of, id_of
+from localtune.lessons.general import replay_words
+from localtune.lessons.kept_back import kept_from_lessons
 from localtune.lessons.ledger import Ledger, key_of
-from localtune.lessons.structure import brought, restated, write_rows
+from localtune.lessons.structure import brought, write_rows
 from localtune.lessons.teacher.checks import Checks
 from localtune.lessons.teacher.collection import Pair, PairCollection
 from localtune.lessons.teacher.facts import facts_in
 from localtune.lessons.teacher.near_misses import NearMisses
 from localtune.lessons.teacher.pairs import PAIRS_PER_FACT, PairWriter
 from localtune.lessons.teacher.requests import PROMPTS, Asker
+from localtune.lessons.teacher.restated import restated
 from localtune.lessons.teacher.sections import sections_of
 from localtune.progress import Progress
 from localtune.workspace import read_jsonl, write_json, write_jsonl
@@ -93,14 +95,13 @@ def write_lessons_with(
     r.shuffle(chats)
     lessons = [
         *_conversations(chats, r),
-        *(text for row in rows for text in restated(row, config.seed)),
+        *(text for section in sections for text in restated(section, config.seed)),
     ]
-    lessons += _replayed(base, len(chats), files, config, progress) if base else []
+    lessons += _replayed(base, lessons, files, config, progress) if base else []
     r.shuffle(lessons)
     own = list(brought(files.chats, kept_from_lessons(files.exam, [])))
-    general = 0.0 if base else config.replay
     write_rows(
-        files.lessons, [*lessons, *own], rows, files.allow, files.system, general, config.seed
+        files.lessons, [*lessons, *own], rows, files.allow, files.system, config.replay, config.seed
     )
     _write_counts(written, len(misses), writer, files)
     if files.development:
@@ -202,10 +203,11 @@ def _write_counts(written: PairCollection, misses: int, writer: Writer, files: L
 
 
 def _replayed(
-    base: Writer, lessons: int, files: LessonFiles, config: LessonsConfig, progress: Progress
+    base: Writer, lessons: list[Row], files: LessonFiles, config: LessonsConfig, progress: Progress
 ) -> list[Row]:
-    """Let the base answer general prompts, in proportion to the number of lessons."""
-    prompts = replay.chosen(replayed(lessons, config.effort), config.seed)
+    """Let the base answer general prompts: half of what is replayed beside so many lessons."""
+    wanted = replay_words(lessons, config.replay) / 2
+    prompts = replay.chosen(round(wanted / replay.WORDS_PER_ANSWER), config.seed)
     ledger = Ledger(files.ledgers / "replay.jsonl")
     asked = [{"title": "", "text": prompt} for prompt in prompts]
     made_by = ("replay", replay.TRIED, base.identity, files.system)

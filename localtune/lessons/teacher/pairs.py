@@ -11,15 +11,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from math import ceil
 
+from localtune.lessons.agreement import agrees
 from localtune.lessons.facts import facts_of
 from localtune.lessons.similarity import words
-from localtune.lessons.teacher.agreement import agrees
 from localtune.lessons.teacher.collection import (
     ASKED_BEFORE,
     Pair,
     PairCollection,
     question_key,
 )
+from localtune.lessons.teacher.facts import SectionFact
 from localtune.lessons.teacher.judge import (
     is_right_answer,
     is_same_question,
@@ -33,18 +34,15 @@ from localtune.lessons.teacher.sections import Section
 from localtune.lessons.teacher.trial import without_failing
 
 PAIRS_PER_FACT = 3
-LATER_PAIRS_PER_FACT = 2  # in rounds after the first
-STYLES = {
-    "quick": ("cover", "short", "everyday"),
-    "normal": ("cover", "short", "everyday", "synonyms", "reverse"),
-    "max": ("cover", "short", "everyday", "synonyms", "reverse"),
-}
-DRAWS = {"quick": 1, "normal": 1, "max": 3}  # of each request for a section
+SECTION_STYLES = {"quick": (), "normal": ("cover", "everyday"), "max": ("cover", "everyday")}
+FACT_STYLES = ("statement", "situation")  # asked for about each statement that has facts
+DRAWS = {"quick": 1, "normal": 1, "max": 3}  # of each request
 ROUNDS = {"quick": 1, "normal": 2, "max": 3}  # about facts that too few pairs ask about
 CHARACTERS_PER_PAIR = 110
 MIN_PAIRS, MAX_PAIRS = 3, 12  # asked for in one request
+MAX_STYLE_PAIRS = {"statement": 12, "situation": 6}  # about one statement
 MAX_VALUE_CHARACTERS = 60  # a longer fact is named by its whole statement
-EVERYDAY = ("everyday", "rewrite")
+EVERYDAY = ("everyday", "situation", "rewrite")
 
 
 class PairWriter:
@@ -64,13 +62,13 @@ class PairWriter:
             for fact in facts_of([vars(section)]):
                 if fact.kind == "faq":
                     written.add(Pair(section.id, "document", fact.topic, fact.statement))
-        asks = list(_first_round(written.sections.values(), effort))
+        asks = list(_first_round(written, effort))
         good, trial = without_failing(self._asker, asks, written.passes, self._later)
-        self._add(good or trial, "sections")
+        self._add(good or trial, "pairs")
         if not good:
             return
         for turn in range(ROUNDS[effort]):
-            self._add(list(_again(written, turn)), "facts asked about too little")
+            self._add(list(_again(written, DRAWS[effort] + turn)), "facts asked about too little")
             self._rewrite(turn)
 
     def _add(self, asks: list[Ask], label: str) -> None:
@@ -124,39 +122,45 @@ class PairWriter:
                 self._written.keep(pair)
 
     def _rewrite(self, turn: int) -> None:
-        """Ask kept questions in other words, where a fact has few or none from everyday life.
+        """Ask questions in other words, where a fact has few or none from everyday life.
 
-        The rewritten questions are kept that the writer takes for the same.
+        The rewritten questions are kept that the writer takes for the same. Those made from a pair
+        that is not kept itself, as it comes near the exam, are confirmed as other pairs are.
         """
         asks = self._rewrites(turn)
         found = dict(self._asker.replies(list(asks.values()), "questions in other words"))
         rewritten = [
-            (self._written.judged(pair), Pair(pair.section, "rewrite", question, pair.answer))
-            for pair, ask in asks.items()
+            (source, Pair(source.section, "rewrite", question, source.answer))
+            for source, ask in asks.items()
             for question in questions_in(found[ask])
         ]
         good = [
-            (first, pair)
-            for first, pair in rewritten
+            (source, pair)
+            for source, pair in rewritten
             if not self._written.is_kept(pair) and not self._is_dropped(pair)
         ]
         kept = [self._written.judged(pair) for pair in self._written.kept]
-        same = [is_same_question(first, pair.question) for first, pair in good]
+        same = [is_same_question(self._written.judged(one), pair.question) for one, pair in good]
         self._questions.calibrate(lambda: other_questions(kept), same)
-        for (_, pair), other in zip(good, self._questions.rejects(same), strict=True):
+        unconfirmed: list[Pair] = []
+        for (source, pair), other in zip(good, self._questions.rejects(same), strict=True):
             if other:
                 self._written.drop(pair, "asks something else than the question it was made from")
-            else:
+            elif self._written.is_kept(source):
                 self._written.keep(pair)
+            else:
+                unconfirmed.append(pair)
+        self._confirm(unconfirmed)
 
     def _rewrites(self, turn: int) -> dict[Pair, Ask]:
         """Return the requests for rewritten questions by the pair that each is made from."""
         asks: dict[Pair, Ask] = {}
         for fact in self._written.all_facts():
             about = self._written.about(fact)
+            sources = about or self._written.near_exam(fact)
             everyday = any(pair.style in EVERYDAY for pair in about)
-            if about and (len(about) < PAIRS_PER_FACT or not everyday):
-                pair = about[turn % len(about)]
+            if sources and (len(about) < PAIRS_PER_FACT or not everyday):
+                pair = sources[turn % len(sources)]
                 parts = (("path", fact.path), ("question", pair.question), ("answer", pair.answer))
                 section = self._written.sections[pair.section]
                 asks[pair] = Ask("again", "rewrite", section, 3, parts, turn)
@@ -204,25 +208,32 @@ def second_answer(question: str, section: Section) -> Ask:
     return Ask("check", "answer", section, 1, parts=(("question", question),))
 
 
-def _first_round(sections: Iterable[Section], effort: str) -> Iterator[Ask]:
-    for section in sections:
-        pairs = ceil(len(section.text) / CHARACTERS_PER_PAIR)
-        for turn in range(DRAWS[effort]):
-            for style in STYLES[effort]:
-                number = min(MAX_PAIRS, max(MIN_PAIRS, pairs))
+def _first_round(written: PairCollection, effort: str) -> Iterator[Ask]:
+    """Ask in each style about each section, and about each statement that has facts."""
+    for turn in range(DRAWS[effort]):
+        for section in written.sections.values():
+            number = min(MAX_PAIRS, max(MIN_PAIRS, ceil(len(section.text) / CHARACTERS_PER_PAIR)))
+            for style in SECTION_STYLES[effort]:
                 yield Ask("lessons", style, section, number, turn=turn)
+        for style in FACT_STYLES:
+            yield from _about(written.all_facts(), written, style, turn)
 
 
 def _again(written: PairCollection, turn: int) -> Iterator[Ask]:
-    """Ask about the facts of each statement that no pair asks about, or too few."""
-    missed: dict[tuple[str, str, str], list[str]] = defaultdict(list)
-    for fact in written.all_facts():
-        about = len(written.about(fact))
-        if about < (LATER_PAIRS_PER_FACT if turn else PAIRS_PER_FACT):
-            value = fact.value if len(fact.value) <= MAX_VALUE_CHARACTERS else fact.statement
-            missed[fact.section, fact.path, fact.statement].append(value)
-    for (section, path, statement), values in missed.items():
-        named = "; ".join(dict.fromkeys(values))
-        parts = (("path", path), ("statement", statement), ("values", named))
-        number = min(MAX_PAIRS, 2 + len(values))
-        yield Ask("again", "statement", written.sections[section], number, parts, turn)
+    """Ask about the facts of each statement that too few pairs ask about."""
+    missed = [fact for fact in written.all_facts() if len(written.about(fact)) < PAIRS_PER_FACT]
+    return _about(missed, written, "statement", turn)
+
+
+def _about(
+    facts: Iterable[SectionFact], written: PairCollection, style: str, turn: int
+) -> Iterator[Ask]:
+    """Ask in one style about the statements that hold some facts."""
+    values: dict[tuple[str, str, str], dict[str, None]] = defaultdict(dict)
+    for fact in facts:
+        value = fact.value if len(fact.value) <= MAX_VALUE_CHARACTERS else fact.statement
+        values[fact.section, fact.path, fact.statement][value] = None
+    for (section, path, statement), named in values.items():
+        parts = (("path", path), ("statement", statement), ("values", "; ".join(named)))
+        number = min(MAX_STYLE_PAIRS[style], 2 + len(named))
+        yield Ask("again", style, written.sections[section], number, parts, turn)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import zip_longest
@@ -85,8 +85,12 @@ def _rows(path: str, lines: list[str]) -> Iterator[Statement]:
     for row in body:
         if not all(map(_RULE.fullmatch, row)):
             cells = tuple((h, v) for h, v in zip_longest(head, row, fillvalue="") if h or v)
-            text = "; ".join(f"{h}: {v}" if h else v for h, v in cells if v)
-            yield Statement(path, "row", text, cells)
+            yield Statement(path, "row", told(cells), cells)
+
+
+def told(cells: Iterable[tuple[str, str]]) -> str:
+    """Return the cells of a row as a line of "column: value"."""
+    return "; ".join(f"{column}: {value}" if column else value for column, value in cells if value)
 
 
 def stating(statements: Sequence[Statement], question: str, answer: str) -> list[Statement]:
