@@ -30,6 +30,7 @@ UNPLAIN = {
     r"\band said so\b|\bit is said that\b|\bwhat is said\b": "printed, reported",
     r"\bso many of (it|them)\b": "this many",
     r"\bstrays?\b": "diverges",
+    r"\banew\b": "again",
     r"\bthe whole of\b": "all of",
     r"\bis no (model|address|name|number) of\b": "is not a",
     r"\bbehind (it|the command|its name)\b": "after",
