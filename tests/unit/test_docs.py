@@ -31,6 +31,7 @@ UNPLAIN = {
     r"\bso many of (it|them)\b": "this many",
     r"\bstrays?\b": "diverges",
     r"\banew\b": "again",
+    r"\b(stands?|lies?) (in|on|under|between|there)\b": "is, are",
     r"\bthe whole of\b": "all of",
     r"\bis no (model|address|name|number) of\b": "is not a",
     r"\bbehind (it|the command|its name)\b": "after",
