@@ -15,7 +15,7 @@ export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
 CORES := -n logical --maxprocesses 4
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
-.PHONY: help setup demo demo-real test quick lint clean
+.PHONY: help setup demo demo-real test quick lint docs clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -57,6 +57,11 @@ lint: setup ## check format, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+docs: setup ## build the documentation site in build/site
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
+	$(BIN)/python tools/command_reference.py
+	$(BIN)/zensical build --strict
 
 clean: ## remove what was built and cached; .venv stays
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

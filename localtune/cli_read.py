@@ -15,7 +15,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on st
 
 
 @folder
-@click.option("--show", type=click.IntRange(min=0), help="Print so many of them. [default: 5]")
+@click.option("--show", type=click.IntRange(min=0), help="Print this many. [default: 5]")
 @click.option("--kind", default="", help="Only this kind, such as row or text; or this reason.")
 @click.option("--document", default="", help="Only those about documents of this name.")
 @click.option("--search", default="", metavar="TEXT", help="Only those that hold TEXT.")

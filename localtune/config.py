@@ -214,7 +214,7 @@ class ExportConfig:
     """Base and adapter to the master GGUF, or to an adapter as GGUF."""
 
     adapter_only: bool = option(
-        False, "Ship the adapter alone, upon the GGUF or the model in Ollama that is the base."
+        False, "Ship the adapter alone, for the GGUF or the model in Ollama that is the base."
     )
 
     def check(self) -> None: ...
