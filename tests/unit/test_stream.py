@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
 import torch
 
 from localtune.training.stream import LessonStream, StreamState, stream_from
@@ -64,8 +65,41 @@ def test_where_all_are_known_none_rests() -> None:
     assert set().union(*(seen(item) for item in islice(rows, 3))) == set(range(12))
 
 
-def test_a_stream_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
-    stream = LessonStream(data(), 7)
+class Replay(Tokens):
+    """A lesson of replay."""
+
+    is_replay = True  # type: ignore[assignment]
+
+
+def with_replay() -> PackedRows:
+    return PackedRows([*LESSONS, *(Replay([n] * 16, [n] * 16) for n in range(12, 16))], 64, 0)
+
+
+def test_replay_keeps_its_share_and_takes_turns() -> None:
+    stream = LessonStream(with_replay(), 7)
+    rows = iter(stream)
+    passes = [set[int]().union(*(seen(item) for item in islice(rows, 4)))]
+    for _ in range(2):
+        hear(stream, set(range(6)))
+        passes.append(set().union(*(seen(item) for item in islice(rows, 2))))
+        hear(stream, set())
+        list(islice(rows, 4))
+    first, *later = passes
+    assert first == set(range(16))
+    assert all(n - set(range(12, 16)) == set(range(6, 12)) for n in later)
+    replayed = [n & set(range(12, 16)) for n in later]
+    assert [len(some) for some in replayed] == [2, 2] and not replayed[0] & replayed[1]
+
+
+def test_a_stream_of_replay_alone_takes_all_of_it() -> None:
+    alone = PackedRows([Replay([n] * 16, [n] * 16) for n in range(4)], 64, 0)
+    rows = iter(LessonStream(alone, 7))
+    assert seen(next(rows)) == seen(next(rows)) == set(range(4))
+
+
+@pytest.mark.parametrize("made", [data(), with_replay()])
+def test_a_stream_goes_on_from_its_checkpoint(made: PackedRows, tmp_path: Path) -> None:
+    stream = LessonStream(made, 7)
     rows = iter(stream)
     list(islice(rows, 3))
     hear(stream, {0, 1, 2, 3})
@@ -75,6 +109,6 @@ def test_a_stream_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     StreamState(stream).on_save(
         SimpleNamespace(output_dir=str(tmp_path)), SimpleNamespace(global_step=4), None
     )
-    again = iter(stream_from(data(), 7, True, str(tmp_path / "checkpoint-4")))
+    again = iter(stream_from(made, 7, True, str(tmp_path / "checkpoint-4")))
     for _ in range(9):
         assert torch.equal(next(rows)[NUMBERS], next(again)[NUMBERS])

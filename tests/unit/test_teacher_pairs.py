@@ -173,13 +173,15 @@ def test_a_second_round_asks_about_facts_that_too_few_pairs_ask_about(tmp_path: 
     pairs = run(writer, written(f"{KEYS} {FEE} {LEASE}"), tmp_path / "ledger")
     counts = {fact.value: len(pairs.about(fact)) for fact in pairs.all_facts()}
     assert counts == {"Ruben Okafor": 4, "85 euros": 1, "eleven months": 0}
-    assert statements_asked(writer, KEYS, FEE, LEASE) == [[FEE], [LEASE]]
+    first = [[KEYS], [FEE], [LEASE]] * 2
+    assert statements_asked(writer, KEYS, FEE, LEASE) == [*first, [FEE], [LEASE]]
 
 
-def test_a_third_round_asks_about_facts_with_fewer_than_two_pairs(tmp_path: Path) -> None:
+def test_a_third_round_asks_again(tmp_path: Path) -> None:
     writer = ScriptedWriter(pairs=uneven, answer=echo)
     run(writer, written(f"{KEYS} {FEE} {LEASE}"), tmp_path / "ledger", "normal")
-    assert statements_asked(writer, KEYS, FEE, LEASE) == [[FEE], [LEASE], [FEE], [LEASE]]
+    asked = statements_asked(writer, KEYS, FEE, LEASE)
+    assert asked[6:] == [[FEE], [LEASE], [FEE], [LEASE]]
 
 
 def good(shown: str, task: str) -> str:
@@ -222,7 +224,10 @@ def test_a_pair_that_a_second_answer_contradicts_is_dropped(tmp_path: Path) -> N
     def doubtful(shown: str, task: str) -> str:
         return "95 euros" if "cleaning" in task else "Ruben Okafor keeps them."
 
-    writer = ScriptedWriter(pairs=once(good), answer=doubtful)
+    def once_each(shown: str, task: str) -> str:
+        return good(shown, task) if task.startswith("Write ") else ""
+
+    writer = ScriptedWriter(pairs=once_each, answer=doubtful)
     pairs = run(writer, written(f"{KEYS} {FEE}"), tmp_path / "ledger")
     assert {pair.answer for pair in pairs.kept} == {"Ruben Okafor"}
     reasons = {reason for pair, reason in pairs.dropped if "cleaning" in pair.question}
@@ -261,7 +266,7 @@ KEEPERS = "\n\n".join(
 def keepers(shown: str, task: str) -> str:
     """Ask for each keeper, in the words of the task."""
     found = re.findall(r"(\w+ \w+) keeps the keys of the (\w+)", shown)
-    verb = "holds" if "short" in task else "keeps"
+    verb = "holds" if "Details" in task else "keeps"
     return lines(*((f"Who {verb} the keys of the {place}?", name) for name, place in found))
 
 
@@ -308,24 +313,19 @@ def test_a_rewritten_question_that_asks_something_else_is_dropped(tmp_path: Path
 
 def test_a_style_that_fails_its_trial_is_left_out_and_reported(tmp_path: Path) -> None:
     texts = [KEYS.replace("boatyard", f"boatyard {n}") for n in range(12)]
-    tasks: list[str] = []
 
     def by_style(shown: str, task: str) -> str:
-        if task not in tasks:
-            tasks.append(task)
-        if tasks.index(task) == 0:
+        if task.startswith("Write "):  # with the whole section in view
             return lines(("Who keeps the keys?", "Mirlo Banquist"))
         return lines((f"Who keeps the keys of {shown.split(' of the ')[1][:11]}?", "Ruben Okafor"))
 
     writer, heard = ScriptedWriter(pairs=by_style, answer=echo), Heard()
     pairs = run(writer, written(*texts), tmp_path / "ledger", progress=heard)
-    first, second = (
-        sum(prompt.endswith(task) for prompt in writer.prompts("pairs")) for task in tasks[:2]
-    )
-    assert first < len(texts) == second
+    whole = sum("\n---\n" in prompt for prompt in writer.prompts("pairs"))
+    assert whole < len(texts) < len(writer.prompts("pairs")) - whole
     (warning,) = heard.warned
     assert "0 of" in warning and "fails at" in warning
-    assert {pair.style for pair in pairs.kept} & {"short", "everyday"}
+    assert {pair.style for pair in pairs.kept} & {"statement", "situation"}
 
 
 def test_the_trial_counts_no_lost_reply_and_is_not_made_again(tmp_path: Path) -> None:
@@ -338,11 +338,11 @@ def test_the_trial_counts_no_lost_reply_and_is_not_made_again(tmp_path: Path) ->
 
     writer = ScriptedWriter(pairs=reply, answer=echo)
     pairs = written(*(KEYS.replace("boatyard", f"boatyard {n}") for n in range(12)))
-    names = ("short", "cover")
+    names = ("everyday", "cover")
     asks = [Ask("lessons", name, s, 1) for s in pairs.sections.values() for name in names]
     asker = Asker(writer, Ledger(tmp_path / "ledger"), Silent())
     kept, trial = without_failing(asker, asks, lambda *_: False)
-    assert {ask.name for ask in kept} == {"short"} and len(trial) == len(tasks) == 6
+    assert {ask.name for ask in kept} == {"everyday"} and len(trial) == len(tasks) == 6
     assert without_failing(asker, asks, lambda *_: True) == (kept, trial)
     assert len(tasks) == 6
 
@@ -398,7 +398,8 @@ def test_requests_of_a_kind_begin_alike_with_examples(tmp_path: Path) -> None:
         assert "Okafor" not in str(examples) and last["role"] == "user"
         begins[parts_of(last["content"])[0], "\n---\n" in last["content"]].add(str(examples))
     assert {kind for kind, _ in begins} == {"pairs", "questions", "answer"}
-    assert all(len(seen) == 1 for seen in begins.values())
+    statements = ("pairs", False)  # in two styles
+    assert all(len(seen) == 1 + (kind == statements) for kind, seen in begins.items())
 
 
 def test_a_pair_about_an_example_is_dropped(tmp_path: Path) -> None:
@@ -423,5 +424,5 @@ def test_questions_that_a_document_asks_itself_are_pairs(tmp_path: Path) -> None
 def test_braces_in_a_document_are_no_places_to_fill(tmp_path: Path) -> None:
     writer = ScriptedWriter(pairs=good, answer=echo)
     run(writer, written(f"{KEYS} Write {{task}} and {{text}} as {{n}}."), tmp_path / "ledger")
-    prompts = writer.prompts("pairs")
-    assert prompts and all("{task} and {text} as {n}" in prompt for prompt in prompts[:3])
+    prompts = [prompt for prompt in writer.prompts("pairs") if "\n---\n" in prompt]
+    assert prompts and all("{task} and {text} as {n}" in prompt for prompt in prompts)

@@ -15,9 +15,9 @@ from typing import Any
 
 from localtune.config import LessonsConfig
 from localtune.lessons import replay
-from localtune.lessons.development import set_aside, write_development
+from localtune.lessons.development import write_development
 from localtune.lessons.each import write_each
-from localtune.lessons.facts import common_words, facts_of, id_of
+from localtune.lessons.facts import id_of
 from localtune.lessons.general import replay_words
 from localtune.lessons.kept_back import kept_from_lessons
 from localtune.lessons.ledger import Ledger, key_of
@@ -30,6 +30,7 @@ from localtune.lessons.teacher.pairs import PAIRS_PER_FACT, PairWriter
 from localtune.lessons.teacher.requests import PROMPTS, Asker
 from localtune.lessons.teacher.restated import restated
 from localtune.lessons.teacher.sections import sections_of
+from localtune.lessons.teacher.validation import row_of, set_aside
 from localtune.progress import Progress
 from localtune.workspace import read_jsonl, write_json, write_jsonl
 from localtune.writing import NotUsableError, Writer
@@ -44,8 +45,8 @@ MIN_KEPT_SHARE = 0.05  # of the pairs that were written
 class LessonFiles:
     """Where written lessons come from and go to.
 
-    `ledgers` is a folder; `development` gets validation questions that rules make, None holds none
-    out; `dropped` gets the pairs that were dropped, `counts` the figures of the stage.
+    `ledgers` is a folder; `development` gets validation questions, None sets none aside; `dropped`
+    gets the pairs that were dropped, `counts` the figures of the stage.
     """
 
     passages: Path
@@ -76,14 +77,13 @@ def write_lessons_with(
     rows = list(read_jsonl(files.passages))
     sections = sections_of(rows)
     facts = facts_in(sections)
-    aside = _held_out(rows, files, config.seed)
-    kept_back = kept_from_lessons(files.exam, aside)
+    kept_back = kept_from_lessons(files.exam, [])
     written = PairCollection({s.id: s for s in sections}, facts, Checks(sections), kept_back)
     asker = Asker(writer, Ledger(files.ledgers / "lessons.jsonl"), progress)
     pair_writer = PairWriter(asker, written)
     pair_writer.write(config.effort)
     _check(written, writer, progress)
-    pairs = written.kept
+    pairs, aside = set_aside(written, config.seed) if files.development else (written.kept, [])
     wanted = round(len(pairs) * NEAR_MISS_SHARE / (1 - NEAR_MISS_SHARE))
     crossing = NearMisses(sections, facts, config.seed)
     misses = crossing.write(asker, pairs, wanted)
@@ -99,25 +99,20 @@ def write_lessons_with(
     ]
     lessons += _replayed(base, lessons, files, config, progress) if base else []
     r.shuffle(lessons)
-    own = list(brought(files.chats, kept_from_lessons(files.exam, [])))
+    own = list(brought(files.chats, kept_back))
     write_rows(
         files.lessons, [*lessons, *own], rows, files.allow, files.system, config.replay, config.seed
     )
     _write_counts(written, len(misses), writer, files)
     if files.development:
-        write_development(files.development, aside, progress)
+        rows = [row_of(pair, written.sections[pair.section].document) for pair in aside]
+        write_development(files.development, rows, progress)
     progress.note(
         f"{len(lessons):,} lessons from {len(pairs):,} pairs and {len(misses):,} near-misses"
     )
     if own:
         progress.note(f"{len(own):,} chats, as they were brought")
     return len(lessons) + len(own)
-
-
-def _held_out(rows: list[Row], files: LessonFiles, seed: int) -> list[Row]:
-    if not files.development:
-        return []
-    return set_aside(facts_of(rows), common_words(rows), files.exam, files.chats, seed)
 
 
 def _check(written: PairCollection, writer: Writer, progress: Progress) -> None:

@@ -34,7 +34,8 @@ from localtune.lessons.teacher.sections import Section
 from localtune.lessons.teacher.trial import without_failing
 
 PAIRS_PER_FACT = 3
-SECTION_STYLES = {"quick": (), "normal": ("cover", "everyday"), "max": ("cover", "everyday")}
+SECTION_STYLES = ("cover", "everyday")
+QUICK_SECTION_STYLES = ("cover",)
 FACT_STYLES = ("statement", "situation")  # asked for about each statement that has facts
 DRAWS = {"quick": 1, "normal": 1, "max": 3}  # of each request
 ROUNDS = {"quick": 1, "normal": 2, "max": 3}  # about facts that too few pairs ask about
@@ -213,7 +214,7 @@ def _first_round(written: PairCollection, effort: str) -> Iterator[Ask]:
     for turn in range(DRAWS[effort]):
         for section in written.sections.values():
             number = min(MAX_PAIRS, max(MIN_PAIRS, ceil(len(section.text) / CHARACTERS_PER_PAIR)))
-            for style in SECTION_STYLES[effort]:
+            for style in QUICK_SECTION_STYLES if effort == "quick" else SECTION_STYLES:
                 yield Ask("lessons", style, section, number, turn=turn)
         for style in FACT_STYLES:
             yield from _about(written.all_facts(), written, style, turn)
