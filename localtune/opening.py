@@ -10,6 +10,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
+from localtune.base_choice import kept
 from localtune.base_files import system_of
 from localtune.config import BuildConfig, ChatConfig, CorpusConfig
 from localtune.configfile import from_dict
@@ -41,7 +42,7 @@ def start(docs: Path, out: Path | None, config: BuildConfig) -> Build:
     check_ours(folder)
     build = Build(docs, _with_system(config), Workspace(folder, name))
     build.at.check_links()
-    return build
+    return replace(build, config=kept(build.config, build.at))
 
 
 def _with_system(config: BuildConfig) -> BuildConfig:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from localtune import exams, generating, grading, ranks, results, steps, upon_base
+from localtune.base_choice import settle
 from localtune.base_files import check_gguf, origin
 from localtune.config import NF4, READERS, QuantizeConfig
 from localtune.errors import InputError
@@ -158,8 +159,6 @@ def run(build: Build, progress: Progress | None = None) -> Result:
     progress = progress or Silent()
     check_before(build)
     began = time.monotonic()
-    ran: list[str] = []
-    skipped: list[str] = []
     if not ranks.first():
         ranks.follow({"train": partial(steps.train_with_others, build)})
         return Result(
@@ -170,18 +169,20 @@ def run(build: Build, progress: Progress | None = None) -> Result:
         if build.config.exam.new:
             exams.set_aside(build)
         lock = Lock(build.at.lock, Hashes(build.at.hashes))
-        for stage in stages(build):
-            done = run_stage(stage, lock, progress)
-            (ran if done else skipped).append(stage.name)
+        corpus = stages(build)[0]
+        done = {corpus.name: run_stage(corpus, lock, progress)}
+        build = settle(build, progress)
+        keep_settings(build)
+        for stage in stages(build)[1:]:
+            done[stage.name] = run_stage(stage, lock, progress)
         lock.hashes.save()
-    scores = read_json(build.at.scores)
     return Result(
         build.at.folder,
         build.at.name,
-        tuple(ran),
-        tuple(skipped),
+        tuple(name for name, has_run in done.items() if has_run),
+        tuple(name for name, has_run in done.items() if not has_run),
         round(time.monotonic() - began, 2),
-        scores,
+        read_json(build.at.scores),
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from localtune.config import library_version
+from localtune.extras import library_version
 from localtune.hashes import ABSENT, UNREAD, Hashes
 from localtune.progress import Progress
 from localtune.usage import Usage

@@ -40,6 +40,7 @@ class Workspace:
         self.passages = work / "passages.jsonl"
         self.chats = work / "chats.jsonl"
         self.removed = work / "removed.jsonl"
+        self.base_choice = work / "base-choice.json"
         self.readings = work / "readings.jsonl"
         self.exam = work / "exam.jsonl"
         self.exam_made = work / "exam.made"
@@ -67,8 +68,7 @@ class Workspace:
         self.grades = work / "grades"
         self.plan = work / "plan.json"
         self.scores = work / "scores.json"
-        self.lock = work / "lock.json"
-        self.settings = work / "build.json"
+        self.lock, self.settings = work / "lock.json", work / "build.json"
         self.hashes = work / "hashes.json"
         self.installed = work / "installed.json"
 

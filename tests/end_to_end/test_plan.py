@@ -124,7 +124,7 @@ def test_a_build_keeps_what_it_expects(tmp_path: Path) -> None:
         quantize=QuantizeConfig(levels=("Q8_0",)),
     )
     build = Build(tmp_path / "docs", config, Workspace(tmp_path / "out", "yard"))
-    at, base = build.at, BaseConfig().folder()
+    at, base = build.at, BaseConfig("tiny").folder()
     assert base
     at.work.mkdir(parents=True)
     at.base.symlink_to(base)

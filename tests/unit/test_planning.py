@@ -21,7 +21,7 @@ from localtune.plan import Asked
 from localtune.planning import candidates
 from localtune.planning.advice import advise
 from localtune.planning.base import base_of
-from localtune.planning.candidates import Work, choose, compare
+from localtune.planning.candidates import Limits, Work, choose, compare
 from localtune.planning.catalogue import Entry, entries, find
 from localtune.planning.disk import disk
 from localtune.planning.electricity import carbon, countries, power
@@ -38,7 +38,7 @@ from localtune.training.lora import Amount, Recipe
 from localtune.training.rehearse import Lessons, Rehearsed, pack_lessons, recipe_for, rehearse
 from localtune.workspace import write_jsonl
 
-TINY = BaseConfig().folder()
+TINY = BaseConfig("tiny").folder()
 assert TINY
 CONFIG = json.loads((TINY / "config.json").read_text())
 GB = 10**9
@@ -236,7 +236,7 @@ WORK = Work(TrainConfig(max_length=256), Amount(20_000, 2500), 0.5)
 
 
 def compared(at: Machine, hours: float = 8.0, offline: bool = False) -> list[candidates.Candidate]:
-    return compare(WORK, MEASURED, GB // 2, at, hours, frozenset({"tiny"}), offline)
+    return compare(WORK, MEASURED, GB // 2, Limits(at, hours, frozenset({"tiny"}), offline))
 
 
 def test_the_largest_base_that_fits_is_recommended() -> None:
@@ -267,7 +267,7 @@ def with_card(
     at = replace(machine(64 * GB), card="a card", card_memory=card)
     on_card = Training(0.01, 0.1, 0.5, 3.0, 4 * GB, GB, 2, "bfloat16", (1, 3))
     work = replace(WORK, config=TrainConfig(precision=precision, max_length=256))
-    rows = compare(work, on_card, 0, at, 99.0, frozenset({"tiny"}), False, four_bit)
+    rows = compare(work, on_card, 0, Limits(at, 99.0, frozenset({"tiny"}), False, four_bit))
     return {row.entry.id: row for row in rows}
 
 
@@ -339,7 +339,7 @@ def test_power_is_assumed_unless_it_is_given() -> None:
     assert power(2, 24 * GB, watts=40.0).most == 40.0
 
 
-@pytest.mark.parametrize("name", ["hours", "price", "watts", "hosted_price"])
+@pytest.mark.parametrize("name", ["price", "watts", "hosted_price"])
 def test_limits_below_zero_are_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="--" + name.replace("_", "-")):
         replace(Asked(), **{name: -1.0}).check()

@@ -19,7 +19,7 @@ from localtune.template_check import check_template
 from localtune.training.tokenise import render
 from localtune.workspace import write_jsonl
 
-TINY = BaseConfig().folder()
+TINY = BaseConfig("tiny").folder()
 assert TINY
 OWN = (TINY / "chat_template.jinja").read_text()
 NO_SYSTEM = (
