@@ -143,11 +143,11 @@ def commit_of(config: BaseConfig) -> str:
 
 def cached_ggufs() -> list[tuple[str, Path]]:
     """Return (repository, file) of every GGUF file in the Hub's cache."""
-    from huggingface_hub import scan_cache_dir
+    from huggingface_hub import constants, scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
     try:
-        repos = scan_cache_dir().repos
+        repos = scan_cache_dir(constants.HF_HUB_CACHE).repos
     except CacheNotFound:
         return []
     return [
