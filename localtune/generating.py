@@ -20,6 +20,7 @@ from localtune.control_tokens import control_tokens_of
 from localtune.fields import locked_values
 from localtune.guarded_writer import GuardedWriter
 from localtune.hashes import Hashes
+from localtune.hours import hours_setting, writing_clock
 from localtune.progress import Progress
 from localtune.stage import Stage
 from localtune.steps import Build
@@ -32,13 +33,7 @@ from localtune.teachers import (
 )
 from localtune.template_check import check_template
 from localtune.training.base import parameters
-from localtune.workspace import (
-    read_json,
-    read_jsonl,
-    temporary_path,
-    write_json,
-    write_jsonl,
-)
+from localtune.workspace import read_json, read_jsonl, temporary_path, write_json, write_jsonl
 
 if TYPE_CHECKING:
     from localtune.runtimes.writer import LocalWriter
@@ -69,7 +64,8 @@ def stages(build: Build, stage: Callable[..., Stage], shared: dict[str, Any]) ->
         stage("writer", who, [at.base], [at.writer, at.writer_gguf], LIBRARIES, choose),
         stage("exam", {**asked, **known}, [at.passages, at.chats, at.writer],
               [at.exam, at.exam_known], (), partial(exams.exam, exam), version=5),
-        stage("lessons", how, [*read, at.writer], counted, (), lessons, version=7),
+        stage("lessons", {**how, **hours_setting(config.train)}, [*read, at.writer], counted, (),
+              lessons, version=7),
     ]
     # fmt: on
 
@@ -285,7 +281,8 @@ def lessons(build: Build, progress: Progress) -> None:
     try:
         with _writers(build, chosen, progress) as (writer, base):
             can = base if chosen["follows"] else None
-            write_lessons_with(writer, can, files, build.config.lessons, progress)
+            clock = writing_clock(build.config.train, at)
+            write_lessons_with(writer, can, files, build.config.lessons, progress, clock)
     except (NotUsableError, CrashError) as error:
         _fall_back(chosen, error, "lessons are", progress)
         lessons_by_rule(build, progress)

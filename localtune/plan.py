@@ -6,7 +6,6 @@ stages behind it in small. Nothing of it is kept, and no weights are fetched.
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections import Counter
@@ -28,7 +27,7 @@ from localtune.progress import Progress
 from localtune.steps import Build
 from localtune.training.lora import Amount
 from localtune.usage import measured
-from localtune.workspace import Workspace, read_json, read_jsonl, write_json
+from localtune.workspace import Workspace, read_jsonl
 
 if TYPE_CHECKING:
     from localtune.planning.base import Base
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
     from localtune.planning.machine import Machine
 
 Row = dict[str, Any]
-THOROUGH = 600.0  # seconds of training from which on a build tries the other stages too
-FEW = 100  # steps of training for which it isn't worth planning
 READING_BAND = 0.25
 
 
@@ -272,28 +269,3 @@ def _problems(
 
 def _problem(message: str, hint: str) -> Row:
     return {"message": message, "hint": hint}
-
-
-def keep_plan(build: Build, progress: Progress) -> None:
-    """Write work/plan.json: what training will take; {} for few steps, or several processes.
-
-    It takes a few steps of training, and the time of a yardstick (planning/yardstick.py) only where
-    training takes long. Raises LocaltuneError as training does.
-    """
-    from localtune.planning.base import Base
-    from localtune.planning.costs import cost
-
-    at = build.at
-    together = int(os.environ.get("WORLD_SIZE", "1")) > 1  # the others don't rehearse with this one
-    if together or 0 < build.config.train.steps < FEW:
-        write_json(at.plan, {})
-        return
-    base = Base(build.config.base.base, read_json(at.base / "config.json"), at.base, True, None)
-    questions = sum(1 for _ in read_jsonl(at.exam))
-    found = cost(build.config, base, at.lessons, questions, progress, 3, THOROUGH, loaded=True)
-    train = found.rows[0]
-    progress.note(
-        f"training takes about {train.seconds / 60:.0f} min (± {train.band:.0%}) and "
-        f"{train.memory / 1e9:.1f} GB of memory"
-    )
-    write_json(at.plan, found.to_dict())

@@ -139,6 +139,11 @@ def _shown(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
+def seconds_of_stages(lock: Path) -> dict[str, float]:
+    """Return what each finished stage of a lock file took."""
+    return {name: kept["seconds"] for name, kept in _read(lock).items()}
+
+
 def _read(file: Path) -> dict[str, Any]:
     """Read a JSON object; a lost or spoilt file means that nothing has finished."""
     try:

@@ -66,7 +66,7 @@ class Workspace:
         self.metrics = work / "metrics.jsonl"
         self.faithful = work / "faithful.json"
         self.grades = work / "grades"
-        self.plan = work / "plan.json"
+        self.plan, self.budget = work / "plan.json", work / "budget.json"
         self.scores = work / "scores.json"
         self.lock, self.settings = work / "lock.json", work / "build.json"
         self.hashes = work / "hashes.json"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from localtune.config import BaseConfig, BuildConfig, QuantizeConfig, TrainConfig
-from localtune.plan import keep_plan
+from localtune.forecast import keep_plan
 from localtune.plan_view import show_plan
 from localtune.progress import Silent
 from localtune.steps import Build
