@@ -64,5 +64,6 @@ def fit(recipe: Recipe, step: float, seconds: float, keep_layers: bool = False) 
 
 
 def with_cuts(config: TrainConfig, at: Workspace) -> TrainConfig:
-    """Return the configuration of training with what --hours has cut."""
-    return replace(config, **read_json(at.budget)) if config.hours else config
+    """Return the configuration of training with the steps and layers that --hours has left."""
+    cuts = read_json(at.budget) if config.hours else {}
+    return replace(config, **{name: int(cuts[name]) for name in ("steps", "layers") if cuts})

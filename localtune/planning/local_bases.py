@@ -53,8 +53,7 @@ def _in_hub_cache() -> Iterator[LocalBase]:
             size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
             yield LocalBase(entry, entry.id, folder.name, place, size)
     for repository, file in cached_ggufs():
-        known = _known(_config_of(file), repository, file.name)
-        if known:
+        if known := _known(file, repository, file.name):
             yield _file(known, file, place)
 
 
@@ -85,8 +84,7 @@ def _in_packages() -> Iterator[LocalBase]:
         for path in package.files or ():
             file = Path(str(package.locate_file(path)))
             if path.suffix == GGUF and file.is_file():
-                config = _config_of(file)
-                entry = _known(config, name, file.name) or _unknown(file, config)
+                entry = _known(file, name, file.name) or _unknown(file)
                 if entry:
                     yield _file(entry, file, f"the package {name}")
 
@@ -109,29 +107,27 @@ def _alike(entry: Entry, config: dict[str, Any]) -> bool:
     return all(config.get(key) == entry.config[key] for key in SHAPE)
 
 
-def _known(config: dict[str, Any], *names: str) -> Entry | None:
-    """Return the entry of a GGUF's shape whose name is a part of one of the names."""
+def _known(gguf: Path, *names: str) -> Entry | None:
+    """Return the entry whose name is a part of one of the names, and whose shape a GGUF has."""
     plain = [_plain(name) for name in names]
-    return next(
-        (
-            entry
-            for entry in entries()
-            if entry.id != TINY
-            and _alike(entry, config)
-            and any(_plain(entry.name) in name for name in plain)
-        ),
-        None,
-    )
+    named = [
+        entry
+        for entry in entries()
+        if entry.id != TINY and any(_plain(entry.name) in name for name in plain)
+    ]
+    config = _config_of(gguf) if named else {}
+    return next((entry for entry in named if _alike(entry, config)), None)
 
 
 def _plain(name: str) -> str:
     return re.sub("[^a-z0-9]", "", name.lower())
 
 
-def _unknown(gguf: Path, config: dict[str, Any]) -> Entry | None:
+def _unknown(gguf: Path) -> Entry | None:
     """Return an entry from the header of a GGUF that the catalogue doesn't know."""
     from localtune.export.unpack.gguf_source import GgufSource
 
+    config = _config_of(gguf)
     if not config:
         return None
     source = GgufSource(gguf)
