@@ -65,5 +65,8 @@ def fit(recipe: Recipe, step: float, seconds: float, keep_layers: bool = False) 
 
 def with_cuts(config: TrainConfig, at: Workspace) -> TrainConfig:
     """Return the configuration of training with the steps and layers that --hours has left."""
-    cuts = read_json(at.budget) if config.hours else {}
-    return replace(config, **{name: int(cuts[name]) for name in ("steps", "layers") if cuts})
+    if not config.hours:
+        return config
+    cuts = read_json(at.budget)
+    steps, layers = cuts.get("steps", config.steps), cuts.get("layers", config.layers)
+    return replace(config, steps=int(steps), layers=int(layers))
