@@ -29,7 +29,8 @@ ROWS = [
 
 def make_build(folder: Path, name: str = "boatyard", levels: tuple[str, ...] = ("Q8_0",)) -> Build:
     """Make master, levels, Modelfile, exam and grades as a build leaves them."""
-    config = BuildConfig(quantize=QuantizeConfig(levels=levels, imatrix_tokens=0))
+    levels_alone = QuantizeConfig(levels=levels, imatrix_tokens=0)
+    config = BuildConfig(base=BaseConfig("tiny"), quantize=levels_alone)
     build = Build(folder.parent / "docs", config, Workspace(folder, name))
     at, base = build.at, BaseConfig("tiny").folder()
     assert base
