@@ -74,7 +74,7 @@ def train_some(steps: int, threads: int) -> float:
     from localtune.training.train import train
     from localtune.workspace import write_jsonl
 
-    base = BaseConfig().folder()
+    base = BaseConfig("tiny").folder()
     assert base
     config = TrainConfig(
         steps=steps, threads=threads, max_length=MAX_LENGTH, batch_tokens=STEP_TOKENS

@@ -90,7 +90,7 @@ def tuned(work: Path, steps: int, seed: int) -> Path:
 
 def base() -> Path:
     """Return the built-in base."""
-    folder = BaseConfig().folder()
+    folder = BaseConfig("tiny").folder()
     assert folder
     return folder
 

@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def tiny(gguf: Path) -> Path:
-    base = BaseConfig().folder()
+    base = BaseConfig("tiny").folder()
     assert base
     convert(base, gguf, name="tiny")
     return gguf

@@ -57,7 +57,12 @@ def main(below: Path) -> None:
     """Build each set, or take the build that is there, and print a line for each figure."""
     for name, (docs, questions) in SETS.items():
         built = localtune.build(
-            docs, below / name, quantize="Q4_K_M", keep_private=True, progress=progress_for_stderr()
+            docs,
+            below / name,
+            base="tiny",
+            quantize="Q4_K_M",
+            keep_private=True,
+            progress=progress_for_stderr(),
         )
         exam = built.scores["exam"]
         say(f"{name}: own exam {recall(exam['tuned']['Q4_K_M'], exam['intervals']['Q4_K_M'])}")

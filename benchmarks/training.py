@@ -108,7 +108,7 @@ def make(folder: Path, size: str, kind: str) -> None:
 
     from localtune.config import BaseConfig
 
-    tiny = BaseConfig().folder()
+    tiny = BaseConfig("tiny").folder()
     assert tiny
     if size == "tiny":
         (folder / "base").symlink_to(tiny)

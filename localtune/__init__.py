@@ -45,7 +45,6 @@ def plan(
     name: str = "",
     config: str | Path | None = None,
     progress: Progress | None = None,
-    hours: float = 8.0,
     country: str = "",
     price: float = 0.0,
     watts: float = 0.0,
@@ -54,7 +53,7 @@ def plan(
 ) -> dict[str, Any]:
     """Return what a build would take, as `localtune plan --json` prints it. Raises LocaltuneError.
 
-    Without `base` the largest base that fits into memory, disk and `hours` is planned with.
+    The base is planned with that a build with the same options would take.
     `price` is of a kWh, `watts` what the machine draws, `hosted_price` of a million tokens.
     """
     from pathlib import Path
@@ -65,9 +64,7 @@ def plan(
     from localtune.progress import Silent
 
     file = Path(config) if config else None
-    given = sections_of_options(options)
-    chosen = load(file, given, name)
-    named = chosen.base.base != "tiny" or "base" in given.get("base", {})
-    asked = Asked(hours, country, price, watts, hosted_price)
+    chosen = load(file, sections_of_options(options), name)
+    asked = Asked(country, price, watts, hosted_price)
     build = start(Path(docs), Path(out) if out else None, chosen)
-    return make_plan(build, named, asked, progress or Silent())
+    return make_plan(build, asked, progress or Silent())

@@ -38,7 +38,7 @@ PANELS = {"The build": ["--out", "--name", "--config", "--json"]} | {
     TITLES.get(section, section): names for section, names in groups().items()
 }
 MAX_STATUS_BYTES = 100_000_000_000  # read to compare files whose sums aren't known: a minute or two
-ASKED = ["--hours", "--country", "--price", "--watts", "--hosted-price"]
+ASKED = ["--country", "--price", "--watts", "--hosted-price"]
 rich_click.rich_click.OPTION_GROUPS = {
     f"localtune {name}": [{"name": title, "options": names} for title, names in panels.items()]
     for name, panels in (("build", PANELS), ("plan", {"The plan": ASKED} | PANELS))

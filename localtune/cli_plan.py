@@ -19,14 +19,6 @@ from localtune.options import stage_options
 @click.option("--config", "file", type=click.Path(path_type=Path), help="A localtune.toml.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 @click.option(
-    "--hours",
-    type=float,
-    default=8.0,
-    show_default=True,
-    metavar="H",
-    help="Longest build that a base is recommended for.",
-)
-@click.option(
     "--country",
     default="",
     metavar="NAME",
@@ -53,8 +45,8 @@ def plan(
 ) -> None:
     """Say what a build of DOCS would take, and whether it is worth it. Builds nothing.
 
-    The documents are read, and training is tried for a few steps. Without --base the largest base
-    that fits is recommended. The options of `localtune build` count here too.
+    The documents are read, and training is tried for a few steps. The options of
+    `localtune build` count here too, and the base is the one that it would take.
     """
     from localtune.terminal import progress_for_stderr
 

@@ -6,7 +6,6 @@ The value of an option is the flag's, else localtune.toml's, else the default he
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
 import importlib.resources
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,21 +30,15 @@ READERS = (
 )  # fmt: skip
 
 
-BUILT_IN = "tiny"  # the base in the package, for demo and tests
 GGUF, OLLAMA = ".gguf", "ollama:"
+AUTO, TINY = "auto", "tiny"  # values of --base: chosen by localtune, and the built-in one
+REPLAY_SHARE = 0.2  # of all words of the lessons, for a base other than the built-in one
+USUAL_HOURS = 1.0  # of a build that a base is chosen for, where --hours isn't given
 MODES, EFFORTS = ("auto", "structure", "self", "teacher"), ("quick", "normal", "max")
 NF4 = "nf4"  # the base in 4 bits, with the extra `4bit`
 # Bytes of a weight: 4 bits, 8 for the maximum of its block of 64, 32 for that of 256 blocks.
 NF4_BYTES = (4 + (8 + 32 / 256) / 64) / 8
 KEY = "LOCALTUNE_TEACHER_KEY"  # in the environment: a command line shows to everyone
-
-
-def library_version(name: str) -> str:
-    """Return an installed library's version, "none" where it isn't installed."""
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return "none"
 
 
 @dataclass(frozen=True)
@@ -142,35 +135,40 @@ class BaseConfig:
     """The model that is tuned."""
 
     base: str = option(
-        BUILT_IN,
-        "The base: tiny (built in), a local folder, a Hub id, a GGUF file, or ollama:NAME.",
+        AUTO,
+        "The base: auto (the best on this machine), tiny (built in), a local folder, a Hub id, a "
+        "GGUF file, or ollama:NAME.",
     )
     revision: str = option("", "Revision of a base from the Hub: a commit, tag or branch.")
     offline: bool = option(False, "Use only what is on this machine already.", lock=False)
 
     def check(self) -> None:
         require(bool(self.base.strip()), "--base", self.base, "tiny, a folder, or a Hub id")
-        a_path = self.base[0] in "./~" or self.base.endswith(GGUF)
-        like_an_id = self.base.count("/") == 1 and not a_path
-        if not (self.folder() or self.file() or self.in_ollama() or like_an_id):
+        local = self.base == AUTO or self.folder() or self.file() or self.in_ollama()
+        if not (local or self.on_hub()):
             raise ConfigError(
                 f"There is no base {self.base!r}: no folder or file of that name, nor is it a "
                 "Hub id.",
-                "Give --base tiny, a folder or a GGUF file that exists, a Hub id such as "
+                "Give --base auto, tiny, a folder or a GGUF file that exists, a Hub id such as "
                 "Qwen/Qwen3-0.6B, or ollama:NAME.",
             )
 
     def folder(self) -> Path | None:
         """Return the local folder the base lies in, or None where it must come from the Hub."""
-        if self.base == BUILT_IN:
+        if self.base == TINY:
             return Path(str(importlib.resources.files("localtune") / "bases" / "tiny"))
         local = Path(self.base).expanduser()
-        return local if local.is_dir() else None
+        return local if self.base != AUTO and local.is_dir() else None
 
     def file(self) -> Path | None:
         """Return the GGUF file that the base is, None for a base of another kind."""
         local = Path(self.base).expanduser()
-        return local if local.is_file() else None
+        return local if self.base != AUTO and local.is_file() else None
+
+    def on_hub(self) -> bool:
+        """Whether the base is a Hub id; a folder or file of that name counts first."""
+        a_path = self.base[0] in "./~" or self.base.endswith(GGUF) or self.in_ollama()
+        return self.base.count("/") == 1 and not (a_path or self.folder() or self.file())
 
     def in_ollama(self) -> str:
         """Return the base's name in Ollama, "" for a base of another kind."""
@@ -189,6 +187,9 @@ class TrainConfig:
     batch_tokens: int = option(0, "Tokens in one optimiser step; 0 chooses.", "tokens")
     max_length: int = option(0, "Longest lesson; 0 chooses by the lessons and the base.", "tokens")
     seed: int = option(7, "Seed of the order of lessons and of LoRA.", flag="--train-seed")
+    hours: float = option(
+        0.0, "Time for the whole build, which is cut to fit; 0 cuts nothing.", "hours", lock=False
+    )
     precision: str = option("auto", "Number format of training: auto, bf16, float32 or nf4.")
     device: str = option("auto", "Where training runs: auto, cpu or cuda.", lock=False)
     threads: int = option(
@@ -196,7 +197,7 @@ class TrainConfig:
     )
 
     def check(self) -> None:
-        for name in "rank alpha layers learning_rate steps batch_tokens threads".split():
+        for name in "rank alpha layers learning_rate steps batch_tokens hours threads".split():
             value = getattr(self, name)
             require(value >= 0, "--" + name.replace("_", "-"), value, "0 or more")
         formats, devices = ("auto", "bf16", "float32", NF4), ("auto", "cpu", "cuda")
@@ -284,6 +285,17 @@ class BuildConfig:
     export: ExportConfig = ExportConfig()
     quantize: QuantizeConfig = QuantizeConfig()
     grade: GradeConfig = GradeConfig()
+
+    def with_replay(self) -> LessonsConfig:
+        """Return the lessons' configuration with the share of replay, which the base decides.
+
+        The built-in base is for questions about documents alone, and replay costs it recall
+        (docs/decisions/0023-replay.md).
+        """
+        if self.lessons.replay >= 0:
+            return self.lessons
+        share = 0.0 if self.base.base == TINY else REPLAY_SHARE
+        return dataclasses.replace(self.lessons, replay=share)
 
     def check(self) -> None:
         """Raise ConfigError, naming the flag, at the first value that can't be used."""

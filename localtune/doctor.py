@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from localtune.config import BaseConfig, library_version
+from localtune.config import TINY, BaseConfig
 from localtune.cores import usable_cores
+from localtune.extras import library_version
 from localtune.report.figures import size
 
 ROOM_NEEDED = 2_000_000_000  # bytes: a small base, its master and two levels
@@ -102,7 +103,7 @@ def _disk(folder: Path) -> Finding:
 
 
 def _tiny() -> Finding:
-    folder = BaseConfig().folder()
+    folder = BaseConfig(TINY).folder()
     if folder and (folder / "model.safetensors").is_file():
         return Finding("ok", "base tiny", f"{size((folder / 'model.safetensors').stat().st_size)}")
     return Finding("missing", "base tiny", "not in this installation", "Reinstall localtune.")

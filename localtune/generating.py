@@ -21,6 +21,7 @@ from localtune.export.vocabulary import chat_template
 from localtune.fields import locked_values
 from localtune.guarded_writer import GuardedWriter
 from localtune.hashes import Hashes
+from localtune.hours import hours_setting, writing_clock
 from localtune.progress import Progress
 from localtune.stage import Stage
 from localtune.steps import Build
@@ -33,13 +34,7 @@ from localtune.teachers import (
 )
 from localtune.template_check import check_template
 from localtune.training.base import parameters
-from localtune.workspace import (
-    read_json,
-    read_jsonl,
-    temporary_path,
-    write_json,
-    write_jsonl,
-)
+from localtune.workspace import read_json, read_jsonl, temporary_path, write_json, write_jsonl
 
 if TYPE_CHECKING:
     from localtune.runtimes.writer import LocalWriter
@@ -53,7 +48,7 @@ CONTEXT = 4096  # tokens of a passage, what is asked about it, and the answer
 def stages(build: Build, stage: Callable[..., Stage], shared: dict[str, Any]) -> list[Stage]:
     """Return the stages from passages to lessons: by rule, or by a model that is chosen first."""
     at, config = build.at, build.config
-    how, asked = {**locked_values(config.lessons), **shared}, locked_values(config.exam)
+    how, asked = {**locked_values(config.with_replay()), **shared}, locked_values(config.exam)
     read, made = [at.passages, at.exam, at.chats], [at.lessons, at.development]
     counted = [*made, at.lesson_counts, at.dropped]
     # fmt: off
@@ -71,7 +66,8 @@ def stages(build: Build, stage: Callable[..., Stage], shared: dict[str, Any]) ->
               version=2),
         stage("exam", {**asked, **known}, [at.passages, at.chats, at.writer],
               [at.exam, at.exam_known], (), partial(exams.exam, exam), version=5),
-        stage("lessons", how, [*read, at.writer], counted, (), lessons, version=8),
+        stage("lessons", {**how, **hours_setting(config.train)}, [*read, at.writer], counted, (),
+              lessons, version=8),
     ]
     # fmt: on
 
@@ -284,7 +280,8 @@ def lessons(build: Build, progress: Progress) -> None:
     try:
         with _writers(build, chosen, progress) as (writer, base):
             answers = base if chosen["answers"] else None
-            write_lessons_with(writer, answers, files, build.config.lessons, progress)
+            clock = writing_clock(build.config.train, at)
+            write_lessons_with(writer, answers, files, build.config.with_replay(), progress, clock)
     except (NotUsableError, CrashError) as error:
         _fall_back(chosen, error, "lessons are", progress)
         lessons_by_rule(build, progress)

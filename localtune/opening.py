@@ -10,8 +10,9 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
+from localtune.base_choice import kept
 from localtune.base_files import system_of
-from localtune.config import BUILT_IN, BuildConfig, ChatConfig, CorpusConfig
+from localtune.config import BuildConfig, ChatConfig, CorpusConfig
 from localtune.configfile import from_dict
 from localtune.errors import ConfigError, InputError
 from localtune.export.quantize import check_levels
@@ -27,7 +28,6 @@ from localtune.workspace import (
 )
 
 Row = dict[str, Any]
-REPLAY_SHARE = 0.2  # of all words of the lessons
 
 
 def start(docs: Path, out: Path | None, config: BuildConfig) -> Build:
@@ -40,9 +40,9 @@ def start(docs: Path, out: Path | None, config: BuildConfig) -> Build:
     folder = out.expanduser().absolute() if out else default_folder(docs, name)
     check_apart(docs, folder, name)
     check_ours(folder)
-    build = Build(docs, _with_replay(_with_system(config)), Workspace(folder, name))
+    build = Build(docs, _with_system(config), Workspace(folder, name))
     build.at.check_links()
-    return build
+    return replace(build, config=kept(build.config, build.at))
 
 
 def _with_system(config: BuildConfig) -> BuildConfig:
@@ -53,18 +53,6 @@ def _with_system(config: BuildConfig) -> BuildConfig:
     if config.chat.system or not config.export.adapter_only:
         return config
     return replace(config, chat=ChatConfig(system_of(config.base)))
-
-
-def _with_replay(config: BuildConfig) -> BuildConfig:
-    """Choose the share of replay where the user left it open.
-
-    The built-in base is for questions about documents alone, and replay costs it recall
-    (docs/decisions/0023-replay.md).
-    """
-    if config.lessons.replay >= 0:
-        return config
-    share = 0.0 if config.base.base == BUILT_IN else REPLAY_SHARE
-    return replace(config, lessons=replace(config.lessons, replay=share))
 
 
 def read_documents(

@@ -13,13 +13,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from localtune import exams, generating, grading, ranks, results, steps, upon_base
+from localtune import exams, forecast, generating, grading, ranks, results, steps, upon_base
+from localtune.base_choice import settle
 from localtune.base_files import check_gguf, origin
 from localtune.config import NF4, READERS, QuantizeConfig
 from localtune.errors import InputError
 from localtune.export.quantize import check_levels
 from localtune.fields import locked_values, to_dict
 from localtune.hashes import Hashes
+from localtune.hours import hours_setting
 from localtune.progress import Progress, Silent
 from localtune.runtimes.modelfile_grammar import holds
 from localtune.stage import Lock, Stage, Standing
@@ -71,6 +73,7 @@ def stages(build: Build) -> list[Stage]:
 
     alone, system = config.export.adapter_only, {"system": config.chat.system}
     asked = {**locked_values(config.grade), **system}
+    budget = [at.budget] if config.train.hours else []
     made = _upon_base(build, stage) if alone else _whole(build, stage)
     # fmt: off
     return [
@@ -81,9 +84,10 @@ def stages(build: Build) -> list[Stage]:
         stage("targets", {key: getattr(config.train, key) for key in LENGTHS},
               [at.base, at.lessons, at.passages], [at.targets], (*TRAINERS, *LLAMA),
               steps.targets, scratch=at.target_parts),
-        stage("plan", config.train, [at.base, at.lessons, at.targets], [at.plan], TRAINERS,
-              _keep_plan),
-        stage("train", config.train, [at.base, at.lessons, at.targets, at.development],
+        stage("plan", {**locked_values(config.train), **hours_setting(config.train)},
+              [at.base, at.lessons, at.targets], [at.plan, *budget], TRAINERS,
+              forecast.keep_plan),
+        stage("train", config.train, [at.base, at.lessons, at.targets, at.development, *budget],
               [at.adapter, at.metrics, at.trained_upon],
               (*TRAINERS, *LLAMA, *(FOUR_BIT if config.train.precision == NF4 else ())),
               steps.train, version=7,
@@ -144,12 +148,6 @@ def _upon_base(build: Build, stage: Callable[..., Stage]) -> list[Stage]:
     # fmt: on
 
 
-def _keep_plan(build: Build, progress: Progress) -> None:
-    from localtune.plan import keep_plan
-
-    keep_plan(build, progress)
-
-
 def run(build: Build, progress: Progress | None = None) -> Result:
     """Run the stages that must run and return what was done. Raises LocaltuneError.
 
@@ -158,8 +156,6 @@ def run(build: Build, progress: Progress | None = None) -> Result:
     progress = progress or Silent()
     check_before(build)
     began = time.monotonic()
-    ran: list[str] = []
-    skipped: list[str] = []
     if not ranks.first():
         ranks.follow({"train": partial(steps.train_with_others, build)})
         return Result(
@@ -170,18 +166,20 @@ def run(build: Build, progress: Progress | None = None) -> Result:
         if build.config.exam.new:
             exams.set_aside(build)
         lock = Lock(build.at.lock, Hashes(build.at.hashes))
-        for stage in stages(build):
-            done = run_stage(stage, lock, progress)
-            (ran if done else skipped).append(stage.name)
+        corpus = stages(build)[0]
+        done = {corpus.name: run_stage(corpus, lock, progress)}
+        build = settle(build, progress)
+        keep_settings(build)
+        for stage in stages(build)[1:]:
+            done[stage.name] = run_stage(stage, lock, progress)
         lock.hashes.save()
-    scores = read_json(build.at.scores)
     return Result(
         build.at.folder,
         build.at.name,
-        tuple(ran),
-        tuple(skipped),
+        tuple(name for name, has_run in done.items() if has_run),
+        tuple(name for name, has_run in done.items() if not has_run),
         round(time.monotonic() - began, 2),
-        scores,
+        read_json(build.at.scores),
     )
 
 

@@ -6,7 +6,6 @@ stages behind it in small. Nothing of it is kept, and no weights are fetched.
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections import Counter
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localtune import exams, steps
-from localtune.config import NF4, BuildConfig
+from localtune.config import AUTO, NF4, TINY, USUAL_HOURS, BuildConfig
 from localtune.cores import use_threads
 from localtune.errors import ConfigError, InputError
 from localtune.extras import FOUR_BIT, is_installed
@@ -28,7 +27,7 @@ from localtune.progress import Progress
 from localtune.steps import Build
 from localtune.training.lora import Amount
 from localtune.usage import measured
-from localtune.workspace import Workspace, read_json, read_jsonl, write_json
+from localtune.workspace import Workspace, read_jsonl
 
 if TYPE_CHECKING:
     from localtune.planning.base import Base
@@ -36,16 +35,13 @@ if TYPE_CHECKING:
     from localtune.planning.machine import Machine
 
 Row = dict[str, Any]
-THOROUGH = 600.0  # seconds of training from which on a build tries the other stages too
-FEW = 100  # steps of training for which it isn't worth planning
 READING_BAND = 0.25
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a person wants to know beside the build: limits and prices; 0 and "" mean not given."""
+    """What a person wants to know beside the build: prices; 0 and "" mean not given."""
 
-    hours: float = 8.0
     country: str = ""
     price: float = 0.0
     watts: float = 0.0
@@ -53,7 +49,7 @@ class Asked:
 
     def check(self) -> None:
         """Raise ConfigError where a value can't be used."""
-        for name in ("hours", "price", "watts", "hosted_price"):
+        for name in ("price", "watts", "hosted_price"):
             if getattr(self, name) < 0:
                 flag = "--" + name.replace("_", "-")
                 raise ConfigError(f"{flag} is below 0.", f"Change {flag}.")
@@ -71,13 +67,10 @@ class Read:
     problem: str = ""
 
 
-def make_plan(build: Build, base_given: bool, asked: Asked, progress: Progress) -> Row:
-    """Return the plan of a build, as `localtune plan --json` prints it. Raises LocaltuneError.
-
-    Where `base_given` is false, the base is the one that fits this machine best.
-    """
+def make_plan(build: Build, asked: Asked, progress: Progress) -> Row:
+    """Return the plan of a build, as `localtune plan --json` prints it. Raises LocaltuneError."""
     asked.check()
-    if base_given:
+    if build.config.base.base != AUTO:
         from localtune.planning.base import base_of
 
         base_of(build.config.base)  # what isn't there is said before anything is read
@@ -87,7 +80,7 @@ def make_plan(build: Build, base_given: bool, asked: Asked, progress: Progress) 
         found = {"documents": _about(build.docs, read), "advice": asdict(read.advice)}
         if read.problem:
             return found | {"problems": [_problem(read.problem, "Use retrieval instead.")]}
-        return found | _planned(build, read, base_given, asked, progress)
+        return found | _planned(build, read, asked, progress)
 
 
 def _read(build: Build, scratch: Path, progress: Progress) -> Read:
@@ -131,31 +124,31 @@ def _about(docs: Path, read: Read) -> Row:
     }
 
 
-def _planned(build: Build, read: Read, base_given: bool, asked: Asked, progress: Progress) -> Row:
+def _planned(build: Build, read: Read, asked: Asked, progress: Progress) -> Row:
     """Choose the base, try it, and put everything together."""
     from localtune.planning.base import base_of
     from localtune.planning.costs import cost
     from localtune.planning.machine import this_machine
 
+    config = _with_base(build, read, progress)
+    name, hours = config.base.base, config.train.hours or USUAL_HOURS
     progress.stage("machine", "a few steps of training")
     machine, at = this_machine(build.at.folder), read.build.at
-    compared = _candidates(build, read, asked, machine, progress)
+    compared = _candidates(build, read, hours, machine, progress)
     best = candidates.choose(compared).entry.id
-    name = build.config.base.base if base_given else best
-    config = replace(build.config, base=replace(build.config.base, base=name))
     if any(row.entry.id == name and row.precision for row in compared):
         config = replace(config, train=replace(config.train, precision=NF4))
     base = base_of(config.base)
     progress.stage("base", name)
     questions = sum(1 for _ in read_jsonl(at.exam))
     found = cost(config, base, at.lessons, questions, progress)
-    rows = [*read.rows, *_targets(config, at, found), *found.rows]
+    rows = [*read.rows, *_targets(at, found), *found.rows]
     total = stages.whole(rows)
-    problems = _problems(found, machine, total, asked, best)
+    problems = _problems(found, machine, total, hours, best)
     drawn = power(machine.cores, machine.memory, asked.watts)
     return {
         "machine": asdict(machine),
-        "base": _base(base, found, best, base_given, asked) | {"precision": config.train.precision},
+        "base": _base(base, found, best, build) | {"precision": config.train.precision},
         "candidates": [_candidate(row) for row in compared],
         **found.to_dict(),
         "stages": [asdict(row) | {"seconds": round(row.seconds, 2)} for row in rows],
@@ -166,13 +159,23 @@ def _planned(build: Build, read: Read, base_given: bool, asked: Asked, progress:
     }
 
 
-def _targets(config: BuildConfig, at: Workspace, found: Costs) -> list[stages.Estimate]:
+def _with_base(build: Build, read: Read, progress: Progress) -> BuildConfig:
+    """Return the configuration with the base that a build would take."""
+    from localtune.planning.choose_base import choose_base
+
+    if build.config.base.base != AUTO:
+        return build.config
+    choice = choose_base(read.documents, build.config, build.at.folder)
+    choice.report(progress)
+    chosen = replace(build.config.base, base=choice.base, revision=choice.revision)
+    return replace(build.config, base=chosen)
+
+
+def _targets(at: Workspace, found: Costs) -> list[stages.Estimate]:
     from localtune.planning.targets import soft_targets
 
     return soft_targets(
-        config.lessons.chosen,
         read_jsonl(at.lessons),
-        read_jsonl(at.passages),
         found.lessons.tokens,
         found.training.step,
         found.recipe.rows * found.lessons.row,
@@ -181,12 +184,12 @@ def _targets(config: BuildConfig, at: Workspace, found: Costs) -> list[stages.Es
 
 
 def _candidates(
-    build: Build, read: Read, asked: Asked, machine: Machine, progress: Progress
+    build: Build, read: Read, hours: float, machine: Machine, progress: Progress
 ) -> list[candidates.Candidate]:
     """Compare the catalogue's bases, told from a few steps of one of them."""
-    from localtune.planning.base import Base, is_cached
-    from localtune.planning.catalogue import entries
+    from localtune.planning.base import Base
     from localtune.planning.costs import reference
+    from localtune.planning.local_bases import local_bases
 
     one = candidates.reference()
     known = reference(
@@ -195,19 +198,14 @@ def _candidates(
     lessons = known.lessons
     train = replace(build.config.train, max_length=lessons.row)
     work = candidates.Work(train, Amount(lessons.corpus, lessons.rows), lessons.answers)
-    here = frozenset(entry.id for entry in entries() if is_cached(entry.id))
-    offline = build.config.base.offline
-    held, hours = known.held, asked.hours
-    return candidates.compare(
-        work, known.training, held, machine, hours, here, offline, is_installed(FOUR_BIT)
-    )
+    here, offline = frozenset((TINY, *local_bases())), build.config.base.offline
+    limits = candidates.Limits(machine, hours, here, offline, is_installed(FOUR_BIT))
+    return candidates.compare(work, known.training, known.held, limits)
 
 
-def _base(base: Base, found: Costs, best: str, given: bool, asked: Asked) -> Row:
-    entry = base.entry
-    why = (
-        "as --base says" if given else f"the largest that fits and takes at most {asked.hours:g} h"
-    )
+def _base(base: Base, found: Costs, best: str, build: Build) -> Row:
+    entry, chosen = base.entry, build.config.base.base == AUTO
+    why = "the best on this machine" if chosen else "as --base says"
     return {
         "id": base.id,
         "parameters": found.shape.parameters,
@@ -226,7 +224,11 @@ def _candidate(row: candidates.Candidate) -> Row:
         "id": entry.id,
         "parameters": entry.parameters,
         "licence": entry.licence,
+        "licence_binds": entry.binds,
         "languages": entry.languages,
+        "context": entry.context,
+        "template": entry.template,
+        "recall": entry.recall or None,
         "gated": entry.gated,
         "here": row.here,
         "train_seconds": round(row.seconds),
@@ -239,7 +241,7 @@ def _candidate(row: candidates.Candidate) -> Row:
 
 
 def _problems(
-    found: Costs, machine: Machine, total: stages.Estimate, asked: Asked, best: str
+    found: Costs, machine: Machine, total: stages.Estimate, hours: float, best: str
 ) -> list[Row]:
     """Say what stands in the way of this build, each with what to do."""
     listed, base = [], found.base
@@ -255,8 +257,8 @@ def _problems(
         said = f"{found.bytes['peak'] / 1e9:.1f} GB of disk are needed"
         said += f"; {machine.free_disk / 1e9:.1f} GB are free."
         listed.append(_problem(said, "Free some, or build on another disk with --out."))
-    if total.seconds > asked.hours * 3600:
-        said = f"It takes about {total.seconds / 3600:.1f} h, more than --hours {asked.hours:g}."
+    if total.seconds > hours * 3600:
+        said = f"It takes about {total.seconds / 3600:.1f} h, more than --hours {hours:g}."
         listed.append(_problem(said, f"Choose --base {best}, fewer --steps, or let it run."))
     if base.entry and base.entry.gated and not base.here:
         said = f"{base.id} is gated ({base.entry.licence})."
@@ -269,28 +271,3 @@ def _problems(
 
 def _problem(message: str, hint: str) -> Row:
     return {"message": message, "hint": hint}
-
-
-def keep_plan(build: Build, progress: Progress) -> None:
-    """Write work/plan.json: what training will take; {} for few steps, or several processes.
-
-    It takes a few steps of training, and the time of a yardstick (planning/yardstick.py) only where
-    training takes long. Raises LocaltuneError as training does.
-    """
-    from localtune.planning.base import Base
-    from localtune.planning.costs import cost
-
-    at = build.at
-    together = int(os.environ.get("WORLD_SIZE", "1")) > 1  # the others don't rehearse with this one
-    if together or 0 < build.config.train.steps < FEW:
-        write_json(at.plan, {})
-        return
-    base = Base(build.config.base.base, read_json(at.base / "config.json"), at.base, True, None)
-    questions = sum(1 for _ in read_jsonl(at.exam))
-    found = cost(build.config, base, at.lessons, questions, progress, 3, THOROUGH, loaded=True)
-    train = found.rows[0]
-    progress.note(
-        f"training takes about {train.seconds / 60:.0f} min (± {train.band:.0%}) and "
-        f"{train.memory / 1e9:.1f} GB of memory"
-    )
-    write_json(at.plan, found.to_dict())

@@ -94,7 +94,7 @@ def card_of(build: Build, levels: tuple[str, ...], repo: str, why: str) -> str:
     files = {level: build.at.level_gguf(level) for level in levels}
     licence = read_header(files[levels[0]]).metadata.get("license", "")
     base = build.config.base
-    on_hub = base.base if base.folder() is None else ""
+    on_hub = base.base if base.on_hub() else ""
     named = f"[{on_hub}](https://huggingface.co/{on_hub})" if on_hub else _shown(base.base)
     card = hub_card(_text(build.at.card), repo, files, named, licence, why)
     relation = {"base_model": on_hub or None, "base_model_relation": "finetune" if on_hub else None}

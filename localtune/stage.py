@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from localtune.config import library_version
+from localtune.extras import library_version
 from localtune.hashes import ABSENT, UNREAD, Hashes
 from localtune.progress import Progress
 from localtune.usage import Usage
@@ -137,6 +137,11 @@ def _fate(was: str | None, now: str | None) -> str:
 
 def _shown(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def seconds_of_stages(lock: Path) -> dict[str, float]:
+    """Return what each finished stage of a lock file took."""
+    return {name: kept["seconds"] for name, kept in _read(lock).items()}
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from localtune.config import PLAIN_TEMPLATE, BuildConfig
 from localtune.cores import use_threads
 from localtune.errors import EvaluationError, UnsupportedError
 from localtune.export.quantize import wants_imatrix
+from localtune.hours import with_cuts
 from localtune.progress import Progress, Silent
 from localtune.template_check import check_template
 from localtune.workspace import (
@@ -66,7 +67,7 @@ def lessons(build: Build, progress: Progress) -> None:
         at.passages,
         at.exam,
         at.lessons,
-        build.config.lessons,
+        build.config.with_replay(),
         chats=at.chats,
         allow=None if reading.keep_private else reading.allow,
         progress=progress,
@@ -137,7 +138,7 @@ def train_with_others(build: Build, progress: Progress = Silent()) -> None:
         at.adapter,
         at.metrics,
         at.checkpoints,
-        build.config.train,
+        with_cuts(build.config.train, at),
         progress=progress,
         split=lesson_splitter(at, progress),
         targets=at.targets,

@@ -16,7 +16,7 @@ def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from localtune.export.convert import convert
     from localtune.runtimes.quantize import quantize
 
-    folder, base = tmp_path_factory.mktemp("gguf"), BaseConfig().folder()
+    folder, base = tmp_path_factory.mktemp("gguf"), BaseConfig("tiny").folder()
     assert base
     convert(base, folder / "tiny.gguf", name="tiny")
     quantize(folder / "tiny.gguf", folder / "tiny-Q8_0.gguf", "Q8_0")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from localtune.config import READERS, CorpusConfig, library_version
+from localtune.config import READERS, CorpusConfig
 from localtune.cores import cores
 from localtune.corpus.archives import MOST_MEMBERS
 from localtune.corpus.document import VERSION, Reading, Settings
@@ -19,7 +19,7 @@ from localtune.corpus.files import Found, judge_member
 from localtune.corpus.readings import Readings, key_of
 from localtune.corpus.worker import Job
 from localtune.corpus.workers import Workers
-from localtune.extras import OCR, is_installed
+from localtune.extras import OCR, is_installed, library_version
 from localtune.progress import Bar, Progress
 
 MEGABYTES = 600  # of data a worker may hold, and what recognising scanned pages takes besides

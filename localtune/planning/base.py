@@ -37,7 +37,7 @@ def base_of(chosen: BaseConfig) -> Base:
         check_base(folder)
         return Base(chosen.base, read_json(folder / "config.json"), folder, True, entry)
     if gguf := gguf_of(chosen):
-        return Base(chosen.base, _config_of(gguf), None, True, None)
+        return Base(chosen.base, config_of(gguf), None, True, None)
     if folder := cached(chosen):
         check_base(folder)
         return Base(chosen.base, read_json(folder / "config.json"), folder, True, entry)
@@ -58,7 +58,8 @@ def is_cached(name: str) -> bool:
     return bool(chosen.folder() or cached(chosen))
 
 
-def _config_of(gguf: Path) -> dict[str, Any]:
+def config_of(gguf: Path) -> dict[str, Any]:
+    """Return what the config.json of a GGUF would hold. Raises BaseModelError."""
     from localtune.export.unpack.folder import read
     from localtune.export.unpack.gguf_source import GgufSource
 

@@ -7,9 +7,10 @@ itself.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from localtune.config import NF4, NF4_BYTES, TrainConfig
+from localtune.config import AUTO, NF4, NF4_BYTES, TINY, TrainConfig
 from localtune.planning.catalogue import Entry, entries, find
 from localtune.planning.machine import Machine
 from localtune.planning.shape import Shape, shape_of
@@ -20,7 +21,6 @@ REFERENCE = "HuggingFaceTB/SmolLM2-135M-Instruct"
 RESERVE = 0.85  # of the memory may be used
 LOGIT = 12  # bytes: as bfloat16, as float32, and twice on the way back
 WITH_EXTRA = '; pip install "localtune[4bit]"'
-AUTO = "auto"
 BAND = 0.4  # of what is told from another base
 
 
@@ -74,26 +74,39 @@ def reference() -> Entry:
     return found
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What a base has to fit: the machine, hours of training, and what may be fetched.
+
+    `here` are the ids of bases that needn't be fetched. `four_bit` says that the extra for training
+    in 4 bits is installed.
+    """
+
+    machine: Machine
+    hours: float
+    here: frozenset[str]
+    offline: bool = False
+    four_bit: bool = False
+
+
 def compare(
     work: Work,
     measured: Training,
     held: int,
-    machine: Machine,
-    hours: float,
-    here: frozenset[str],
-    offline: bool,
-    four_bit: bool = False,
+    limits: Limits,
+    others: Iterable[Entry] = (),
 ) -> list[Candidate]:
-    """Return every base with its cost. `held` are bytes that don't grow with the base.
+    """Return every base with its cost: those of the catalogue, then `others`.
 
-    `here` are the ids of those that needn't be fetched. On a graphics card 4 bits are taken where
-    16 don't fit, if `four_bit` says that the extra for it is installed; else that is said.
+    `held` are bytes that don't grow with the base. On a graphics card 4 bits are taken where 16
+    don't fit and the extra for it is installed; where it isn't, `why_not` names it.
     """
     known = shape_of(reference().config)
     flops = work.step_flops(known)
     used = measured.graphics_memory or measured.memory - held
+    machine, four_bit = limits.machine, limits.four_bit
     rows = []
-    for entry in entries():
+    for entry in (*entries(), *others):
         shape = shape_of(entry.config)
         steps = work.recipe(shape).steps
         seconds = steps * measured.step * work.step_flops(shape) / flops
@@ -103,11 +116,10 @@ def compare(
         precision = NF4 if spared and four_bit else ""
         memory -= spared if four_bit else 0
         lacks = WITH_EXTRA if spared and not four_bit else ""
-        disk = disk_of(shape, entry.id in here)
-        why_not = _why_not(entry, seconds, memory, disk, machine, hours, entry.id in here, offline)
-        rows.append(
-            Candidate(entry, seconds, memory, disk, entry.id in here, why_not + lacks, precision)
-        )
+        here = entry.id in limits.here
+        disk = disk_of(shape, here)
+        why_not = _why_not(entry, seconds, memory, disk, limits)
+        rows.append(Candidate(entry, seconds, memory, disk, here, why_not + lacks, precision))
     return rows
 
 
@@ -158,23 +170,15 @@ def disk_of(shape: Shape, here: bool) -> int:
     return round(download + 2 * shape.parameters + 1.7 * shape.parameters)
 
 
-def _why_not(
-    entry: Entry,
-    seconds: float,
-    memory: int,
-    disk: int,
-    machine: Machine,
-    hours: float,
-    here: bool,
-    offline: bool,
-) -> str:
+def _why_not(entry: Entry, seconds: float, memory: int, disk: int, limits: Limits) -> str:
+    machine, here = limits.machine, entry.id in limits.here
     if _too_much(memory, machine):
         return f"memory: {(machine.card_memory or machine.memory) / 1e9:.0f} GB here"
     if disk > machine.free_disk:
         return f"disk: {machine.free_disk / 1e9:.0f} GB free"
-    if seconds > hours * 3600:
-        return f"over {hours:g} h"
-    if offline and not here:
+    if seconds > limits.hours * 3600:
+        return f"over {limits.hours:g} h"
+    if limits.offline and not here:
         return "not here (--offline)"
     if entry.note:
         return entry.note
@@ -184,5 +188,5 @@ def _why_not(
 def choose(rows: list[Candidate]) -> Candidate:
     """Return the largest base that fits, the built-in one where no other does."""
     fitting = [row for row in rows if not row.why_not]
-    built_in = next(row for row in rows if row.entry.id == "tiny")
+    built_in = next(row for row in rows if row.entry.id == TINY)
     return max(fitting, key=lambda row: row.entry.parameters, default=built_in)

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from localtune.config import BaseConfig
+from localtune.config import TINY, BaseConfig
 from localtune.errors import BaseModelError
 
 Config = dict[str, Any]
@@ -104,7 +104,7 @@ def write_base(
     """
     folder.mkdir(parents=True)
     short = cut(config, layers)
-    source = real or BaseConfig().folder()
+    source = real or BaseConfig(TINY).folder()
     assert source
     for file in source.iterdir():
         if real and file.name.endswith((".safetensors", ".safetensors.index.json")):

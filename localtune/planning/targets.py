@@ -10,13 +10,10 @@ from localtune.planning.stages import Estimate
 Row = dict[str, Any]
 FORWARD = 0.5  # of a step's operations (shape.Shape.step_flops)
 BAND = 1.0
-BY_MODEL = ("self", "teacher")  # modes whose lessons all ask for soft targets
 
 
 def soft_targets(
-    mode: str,
     lessons: Iterable[Row],
-    passages: Iterable[Row],
     tokens: int,
     step: float,
     step_tokens: int,
@@ -25,14 +22,11 @@ def soft_targets(
     """Return the stage's estimate; none where no lesson asks for soft targets.
 
     `tokens` are those of all lessons; a `step` of `step_tokens` takes so many seconds, and `around`
-    loads the base. A model's lessons about a passage are read behind it, a batch of them at a time.
+    loads the base.
     """
-    if mode in BY_MODEL:
-        read = float(tokens + sum(row["tokens"] for row in passages))
-    else:
-        sizes = [(_size(row), row.get("targets") is not None) for row in lessons]
-        asked = sum(size for size, asks in sizes if asks)
-        read = tokens * asked / max(1, sum(size for size, _ in sizes))
+    sizes = [(_size(row), row.get("targets") is not None) for row in lessons]
+    asked = sum(size for size, asks in sizes if asks)
+    read = tokens * asked / max(1, sum(size for size, _ in sizes))
     seconds = FORWARD * step * read / step_tokens + around
     return [Estimate("targets", seconds, BAND)] if read else []
 

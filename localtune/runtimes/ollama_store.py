@@ -76,6 +76,11 @@ def folders() -> list[Path]:
     return [Path.home() / ".ollama" / "models", SERVICE]
 
 
+def all_names() -> list[str]:
+    """Return the names of the models of all stores that may be read, each once."""
+    return list(dict.fromkeys(known for store in _stores()[0] for known in names(store)))
+
+
 def names(store: Path) -> list[str]:
     """Return the names of a store's models, as `ollama list` shows them."""
     found = []
@@ -102,8 +107,7 @@ def _parts(name: str) -> tuple[str, str, str, str]:
 
 
 def _unknown(name: str, stores: list[Path]) -> BaseModelError:
-    there = list(dict.fromkeys(known for store in stores for known in names(store)))
-    near = difflib.get_close_matches(name, there, n=3, cutoff=0.3)
+    near = difflib.get_close_matches(name, all_names(), n=3, cutoff=0.3)
     wanted = f"Near it: {', '.join(near)}. " if near else "It has none near it. "
     return BaseModelError(
         f"Ollama has no model {name!r} in {', '.join(map(str, stores))}.",

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 from pathlib import Path
 
-from localtune.config import BaseConfig
-from localtune.errors import BaseModelError
+from localtune.config import GGUF, TINY, BaseConfig
+from localtune.errors import BaseModelError, LocaltuneError
 from localtune.links import WEIGHTS, check_model
 from localtune.progress import Progress, Silent
-from localtune.workspace import atomic_path
+from localtune.workspace import atomic_path, read_json
 
+COMMIT = re.compile("[0-9a-f]{40}")
 WANTED = (
     "config.json",
     "generation_config.json",
@@ -38,7 +40,7 @@ def fetch_base(config: BaseConfig, destination: Path, progress: Progress = Silen
     Large files are symbolic links to where they lie. Raises BaseModelError where the base isn't
     there, isn't cached and `offline` is set, or holds no safetensors.
     """
-    folder = config.folder() or _from_hub(config, progress)
+    folder = config.folder() or _of_commit(config) or _from_hub(config, progress)
     check_base(folder)
     with atomic_path(destination) as temporary:
         temporary.mkdir()
@@ -57,7 +59,7 @@ def check_base(folder: Path) -> None:
 
     Raises InputError for a link out of it.
     """
-    if folder != BaseConfig().folder():  # the built-in base may be linked by whoever installed it
+    if folder != BaseConfig(TINY).folder():  # its files may be links, if it was installed so
         check_model(folder)
     what = {
         "config.json": "config.json",
@@ -116,8 +118,50 @@ def _from_hub(config: BaseConfig, progress: Progress) -> Path:
         ) from error
 
 
+def _of_commit(config: BaseConfig) -> Path | None:
+    """Return the folder of a commit that is on this machine; a commit never changes."""
+    return cached(config) if COMMIT.fullmatch(config.revision) else None
+
+
+def commit_of(config: BaseConfig) -> str:
+    """Return the commit that a base on the Hub is at, "" where neither Hub nor cache can say.
+
+    Without a connection, or with `offline`, that of the cache.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HFValidationError, HTTPError  # type: ignore[attr-defined]
+
+    if not config.offline:
+        try:
+            info = HfApi().model_info(config.base, revision=config.revision or None, timeout=10)
+            return info.sha or ""
+        except (HTTPError, HFValidationError, OSError):
+            pass
+    folder = cached(config)
+    return folder.name if folder else ""
+
+
+def cached_ggufs() -> list[tuple[str, Path]]:
+    """Return (repository, file) of every GGUF file in the Hub's cache."""
+    from huggingface_hub import constants, scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
+    try:
+        repos = scan_cache_dir(constants.HF_HUB_CACHE).repos
+    except CacheNotFound:
+        return []
+    return [
+        (repo.repo_id, file.file_path)
+        for repo in repos
+        if repo.repo_type == "model"
+        for revision in repo.revisions
+        for file in revision.files
+        if file.file_name.endswith(GGUF)
+    ]
+
+
 def cached(config: BaseConfig) -> Path | None:
-    """Return where a base from the Hub lies on this machine, None where it was never fetched."""
+    """Return where a base from the Hub lies on this machine, None where it isn't there whole."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
@@ -127,7 +171,21 @@ def cached(config: BaseConfig) -> Path | None:
         )
     except (LocalEntryNotFoundError, HFValidationError):
         return None
-    return Path(found) if list(Path(found).glob("*.safetensors")) else None
+    return Path(found) if _is_whole(Path(found)) else None
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a folder holds a base with every file that its index of weights names."""
+    try:
+        check_base(folder)
+        indices = [read_json(file) for file in folder.glob("*.safetensors.index.json")]
+    except LocaltuneError:
+        return False
+    return all(
+        (folder / str(name)).is_file()
+        for index in indices
+        for name in set(index["weight_map"].values())
+    )
 
 
 def describe(folder: Path) -> str:

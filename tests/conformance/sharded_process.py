@@ -26,7 +26,7 @@ def main() -> None:
     rank, processes = dist.get_rank(), dist.get_world_size()
     assert processes == 2
     torch.manual_seed(3)
-    base = LlamaForCausalLM.from_pretrained(BaseConfig().folder(), dtype=torch.float32)
+    base = LlamaForCausalLM.from_pretrained(BaseConfig("tiny").folder(), dtype=torch.float32)
     lora = LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False)
     whole = get_peft_model(base, lora)
     sharded = copy.deepcopy(whole)

@@ -149,7 +149,7 @@ def test_no_ollama_and_no_models_are_reasons(
 @pytest.fixture
 def build(tmp_path: Path) -> Build:
     """Return a build whose base is the built-in one, as if it were large enough to ask."""
-    at, base = Workspace(tmp_path / "yard", "yard"), BaseConfig().folder()
+    at, base = Workspace(tmp_path / "yard", "yard"), BaseConfig("tiny").folder()
     assert base
     at.work.mkdir(parents=True)
     shutil.copytree(base, at.base)

@@ -23,7 +23,8 @@ from localtune.workspace import read_jsonl
 pytest_plugins = ["tiny_server"]
 pytestmark = pytest.mark.slow
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
-OPTIONS = ["--steps", "5", "--questions", "8", "--quantize", "Q4_K_M", "--imatrix-tokens", "0"]
+OPTIONS = ["--base", "tiny", "--steps", "5", "--questions", "8", "--quantize", "Q4_K_M"]
+OPTIONS += ["--imatrix-tokens", "0"]
 # None of them loses an answer on its way back, so that the teacher need not write it twice.
 FAULTS = ["", "kill", "", "500", "", "garbage", "", "cut", "503", "list", "", "empty", ""]
 PARALLEL = 2

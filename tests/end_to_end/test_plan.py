@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from localtune.config import BaseConfig, BuildConfig, QuantizeConfig, TrainConfig
-from localtune.plan import keep_plan
+from localtune.forecast import keep_plan
 from localtune.plan_view import show_plan
 from localtune.progress import Silent
 from localtune.steps import Build
@@ -124,7 +124,7 @@ def test_a_build_keeps_what_it_expects(tmp_path: Path) -> None:
         quantize=QuantizeConfig(levels=("Q8_0",)),
     )
     build = Build(tmp_path / "docs", config, Workspace(tmp_path / "out", "yard"))
-    at, base = build.at, BaseConfig().folder()
+    at, base = build.at, BaseConfig("tiny").folder()
     assert base
     at.work.mkdir(parents=True)
     at.base.symlink_to(base)

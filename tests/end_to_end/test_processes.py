@@ -20,7 +20,8 @@ OFFICE = """# Tarnbrook Boatyard
 - The yard gate is locked at 21:30.
 """
 NOTICES = "# Notices\n\n" + (Path(__file__).parents[1] / "town.md").read_text()
-OPTIONS = ["--steps", "15", "--questions", "4", "--quantize", "Q8_0", "--precision", "float32"]
+OPTIONS = ["--base", "tiny", "--steps", "15", "--questions", "4", "--quantize", "Q8_0"]
+OPTIONS += ["--precision", "float32"]
 OPTIONS += ["--batch-tokens", "768", "--max-length", "256"]  # three rows a step: they don't halve
 OPTIONS += ["--rank", "4"]
 TWO = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "localtune"]

@@ -29,9 +29,10 @@ ROWS = [
 
 def make_build(folder: Path, name: str = "boatyard", levels: tuple[str, ...] = ("Q8_0",)) -> Build:
     """Make master, levels, Modelfile, exam and grades as a build leaves them."""
-    config = BuildConfig(quantize=QuantizeConfig(levels=levels, imatrix_tokens=0))
+    levels_alone = QuantizeConfig(levels=levels, imatrix_tokens=0)
+    config = BuildConfig(base=BaseConfig("tiny"), quantize=levels_alone)
     build = Build(folder.parent / "docs", config, Workspace(folder, name))
-    at, base = build.at, BaseConfig().folder()
+    at, base = build.at, BaseConfig("tiny").folder()
     assert base
     at.work.mkdir(parents=True)
     convert(base, at.master, name=name)
@@ -58,7 +59,7 @@ def make_adapter_build(folder: Path, base: Path, name: str = "boatyard") -> Buil
     """Make a build of --adapter-only on the built-in base as Q8_0, which is written to `base`."""
     config = BuildConfig(base=BaseConfig(base=str(base)), export=ExportConfig(adapter_only=True))
     build = Build(folder.parent / "docs", config, Workspace(folder, name))
-    at, tiny = build.at, BaseConfig().folder()
+    at, tiny = build.at, BaseConfig("tiny").folder()
     assert tiny
     at.work.mkdir(parents=True)
     convert(tiny, at.master, name="tiny")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from localtune.config import BuildConfig, ExamConfig
+from localtune.config import BaseConfig, BuildConfig, ExamConfig
 from localtune.errors import EvaluationError, InputError
 from localtune.exams import changed_by_hand, set_aside
 from localtune.hashes import Hashes
@@ -49,7 +49,7 @@ def build(tmp_path: Path) -> Build:
     docs = tmp_path / "docs"
     docs.mkdir()
     (docs / "hall.md").write_text(TEXT)
-    made = Build(docs, BuildConfig(), Workspace(tmp_path / "out", "hall"))
+    made = Build(docs, BuildConfig(base=BaseConfig("tiny")), Workspace(tmp_path / "out", "hall"))
     made.at.work.mkdir(parents=True)
     return made
 

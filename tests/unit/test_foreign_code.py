@@ -40,7 +40,7 @@ def test_a_base_with_code_of_its_own_is_refused_without_a_question(
     which: str, tmp_path: Path
 ) -> None:
     base, marker = tmp_path / "base", tmp_path / "was-run"
-    shutil.copytree(str(BaseConfig().folder()), base)
+    shutil.copytree(str(BaseConfig("tiny").folder()), base)
     (base / "code.py").write_text(CODE.format(str(marker)))
     config = json.loads((base / which).read_text())
     names = {"AutoConfig": "code.Strange", "AutoTokenizer": ["code.Splitter", "code.Splitter"]}

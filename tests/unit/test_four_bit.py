@@ -28,7 +28,7 @@ from localtune.training.train import load, train
 from localtune.workspace import Workspace, read_jsonl, write_jsonl
 
 CONFIG = TrainConfig(precision="nf4", steps=25, rank=4, batch_tokens=128, max_length=64)
-BASE = BaseConfig().folder()
+BASE = BaseConfig("tiny").folder()
 needs_extra = pytest.mark.skipif(
     importlib.util.find_spec("bitsandbytes") is None, reason="the extra 4bit isn't installed"
 )

@@ -17,7 +17,7 @@ from localtune.training.tokenise import IGNORED, Tokens, chat_tokens, splitter_o
 from localtune.training.train import train
 from localtune.workspace import write_jsonl
 
-BASE = BaseConfig().folder()
+BASE = BaseConfig("tiny").folder()
 assert BASE
 # As Qwen 3 does: the last answer is rendered with what it thought, history without.
 THINKS = (

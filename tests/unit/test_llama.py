@@ -57,7 +57,7 @@ def test_a_splitter_and_a_header_survive_a_crash(tiny_gguf: Path) -> None:
 
 
 def test_lessons_are_split_the_same_after_a_crash(tmp_path: Path) -> None:
-    at, base = Workspace(tmp_path, "yard"), BaseConfig().folder()
+    at, base = Workspace(tmp_path, "yard"), BaseConfig("tiny").folder()
     assert base
     at.work.mkdir(parents=True)
     shutil.copytree(base, at.base)

@@ -21,7 +21,7 @@ from localtune.plan import Asked
 from localtune.planning import candidates
 from localtune.planning.advice import advise
 from localtune.planning.base import base_of
-from localtune.planning.candidates import Work, choose, compare
+from localtune.planning.candidates import Limits, Work, choose, compare
 from localtune.planning.catalogue import Entry, entries, find
 from localtune.planning.disk import disk
 from localtune.planning.electricity import carbon, countries, power
@@ -38,7 +38,7 @@ from localtune.training.lora import Amount, Recipe
 from localtune.training.rehearse import Lessons, Rehearsed, pack_lessons, recipe_for, rehearse
 from localtune.workspace import write_jsonl
 
-TINY = BaseConfig().folder()
+TINY = BaseConfig("tiny").folder()
 assert TINY
 CONFIG = json.loads((TINY / "config.json").read_text())
 GB = 10**9
@@ -220,11 +220,10 @@ def test_soft_targets_are_a_forward_pass_over_what_asks_for_them() -> None:
     chat = {"messages": [{"role": "user", "content": "W" * 30}, {"role": "a", "content": "a" * 30}]}
     text = {"text": "t" * 20, "targets": "alone"}
     shared = {"tokens": 8000, "step": 2.0, "step_tokens": 1000, "around": 3.0}
-    assert soft_targets("structure", [chat, chat], [], **shared) == []
-    (some,) = soft_targets("auto", [chat, text], [], **shared)
+    assert soft_targets([chat, chat], **shared) == []
+    (some,) = soft_targets([chat, text], **shared)
     assert some.stage == "targets" and some.seconds == pytest.approx(2 + 3)  # a quarter of 8 steps
-    (every,) = soft_targets("self", [chat], [{"tokens": 2000}], **shared)
-    assert every.seconds == pytest.approx(10 + 3) and not every.measured
+    assert not some.measured
 
 
 def machine(memory: int = 24 * GB, free_disk: int = 500 * GB) -> Machine:
@@ -236,7 +235,7 @@ WORK = Work(TrainConfig(max_length=256), Amount(20_000, 2500), 0.5)
 
 
 def compared(at: Machine, hours: float = 8.0, offline: bool = False) -> list[candidates.Candidate]:
-    return compare(WORK, MEASURED, GB // 2, at, hours, frozenset({"tiny"}), offline)
+    return compare(WORK, MEASURED, GB // 2, Limits(at, hours, frozenset({"tiny"}), offline))
 
 
 def test_the_largest_base_that_fits_is_recommended() -> None:
@@ -267,7 +266,7 @@ def with_card(
     at = replace(machine(64 * GB), card="a card", card_memory=card)
     on_card = Training(0.01, 0.1, 0.5, 3.0, 4 * GB, GB, 2, "bfloat16", (1, 3))
     work = replace(WORK, config=TrainConfig(precision=precision, max_length=256))
-    rows = compare(work, on_card, 0, at, 99.0, frozenset({"tiny"}), False, four_bit)
+    rows = compare(work, on_card, 0, Limits(at, 99.0, frozenset({"tiny"}), False, four_bit))
     return {row.entry.id: row for row in rows}
 
 
@@ -339,7 +338,7 @@ def test_power_is_assumed_unless_it_is_given() -> None:
     assert power(2, 24 * GB, watts=40.0).most == 40.0
 
 
-@pytest.mark.parametrize("name", ["hours", "price", "watts", "hosted_price"])
+@pytest.mark.parametrize("name", ["price", "watts", "hosted_price"])
 def test_limits_below_zero_are_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="--" + name.replace("_", "-")):
         replace(Asked(), **{name: -1.0}).check()

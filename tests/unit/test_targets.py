@@ -24,7 +24,7 @@ from localtune.training.tokenise import IGNORED, PackedRows, splitter_of, tokeni
 from localtune.training.train import load, train
 from localtune.workspace import read_jsonl, write_jsonl
 
-BASE = BaseConfig().folder()
+BASE = BaseConfig("tiny").folder()
 assert BASE
 PASSAGE = {"id": "p1", "text": "The hall opens at eight. The keeper is Ruben Okafor."}
 CHAT = [

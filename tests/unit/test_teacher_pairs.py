@@ -426,3 +426,25 @@ def test_braces_in_a_document_are_no_places_to_fill(tmp_path: Path) -> None:
     run(writer, written(f"{KEYS} Write {{task}} and {{text}} as {{n}}."), tmp_path / "ledger")
     prompts = [prompt for prompt in writer.prompts("pairs") if "\n---\n" in prompt]
     assert prompts and all("{task} and {text} as {n}" in prompt for prompt in prompts)
+
+
+def test_once_it_is_late_every_section_was_asked_about_and_no_more_is(tmp_path: Path) -> None:
+    names = ("Ada", "Ben", "Cem", "Dora", "Eve", "Finn", "Gus", "Hana", "Ivo", "Jo", "Kim", "Lea")
+    pairs = written(*(f"{name} Okafor keeps the keys of the {name} shed." for name in names))
+
+    def who(shown: str, task: str) -> str:
+        name = shown.partition("Okafor")[0].split()[-1]
+        return lines((f"Who keeps the keys of the {name} shed?", f"{name} Okafor keeps them."))
+
+    writer, heard = ScriptedWriter(pairs=who, answer=echo), Heard()
+    PairWriter(Asker(writer, Ledger(tmp_path / "ledger"), heard), pairs).write(
+        "normal", lambda: True
+    )
+    assert len({pair.section for pair in pairs.kept}) == len(names)
+    left = next(text for text in heard.noted if "left out" in text)
+    asked = len(names) * 4
+    assert left == f"--hours: {asked - len(names)} of {asked} requests left out"
+    assert "--hours: facts asked about too little stay so" in heard.noted
+    whole = ScriptedWriter(pairs=who, answer=echo)
+    run(whole, pairs, tmp_path / "other", "normal")
+    assert len(writer.asked) < len(whole.asked)

@@ -19,7 +19,7 @@ from localtune.template_check import check_template
 from localtune.training.tokenise import render
 from localtune.workspace import write_jsonl
 
-TINY = BaseConfig().folder()
+TINY = BaseConfig("tiny").folder()
 assert TINY
 OWN = (TINY / "chat_template.jinja").read_text()
 NO_SYSTEM = (
@@ -39,7 +39,7 @@ def checked(
     """Check a template as the base of a build, with chats of the user's own."""
     docs = folder / "docs"
     docs.mkdir(exist_ok=True)
-    build = start(docs, folder / "out", BuildConfig())
+    build = start(docs, folder / "out", BuildConfig(base=BaseConfig("tiny")))
     shutil.copytree(TINY, build.at.base, dirs_exist_ok=True)
     (build.at.base / "chat_template.jinja").write_text(template)
     rows = [{"id": "1", "document": "desk.jsonl", "messages": said} for said in chats or []]
@@ -98,7 +98,7 @@ def test_chats_with_a_system_message_are_refused_by_their_file(
 
 def test_an_estimate_without_a_base_is_not_checked(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
-    build = start(tmp_path / "docs", tmp_path / "out", BuildConfig())
+    build = start(tmp_path / "docs", tmp_path / "out", BuildConfig(base=BaseConfig("tiny")))
     check_template(build.at, build.config)
 
 

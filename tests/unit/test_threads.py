@@ -249,7 +249,7 @@ def two_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def threads_of_steps(folder: Path, steps: int, threads: int) -> tuple[set[int], list[float]]:
     """Train the built-in base; return the thread counts it computed with, and the losses."""
-    base, seen = BaseConfig().folder(), set[int]()
+    base, seen = BaseConfig("tiny").folder(), set[int]()
     assert base
     folder.mkdir()
     write_jsonl(folder / "lessons.jsonl", [{"text": f"Gate {n} is closed."} for n in range(40)])
@@ -285,7 +285,7 @@ def test_llama_cpp_measures_the_counts_of_a_large_model_and_answers_the_same(
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: range(2), raising=False)
     monkeypatch.delenv("LOCALTUNE_THREADS", raising=False)
     monkeypatch.setattr("localtune.cores.SMALL_MODEL", 0)
-    base = BaseConfig().folder()
+    base = BaseConfig("tiny").folder()
     assert base
     convert(base, tmp_path / "tiny.gguf", name="tiny")
     answers, used = [], []

@@ -36,7 +36,7 @@ from localtune.workspace import Workspace, write_json, write_jsonl
 
 SECRET = "Topsecretword lies outside.\n"
 TEXT = "# Opening\n\nThe gate opens at nine.\n"
-TINY = BaseConfig().folder()
+TINY = BaseConfig("tiny").folder()
 assert TINY
 
 

@@ -7,7 +7,7 @@ question of the exam.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -68,11 +68,13 @@ def write_lessons_with(
     files: LessonFiles,
     config: LessonsConfig,
     progress: Progress,
+    is_late: Callable[[], bool] | None = None,
 ) -> int:
     """Write the lessons in a seeded order and return their number.
 
     `base` answers general prompts, None for a base that cannot. What the ledgers hold is not asked
-    again. Raises NotUsableError where too little can be kept, and what the writers raise.
+    again. Once `is_late`, no further pairs are asked for. Raises NotUsableError where too little
+    can be kept, and what the writers raise.
     """
     rows = list(read_jsonl(files.passages))
     sections = sections_of(rows)
@@ -81,7 +83,7 @@ def write_lessons_with(
     written = PairCollection({s.id: s for s in sections}, facts, Checks(sections), kept_back)
     asker = Asker(writer, Ledger(files.ledgers / "lessons.jsonl"), progress)
     pair_writer = PairWriter(asker, written)
-    pair_writer.write(config.effort)
+    pair_writer.write(config.effort, is_late)
     _check(written, writer, progress)
     pairs, aside = set_aside(written, config.seed) if files.development else (written.kept, [])
     wanted = round(len(pairs) * NEAR_MISS_SHARE / (1 - NEAR_MISS_SHARE))

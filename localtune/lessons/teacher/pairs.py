@@ -8,7 +8,7 @@ name the facts that too few pairs ask about.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from math import ceil
 
 from localtune.lessons.agreement import agrees
@@ -44,6 +44,7 @@ MIN_PAIRS, MAX_PAIRS = 3, 12  # asked for in one request
 MAX_STYLE_PAIRS = {"statement": 12, "situation": 6}  # about one statement
 MAX_VALUE_CHARACTERS = 60  # a longer fact is named by its whole statement
 EVERYDAY = ("everyday", "situation", "rewrite")
+BATCH = 8  # sections that are asked about before the time is looked at
 
 
 class PairWriter:
@@ -53,10 +54,11 @@ class PairWriter:
         self._asker, self._written = asker, written
         self.answers, self._questions = judge_of_answers(asker), judge_of_questions(asker)
 
-    def write(self, effort: str) -> None:
+    def write(self, effort: str, is_late: Callable[[], bool] | None = None) -> None:
         """Write pairs about all sections, and again about the facts that were missed.
 
-        What the ledger holds is not asked again. Raises what the writer raises.
+        Once `is_late`, no more is asked for; every section is asked about once. What the ledger
+        holds is not asked again. Raises what the writer raises.
         """
         written = self._written
         for section in written.sections.values():
@@ -65,10 +67,17 @@ class PairWriter:
                     written.add(Pair(section.id, "document", fact.topic, fact.statement))
         asks = list(_first_round(written, effort))
         good, trial = without_failing(self._asker, asks, written.passes, self._later)
-        self._add(good or trial, "pairs")
-        if not good:
-            return
-        for turn in range(ROUNDS[effort]):
+        first = _batches(good or trial) if is_late else [good or trial]
+        for done, batch in enumerate(first):
+            if done and is_late and is_late():
+                left = sum(map(len, first[done:]))
+                self._asker.progress.note(f"--hours: {left:,} of {len(asks):,} requests left out")
+                break
+            self._add(batch, "pairs")
+        for turn in range(ROUNDS[effort] if good else 0):
+            if is_late and is_late():
+                self._asker.progress.note("--hours: facts asked about too little stay so")
+                break
             self._add(list(_again(written, DRAWS[effort] + turn)), "facts asked about too little")
             self._rewrite(turn)
 
@@ -218,6 +227,18 @@ def _first_round(written: PairCollection, effort: str) -> Iterator[Ask]:
                 yield Ask("lessons", style, section, number, turn=turn)
         for style in FACT_STYLES:
             yield from _about(written.all_facts(), written, style, turn)
+
+
+def _batches(asks: list[Ask]) -> list[list[Ask]]:
+    """Return the first style for all sections, then the others for a few sections each."""
+    others: dict[str, list[Ask]] = defaultdict(list)
+    for ask in asks:
+        if ask.name != asks[0].name:
+            others[ask.section.id].append(ask)
+    sections = list(others.values())
+    parts = [sections[i : i + BATCH] for i in range(0, len(sections), BATCH)]
+    first = [ask for ask in asks if ask.name == asks[0].name]
+    return [first, *([ask for section in part for ask in section] for part in parts)]
 
 
 def _again(written: PairCollection, turn: int) -> Iterator[Ask]:
