@@ -27,8 +27,9 @@ from localtune.lessons.teacher.collection import Pair, PairCollection
 from localtune.lessons.teacher.facts import facts_in
 from localtune.lessons.teacher.near_misses import NearMisses
 from localtune.lessons.teacher.pairs import PAIRS_PER_FACT, PairWriter
-from localtune.lessons.teacher.requests import PROMPTS, Asker
+from localtune.lessons.teacher.requests import PROMPTS, Asker, in_language
 from localtune.lessons.teacher.restated import restated
+from localtune.lessons.teacher.reverse import reversed_pairs
 from localtune.lessons.teacher.sections import sections_of
 from localtune.lessons.teacher.validation import row_of, set_aside
 from localtune.progress import Progress
@@ -91,9 +92,13 @@ def write_lessons_with(
     misses = crossing.write(asker, pairs, wanted)
     asker.ledger.keep_used()
     misses = [(question, name) for question, name in misses if not kept_back.is_near(question)]
-    r = Random(config.seed)
-    chats = [_chat(pair, written.sections[pair.section].document) for pair in pairs]
-    chats += [_declined(question, name, dict(files.languages), r) for question, name in misses]
+    spoken, r = dict(files.languages), Random(config.seed)
+    turned = reversed_pairs(
+        written.all_facts(), {s.id: spoken.get(s.document, "") for s in sections}, config.seed
+    )
+    told = [pair for pair in turned if not kept_back.is_near(pair.question, pair.answer)]
+    chats = [_chat(pair, written.sections[pair.section].document) for pair in [*pairs, *told]]
+    chats += [_declined(question, name, spoken, r) for question, name in misses]
     r.shuffle(chats)
     lessons = [
         *_conversations(chats, r),
@@ -144,10 +149,8 @@ def _chat(pair: Pair, document: str) -> Row:
 
 def _declined(question: str, document: str, languages: dict[str, str], r: Random) -> Row:
     """Return a lesson that declines, in the language of the document."""
-    known = PROMPTS["declined"]
-    return _lesson(
-        "unknown", document, question, r.choice(known.get(languages.get(document, ""), known["en"]))
-    )
+    known = in_language(PROMPTS["declined"], languages.get(document, ""))
+    return _lesson("unknown", document, question, r.choice(known))
 
 
 def _lesson(kind: str, document: str, question: str, answer: str) -> Row:

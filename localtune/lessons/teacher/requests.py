@@ -7,7 +7,7 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -76,6 +76,11 @@ class Ask:
         if self.group == "judge":
             return 1
         return 48 if self.group == "check" else TOKENS_PER_PAIR * self.pairs
+
+
+def in_language(texts: Mapping[str, Any], language: str) -> Any:
+    """Return the texts of a language, the English ones for a language without any."""
+    return texts.get(language, texts["en"])
 
 
 def _filled(text: str, parts: dict[str, str]) -> str:
