@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=100, help="of each run")
     parser.add_argument("--threads", type=int, default=0, help="the fixed count; 0 means all cores")
     given = parser.parse_args()
-    from localtune.cores import usable_cores
+    from localtune.machine.cores import usable_cores
 
     fixed = given.threads or usable_cores()
     say(f"{given.steps} steps a run of {STEP_TOKENS:,} tokens on {usable_cores()} cores")
@@ -70,7 +70,7 @@ def train_some(steps: int, threads: int) -> float:
 
     from torch.optim.optimizer import register_optimizer_step_post_hook
 
-    from localtune.config import BaseConfig, TrainConfig
+    from localtune.config.stages import BaseConfig, TrainConfig
     from localtune.training.train import train
     from localtune.workspace import write_jsonl
 

@@ -20,10 +20,10 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from localtune.config import CorpusConfig
+from localtune.config.stages import CorpusConfig
 from localtune.corpus import Artefacts, read_corpus
-from localtune.corpus.boilerplate import without_boilerplate
-from localtune.corpus.formats import read_text
+from localtune.corpus.clean.boilerplate import without_boilerplate
+from localtune.corpus.read.formats import read_text
 from localtune.privacy import find_private
 
 ROOT = Path(__file__).parents[1]

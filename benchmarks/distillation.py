@@ -18,7 +18,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from localtune.config import (
+from localtune.build.grading import grade_gguf
+from localtune.config.stages import (
     BaseConfig,
     CorpusConfig,
     ExamConfig,
@@ -29,9 +30,8 @@ from localtune.config import (
 from localtune.corpus import Artefacts, read_corpus
 from localtune.export.convert import convert
 from localtune.export.merge import merge
-from localtune.grading import grade_gguf
-from localtune.lessons.exam import write_exam
-from localtune.lessons.structure import write_lessons
+from localtune.lessons.rules.exam import write_exam
+from localtune.lessons.rules.structure import write_lessons
 from localtune.progress import Silent
 from localtune.training.targets import write_targets
 from localtune.training.train import train

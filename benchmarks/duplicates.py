@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from localtune.corpus.duplicates import jaccard, representatives
+from localtune.corpus.split.duplicates import jaccard, representatives
 
 THRESHOLD = 0.8
 Found = dict[int, int]  # a text that is dropped -> the text that stands for it

@@ -117,7 +117,7 @@ def ours(folder: Path) -> Run:
     """Merge and convert with localtune."""
     base, adapter = str(folder / "base"), str(folder / "adapter")
     options = ["--adapter", adapter, "--to", str(folder / "ours.gguf"), "--converter", "own"]
-    return run(sys.executable, "-m", "localtune.cli", "convert", base, *options)
+    return run(sys.executable, "-m", "localtune.cli.main", "convert", base, *options)
 
 
 def differing(folder: Path) -> str:
@@ -158,7 +158,7 @@ def report(folder: Path, which: str, source: Path, alone: bool) -> None:
 
 def main() -> None:
     """Parse, make, run."""
-    from localtune.export.script import fetch_script
+    from localtune.export.llama_cpp.script import fetch_script
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", choices=SIZES, default="0.5B")

@@ -19,10 +19,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from localtune.config import CorpusConfig, ExamConfig
+from localtune.cli.terminal import PlainProgress
+from localtune.config.stages import CorpusConfig, ExamConfig
 from localtune.corpus import Artefacts, read_corpus
-from localtune.lessons.exam import by_rule
 from localtune.lessons.ledger import Ledger
+from localtune.lessons.rules.exam import by_rule
 from localtune.lessons.teacher.checks import Checks
 from localtune.lessons.teacher.collection import PairCollection
 from localtune.lessons.teacher.exam import ExamFiles, write_exam_with
@@ -32,12 +33,11 @@ from localtune.lessons.teacher.near_misses import NearMisses
 from localtune.lessons.teacher.pairs import PAIRS_PER_FACT, PairWriter
 from localtune.lessons.teacher.requests import Asker
 from localtune.lessons.teacher.sections import Section, sections_of
+from localtune.llama.bf16_copy import fastest_to_write
+from localtune.llama.writer import LocalWriter
+from localtune.llama.writing import Writer
 from localtune.progress import Progress
-from localtune.runtimes.bf16_copy import fastest_to_write
-from localtune.runtimes.writer import LocalWriter
-from localtune.terminal import PlainProgress
 from localtune.workspace import read_jsonl
-from localtune.writing import Writer
 
 SEED = 7
 

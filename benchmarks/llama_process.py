@@ -15,10 +15,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from localtune.config import PLAIN_TEMPLATE, BaseConfig
+from localtune.config.stages import PLAIN_TEMPLATE, BaseConfig
 from localtune.export.convert import convert
-from localtune.runtimes import engine
-from localtune.runtimes.llama import Model
+from localtune.llama import engine
+from localtune.llama.llama import Model
 
 ROUNDS, QUESTIONS, MAX_TOKENS = 9, 20, 32
 

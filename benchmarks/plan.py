@@ -37,8 +37,8 @@ def _say(text: str = "") -> None:
 
 def make(which: str, folder: Path) -> Path:
     """Write a base of a shape with random weights, and return its folder."""
-    from localtune.planning.catalogue import find
-    from localtune.planning.shape import write_base
+    from localtune.bases.catalogue import find
+    from localtune.estimate.shape import write_base
 
     entry = find(SHAPES[which][0])
     assert entry
@@ -67,12 +67,12 @@ def build(base: Path, docs: Path, steps: int, out: Path) -> dict[str, Any]:
 
 def run_stages(base: str, docs: str, steps: str, out: str) -> None:
     """Run the stages of `build` in this process."""
-    from localtune.configfile import load, sections_of_options
-    from localtune.hashes import Hashes
-    from localtune.opening import start
-    from localtune.pipeline import keep_settings, run_stage, stages
+    from localtune.build.hashes import Hashes
+    from localtune.build.open_build import start
+    from localtune.build.pipeline import keep_settings, run_stage, stages
+    from localtune.build.stage import Lock
+    from localtune.config.file import load, sections_of_options
     from localtune.progress import Silent
-    from localtune.stage import Lock
 
     given = {name.replace("-", "_"): value for name, value in OPTIONS.items()}
     given |= {"base": base, "steps": int(steps)}  # type: ignore[dict-item]

@@ -13,12 +13,12 @@ from collections import defaultdict
 from pathlib import Path
 
 import localtune
+from localtune.build.adapter_only import load
+from localtune.build.grading import grade_model
+from localtune.build.open_build import open_build, shipped
+from localtune.cli.terminal import progress_for_stderr, recall
 from localtune.evaluation.recall import wilson
-from localtune.grading import grade_model
-from localtune.opening import open_build, shipped
 from localtune.progress import Silent
-from localtune.terminal import progress_for_stderr, recall
-from localtune.upon_base import load
 
 ROOT = Path(__file__).parents[1]
 SETS = {

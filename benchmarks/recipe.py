@@ -18,10 +18,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from localtune.config import TrainConfig
+from localtune.cli.summary import by_kind
+from localtune.config.stages import TrainConfig
 from localtune.evaluation.recall import is_correct, read_exam
 from localtune.progress import Silent
-from localtune.summary import by_kind
 from localtune.training import train as training
 from localtune.training.development import Development, Recall
 from localtune.workspace import Workspace, write_jsonl

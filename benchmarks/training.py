@@ -106,7 +106,7 @@ def make(folder: Path, size: str, kind: str) -> None:
     import torch
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-    from localtune.config import BaseConfig
+    from localtune.config.stages import BaseConfig
 
     tiny = BaseConfig("tiny").folder()
     assert tiny
@@ -133,11 +133,11 @@ def make(folder: Path, size: str, kind: str) -> None:
 
 def handbook(folder: Path) -> Iterator[Row]:
     """Yield the lessons of examples/handbook of one exchange, as TRL's prompt and completion."""
-    from localtune import exams
-    from localtune.config import BuildConfig
-    from localtune.opening import start
+    from localtune.build import exams
+    from localtune.build.open_build import start
+    from localtune.build.steps import corpus, lessons
+    from localtune.config.stages import BuildConfig
     from localtune.progress import Silent
-    from localtune.steps import corpus, lessons
     from localtune.workspace import read_jsonl
 
     docs = Path(__file__).parent.parent / "examples" / "handbook"

@@ -122,7 +122,7 @@ def tokenizer_of(folder: Path) -> Any:
     """Return the base's tokenizer, with the template that a build would give it."""
     from transformers import AutoTokenizer
 
-    from localtune.config import PLAIN_TEMPLATE
+    from localtune.config.stages import PLAIN_TEMPLATE
 
     tokenizer = AutoTokenizer.from_pretrained(folder / "base")
     tokenizer.chat_template = tokenizer.chat_template or PLAIN_TEMPLATE
@@ -136,7 +136,7 @@ def ours(which: str, folder: Path, lessons: list[Row], watch: Any) -> tuple[Any,
     """Return our trainer with the settings of a build."""
     import torch
 
-    from localtune.config import TrainConfig
+    from localtune.config.stages import TrainConfig
     from localtune.training import train
     from localtune.training.lora import Recipe, rows_a_step
     from localtune.training.machine import halve_what_is_frozen, in_bf16, on_gpu

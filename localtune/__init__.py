@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 __all__ = ["__version__", "build", "plan"]
 
+# The room `build` is imported before the function of that name is defined: what imports one of
+# its modules later doesn't put the room in the function's place.
+import localtune.build  # noqa: F401
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from localtune.pipeline import Result
+    from localtune.build.pipeline import Result
     from localtune.progress import Progress
 
 
@@ -30,9 +34,9 @@ def build(
     """
     from pathlib import Path
 
-    from localtune.configfile import load, sections_of_options
-    from localtune.opening import start
-    from localtune.pipeline import run
+    from localtune.build.open_build import start
+    from localtune.build.pipeline import run
+    from localtune.config.file import load, sections_of_options
 
     chosen = load(Path(config) if config else None, sections_of_options(options), name)
     return run(start(Path(docs), Path(out) if out else None, chosen), progress)
@@ -58,9 +62,9 @@ def plan(
     """
     from pathlib import Path
 
-    from localtune.configfile import load, sections_of_options
-    from localtune.opening import start
-    from localtune.plan import Asked, make_plan
+    from localtune.build.estimate import Asked, make_plan
+    from localtune.build.open_build import start
+    from localtune.config.file import load, sections_of_options
     from localtune.progress import Silent
 
     file = Path(config) if config else None

@@ -1,5 +1,5 @@
 """`python -m localtune` is `localtune`."""
 
-from localtune.cli import main
+from localtune.cli.main import main
 
 main()

@@ -1,8 +1,8 @@
 """The control tokens of a base, such as <|im_end|>: found in a text, or taken apart there.
 
 A text of a teacher may hold what a tokenizer reads as the end of a turn and the beginning of the
-next: forged turns. (corpus/clean.py takes apart whatever looks like a control token of any model in
-documents and chats; these are exactly the tokens of one base.)
+next: forged turns. (corpus/clean/characters.py takes apart whatever looks like a control token of
+any model in documents and chats; these are exactly the tokens of one base.)
 """
 
 from __future__ import annotations

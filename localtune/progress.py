@@ -17,7 +17,7 @@ class Bar(Protocol):
 
 
 class Progress(Protocol):
-    """Where a stage reports; terminal.py shows it, Silent drops it."""
+    """Where a stage reports; cli/terminal.py shows it, Silent drops it."""
 
     def stage(self, name: str, detail: str = "") -> None:
         """A new stage begins."""

@@ -12,9 +12,9 @@ import pytest
 @pytest.fixture(scope="session")
 def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the built-in base as Q8_0."""
-    from localtune.config import BaseConfig
+    from localtune.config.stages import BaseConfig
     from localtune.export.convert import convert
-    from localtune.runtimes.quantize import quantize
+    from localtune.llama.quantize import quantize
 
     folder, base = tmp_path_factory.mktemp("gguf"), BaseConfig("tiny").folder()
     assert base

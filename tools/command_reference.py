@@ -17,8 +17,8 @@ from typing import Any, get_type_hints
 
 import click
 
-from localtune.cli import TITLES, cli
-from localtune.fields import flag_of, flags, section_type, sections
+from localtune.cli.main import TITLES, cli
+from localtune.config.fields import flag_of, flags, section_type, sections
 
 PAGES = Path(__file__).parents[1] / "docs" / "reference"
 COMMANDS_HEAD = """\

@@ -16,7 +16,7 @@ import click
 from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
-from localtune.planning.base import is_cached
+from localtune.estimate.base import is_cached
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "build" / "handbook-real"

@@ -1,7 +1,8 @@
 """Distil the word list of localtune/privacy from name lists and public-domain prose.
 
 pip install names faker mimesis
-python tools/name_lists.py --text us-government-cc0.jsonl.gz --out localtune/privacy/words.txt.gz
+python tools/name_lists.py --text us-government-cc0.jsonl.gz --out
+localtune/privacy/find/words.txt.gz
 
 Sources: US Census 1990 names (package `names`; public domain), the name providers of `faker`
 and `mimesis` (MIT), and the names written out below. `--text` is prose without copyright,
@@ -27,7 +28,7 @@ import faker.providers.person
 import mimesis
 import names
 
-from localtune.privacy.words import plain
+from localtune.privacy.find.words import plain
 
 HEADER = (
     "# First names (f), surnames (s) and English words (w), by tools/name_lists.py. Sources: US "

@@ -1,7 +1,8 @@
 """Collect llama.cpp's names of pre-tokenizers: `python tools/pre_tokenizers.py LLAMA_CPP`.
 
-Reads conversion/base.py of a llama.cpp source tree and writes localtune/export/pre_tokenizers.json:
-the text that its converter encodes, and for the SHA-256 of the ids the name that it writes.
+Reads conversion/base.py of a llama.cpp source tree and writes
+localtune/export/tokenizer/pre_tokenizers.json: the text that its converter encodes, and for the
+SHA-256 of the ids the name that it writes.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import sys
 from pathlib import Path
 
-OUT = Path(__file__).parents[1] / "localtune" / "export" / "pre_tokenizers.json"
+OUT = Path(__file__).parents[1] / "localtune" / "export" / "tokenizer" / "pre_tokenizers.json"
 
 
 def collect(source: str) -> dict[str, object]:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from localtune.config import CorpusConfig
-from localtune.corpus.files import FORMATS, find_files
-from localtune.corpus.gather import Gathered, gather
-from localtune.corpus.reader import read_files
+from localtune.config.stages import CorpusConfig
+from localtune.corpus.read.files import FORMATS, find_files
+from localtune.corpus.read.reader import read_files
+from localtune.corpus.split.gather import Gathered, gather
 from localtune.errors import InputError
 from localtune.privacy import told
 from localtune.progress import Progress, Silent

@@ -18,8 +18,8 @@ import numpy.typing as npt
 from localtune.errors import EvaluationError
 from localtune.evaluation.layers import first_difference, torch_layers
 from localtune.loading import LOCAL
+from localtune.machine.threads import TorchThreads
 from localtune.progress import Progress, Silent
-from localtune.threads import TorchThreads
 
 PROMPTS = 16
 MOST_KL = 1e-3  # nats a token, mean
@@ -46,7 +46,7 @@ class Said(Protocol):
 
 
 class Runtime(Protocol):
-    """A loaded GGUF, such as runtimes.llama.Model."""
+    """A loaded GGUF, such as llama.llama.Model."""
 
     def render(self, messages: Messages) -> str: ...
     def token_ids(self, text: str) -> list[int]: ...

@@ -20,7 +20,7 @@ MOST = 0.05  # nats a token that the loss may rise
 
 
 class Runtime(Protocol):
-    """A loaded GGUF, such as runtimes.llama.Model."""
+    """A loaded GGUF, such as llama.llama.Model."""
 
     @property
     def context(self) -> int: ...

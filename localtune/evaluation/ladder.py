@@ -15,8 +15,8 @@ import numpy as np
 
 from localtune.evaluation.faithful import Logits, Messages, agreement, divergence
 from localtune.evaluation.recall import Row, grade
-from localtune.in_view import with_system
 from localtune.progress import Progress, Silent
+from localtune.prompts import with_system
 
 SLACK = 0.015  # recall that a smaller level may cost
 Rung = dict[str, Any]
@@ -32,7 +32,7 @@ class Said(Protocol):
 
 
 class Runtime(Protocol):
-    """A loaded GGUF, such as runtimes.llama.Model."""
+    """A loaded GGUF, such as llama.llama.Model."""
 
     @property
     def context(self) -> int: ...

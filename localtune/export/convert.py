@@ -9,10 +9,10 @@ import os
 from pathlib import Path
 
 from localtune.errors import ExportError, UnsupportedError
-from localtune.export.config_json import read_config
-from localtune.export.master import export_master
+from localtune.export.llama_cpp.script import convert_with_script
 from localtune.export.merge import merge
-from localtune.export.script import convert_with_script
+from localtune.export.read.config_json import read_config
+from localtune.export.write.master import export_master
 from localtune.links import check_model
 from localtune.progress import Progress, Silent
 from localtune.workspace import temporary_path

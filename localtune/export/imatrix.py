@@ -17,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from localtune.errors import ExportError
-from localtune.export.config_json import Config, read_config
-from localtune.export.family import Family
-from localtune.export.mapping import complete, family_of, gguf_names
+from localtune.export.families.family import Family
+from localtune.export.read.config_json import Config, read_config
+from localtune.export.write.mapping import complete, family_of, gguf_names
+from localtune.machine.threads import TorchThreads
 from localtune.progress import Progress, Silent
-from localtune.threads import TorchThreads
 from localtune.workspace import atomic_path
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from localtune.lessons.exam import Pair, apart_from_others, askable, row_of, spread
 from localtune.lessons.facts import Fact
+from localtune.lessons.rules.exam import Pair, apart_from_others, askable, row_of, spread
 from localtune.lessons.similarity import Exam
 from localtune.progress import Progress
 from localtune.workspace import read_jsonl, write_jsonl

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from localtune.in_view import in_view
 from localtune.lessons.grounding import content
-from localtune.writing import UnusableError, Writer
+from localtune.llama.writing import UnusableError, Writer
+from localtune.prompts import in_view
 
 PASSAGE = {
     "title": "Kelmore Ferry",

@@ -13,9 +13,9 @@ from importlib.resources import files
 from random import Random
 from typing import Any
 
-from localtune.in_view import Message, with_system
 from localtune.lessons.facts import id_of
-from localtune.writing import UnusableError, Writer
+from localtune.llama.writing import UnusableError, Writer
+from localtune.prompts import Message, with_system
 
 Row = dict[str, Any]
 LONGEST = 160  # tokens of an answer

@@ -3,10 +3,10 @@
 Takes and gives text; knows nothing of documents or build folders.
 """
 
-from localtune.privacy.find import find_private
-from localtune.privacy.finding import KINDS, Finding, told
-from localtune.privacy.known import find_known_names, name_parts
-from localtune.privacy.pseudonyms import Pseudonyms, scrub
+from localtune.privacy.find.find import find_private
+from localtune.privacy.find.finding import KINDS, Finding, told
+from localtune.privacy.find.known import find_known_names, name_parts
+from localtune.privacy.replace.pseudonyms import Pseudonyms, scrub
 
 __all__ = [
     "KINDS",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from localtune.report.figures import interval, percent
+from localtune.formatting import interval, percent
 
 _WIDTH = 720
 _MOST_POINTS = 600  # of a loss curve; more can't be told apart

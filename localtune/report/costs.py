@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from localtune.report.figures import duration, size
+from localtune.formatting import duration, size
 
 Row = dict[str, Any]
 

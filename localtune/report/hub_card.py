@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from localtune.report.figures import size
+from localtune.formatting import size
 
 RUN = re.compile(r"^## Run it$.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 FILE, BASE, PRIVATE = (

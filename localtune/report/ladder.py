@@ -6,8 +6,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from localtune.formatting import interval, size
 from localtune.report.charts import Recall, recall_bars
-from localtune.report.figures import interval, size
 
 Row = dict[str, Any]
 COLUMNS = ("Level", "Size", "KL (nats)", "Same token", "Recall", "95 % interval", "Tokens/s")

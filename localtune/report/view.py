@@ -6,10 +6,10 @@ from collections import Counter
 from typing import Any
 
 import localtune
+from localtune.formatting import duration, interval, percent, plural, size
 from localtune.privacy import told
 from localtune.report.charts import Recall, loss_curve, recall_bars
 from localtune.report.costs import costs
-from localtune.report.figures import duration, interval, percent, plural, size
 from localtune.report.general import general_view
 
 Row = dict[str, Any]

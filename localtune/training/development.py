@@ -18,8 +18,8 @@ from peft import PeftModel, set_peft_model_state_dict
 from safetensors.torch import load_file
 from transformers import TrainerCallback, TrainerState
 
-from localtune import ranks
-from localtune.in_view import with_system
+from localtune.machine import ranks
+from localtune.prompts import with_system
 from localtune.training.isolation import BY_LESSON
 from localtune.training.tokenise import Split, render
 from localtune.workspace import read_jsonl

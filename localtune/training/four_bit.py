@@ -18,9 +18,9 @@ from peft import PeftModel
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from localtune.config import NF4, TrainConfig
+from localtune.config.extras import FOUR_BIT, is_installed
+from localtune.config.stages import NF4, TrainConfig
 from localtune.errors import TrainingError
-from localtune.extras import FOUR_BIT, is_installed
 from localtune.progress import Progress
 from localtune.training.machine import in_bf16, on_gpu
 from localtune.workspace import atomic_path, remove

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 
-from localtune.config import NF4, TrainConfig
+from localtune.config.stages import NF4, TrainConfig
 from localtune.training.fused_lora import fuse_lora
 from localtune.training.lora import Recipe
 from localtune.training.machine import halve_what_is_frozen, in_bf16, on_gpu

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from localtune.config import TrainConfig
+from localtune.config.stages import TrainConfig
 from localtune.errors import TrainingError
-from localtune.in_view import Message
 from localtune.progress import Progress
+from localtune.prompts import Message
 from localtune.training.lora import USUAL_ROW_TOKENS
 from localtune.training.soft_rows import Lesson
 from localtune.training.tokenise import Split, Tokens, chat_tokens, tokenise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from localtune.config import TrainConfig
+from localtune.config.stages import TrainConfig
 
 RANKS = ((100_000, 32), (1_000_000, 64))  # documents of fewer tokens -> rank
 MAX_RANK = 128

@@ -6,7 +6,7 @@ import torch
 from peft import PeftModel
 from peft.tuners.lora import LoraLayer
 
-from localtune.config import TrainConfig
+from localtune.config.stages import TrainConfig
 from localtune.errors import TrainingError
 
 

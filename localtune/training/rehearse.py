@@ -23,14 +23,14 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.optim.optimizer import register_optimizer_step_post_hook
 from transformers import AutoConfig, AutoTokenizer
 
-from localtune.config import NF4_BYTES, PLAIN_TEMPLATE, TrainConfig
+from localtune.config.stages import NF4_BYTES, PLAIN_TEMPLATE, TrainConfig
 from localtune.loading import LOCAL
+from localtune.machine.usage import Peak
 from localtune.training.development import Development
 from localtune.training.lengths import fit_for, row_length, text_tokens
 from localtune.training.lora import Amount, Recipe, recipe
 from localtune.training.tokenise import IGNORED, PackedRows, Split, splitter_of
 from localtune.training.train import train
-from localtune.usage import Peak
 from localtune.workspace import read_jsonl, write_jsonl
 
 SAMPLE = 2000  # lessons that are tokenised

@@ -23,11 +23,11 @@ from safetensors.numpy import load_file, save_file
 from transformers.cache_utils import DynamicLayer
 from transformers.utils import logging as transformers_logging
 
-from localtune.config import TrainConfig
+from localtune.config.stages import TrainConfig
 from localtune.errors import InputError, TrainingError
-from localtune.in_view import in_view
+from localtune.machine.threads import TorchThreads
 from localtune.progress import Progress, Silent
-from localtune.threads import TorchThreads
+from localtune.prompts import in_view
 from localtune.training.lengths import fit_for
 from localtune.training.loss import logits_of
 from localtune.training.machine import cpu_has_bf16

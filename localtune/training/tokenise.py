@@ -13,7 +13,7 @@ import torch
 from jinja2 import TemplateError
 from torch.utils.data import Dataset, default_collate
 
-from localtune.config import PLAIN_TEMPLATE as PLAIN_TEMPLATE
+from localtune.config.stages import PLAIN_TEMPLATE as PLAIN_TEMPLATE
 from localtune.control_tokens import ControlTokens, control_tokens
 from localtune.errors import BaseModelError
 

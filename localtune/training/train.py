@@ -13,12 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import (
-    PeftModel,
-    get_peft_model,
-    get_peft_model_state_dict,
-    set_peft_model_state_dict,
-)
+from peft import PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -30,10 +25,10 @@ from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_callback import PrinterCallback
 from transformers.utils import logging as transformers_logging
 
-from localtune import ranks
-from localtune.config import NF4, TrainConfig
-from localtune.cores import use_threads
+from localtune.config.stages import NF4, TrainConfig
 from localtune.loading import LOCAL, not_loaded
+from localtune.machine import ranks
+from localtune.machine.cores import use_threads
 from localtune.progress import Progress, Silent
 from localtune.training import four_bit
 from localtune.training.checkpoints import (

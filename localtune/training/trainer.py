@@ -14,8 +14,8 @@ from torch.utils.data import DataLoader, RandomSampler
 from transformers import Trainer, TrainerCallback
 
 from localtune.errors import TrainingError
+from localtune.machine.threads import TorchThreads
 from localtune.progress import Bar
-from localtune.threads import TorchThreads
 from localtune.training.checkpoints import WHOLE
 from localtune.training.layer_inputs import LayerInputs
 from localtune.training.loss import answer_loss, tokens_of

@@ -17,7 +17,7 @@ from tokenizers.trainers import BpeTrainer
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 from transformers import PreTrainedTokenizerFast as Fast
 
-from localtune.config import PLAIN_TEMPLATE
+from localtune.config.stages import PLAIN_TEMPLATE
 
 CHATML = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content']"

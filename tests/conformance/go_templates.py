@@ -16,17 +16,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from localtune.runtimes.chat import DAYS
-from localtune.runtimes.hand_written import (
-    PARTS,
-    REFUSED,
-    chats,
-    digest,
-    shows,
-    text_of,
-    thoughtful,
-)
-from localtune.runtimes.tool_chats import Chat
+from localtune.llama.chat import DAYS
+from localtune.ollama.hand_written import PARTS, REFUSED, chats, digest, shows, text_of, thoughtful
+from localtune.ollama.tool_chats import Chat
 from localtune.template_files import templates_folder
 
 SOURCE = Path(__file__).parents[1] / "go" / "render.go"

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 from transformers import PreTrainedTokenizerFast as Fast
 
-from localtune.runtimes.engine import Model
+from localtune.llama.engine import Model
 
 IDS = [5 + (i * 37) % 440 for i in range(64)]
 

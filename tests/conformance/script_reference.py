@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from localtune.errors import ExportError
-from localtune.export.llama_source import VARIABLE, fetch_script
+from localtune.export.llama_cpp.source import VARIABLE, fetch_script
 
 HERE = Path(__file__).parent
 

@@ -15,7 +15,7 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 from transformers import LlamaForCausalLM
 
-from localtune.config import BaseConfig
+from localtune.config.stages import BaseConfig
 from localtune.training.loss import answer_loss
 from localtune.training.tokenise import IGNORED, PackedRows, Tokens
 

@@ -1,7 +1,8 @@
 """A GGUF adapter is what llama.cpp's own script writes, and with its base answers like the merged.
 
-Where the script's file would make llama.cpp answer otherwise than PEFT does (export/gguf_adapter.py
-says why), what it should have been is worked out here from the script's own tensors.
+Where the script's file would make llama.cpp answer otherwise than PEFT does
+(export/write/gguf_adapter.py says why), what it should have been is worked out here from the
+script's own tensors.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ from transformers import AutoConfig, AutoModelForImageTextToText
 
 from localtune.evaluation.faithful import divergence
 from localtune.export.families import FAMILIES
-from localtune.export.gguf_adapter import export_adapter
-from localtune.export.master import export_master
+from localtune.export.write.gguf_adapter import export_adapter
+from localtune.export.write.master import export_master
+from localtune.llama.engine import Model
 from localtune.progress import Silent
-from localtune.runtimes.engine import Model
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # PEFT's, on what is asked for on purpose
 # A variant of random_models.py for each family, one more with biases.

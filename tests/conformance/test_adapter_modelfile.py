@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from conftest import CHATML
 
-from localtune.config import PLAIN_TEMPLATE
+from localtune.config.stages import PLAIN_TEMPLATE
 from localtune.errors import RuntimeFileError
-from localtune.export.master import export_master
-from localtune.runtimes.adapter_modelfile import adapter_modelfile_text, write_adapter_modelfile
-from localtune.runtimes.modelfile_grammar import Command, parse
-from localtune.runtimes.ollama_store import OllamaModel
+from localtune.export.write.master import export_master
+from localtune.ollama.adapter_modelfile import adapter_modelfile_text, write_adapter_modelfile
+from localtune.ollama.modelfile_grammar import Command, parse
+from localtune.ollama.store import OllamaModel
 
 
 def test_modelfile(base: Path, tmp_path: Path) -> None:

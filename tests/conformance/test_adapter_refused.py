@@ -12,7 +12,7 @@ from random_models import make_model
 from safetensors.torch import save_file
 
 from localtune.errors import ExportError
-from localtune.export.gguf_adapter import export_adapter
+from localtune.export.write.gguf_adapter import export_adapter
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # PEFT's, on what is asked for on purpose
 

@@ -17,16 +17,16 @@ from conftest import CHATML, make_adapter
 from go_templates import Go
 from script_reference import reference
 
-from localtune.config import PLAIN_TEMPLATE
+from localtune.build.modelfiles import comment_for
+from localtune.config.stages import PLAIN_TEMPLATE
 from localtune.errors import RuntimeFileError
-from localtune.export.master import export_master
-from localtune.modelfiles import comment_for
-from localtune.runtimes.chat import DAYS, render
-from localtune.runtimes.go_template import go_template
-from localtune.runtimes.llama import read_header
-from localtune.runtimes.modelfile import UNLIKE, modelfile_text
-from localtune.runtimes.modelfile_grammar import Command, holds, parse
-from localtune.runtimes.template import CONTENTS, THOUGHTS, conversations, derive
+from localtune.export.write.master import export_master
+from localtune.llama.chat import DAYS, render
+from localtune.llama.llama import read_header
+from localtune.ollama.go_template import go_template
+from localtune.ollama.modelfile import UNLIKE, modelfile_text
+from localtune.ollama.modelfile_grammar import Command, holds, parse
+from localtune.ollama.template import CONTENTS, THOUGHTS, conversations, derive
 
 BOS, EOS = "<s>", "</s>"
 LETTERS = "aé東🚀 \u00a0\u3000\u2028\x1c\n\t\"'`{}<>|[]/\\#-_.,:0"

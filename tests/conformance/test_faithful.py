@@ -10,12 +10,12 @@ from conftest import CHATML, make_adapter, make_base
 from gguf import GGUFReader
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from localtune.config import PLAIN_TEMPLATE
+from localtune.config.stages import PLAIN_TEMPLATE
 from localtune.errors import EvaluationError
 from localtune.evaluation.faithful import check, torch_logits
-from localtune.export.master import export_master, export_vocabulary
-from localtune.runtimes.llama import Model, Splitter
-from localtune.runtimes.quantize import quantize
+from localtune.export.write.master import export_master, export_vocabulary
+from localtune.llama.llama import Model, Splitter
+from localtune.llama.quantize import quantize
 from localtune.training.tokenise import splitter_of, tokenise
 
 QUESTIONS = [f"What does berth {n} cost, and who keeps the key to it?" for n in range(20)]

@@ -23,8 +23,8 @@ from transformers import PreTrainedTokenizerFast as Fast
 from localtune.evaluation.faithful import agreement, divergence, torch_logits
 from localtune.evaluation.layers import first_difference, torch_layers
 from localtune.export.families import FAMILIES
-from localtune.export.master import export_master
-from localtune.runtimes.llama import Model
+from localtune.export.write.master import export_master
+from localtune.llama.llama import Model
 
 
 @pytest.fixture(scope="module")

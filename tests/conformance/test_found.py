@@ -28,9 +28,9 @@ from transformers import AutoModelForCausalLM
 
 from localtune.errors import ExportError
 from localtune.evaluation.faithful import divergence, torch_logits
-from localtune.export.master import export_master
 from localtune.export.merge import merge
-from localtune.runtimes.llama import Model
+from localtune.export.write.master import export_master
+from localtune.llama.llama import Model
 
 Json = dict[str, Any]
 IDS = [5 + (i * 37) % 440 for i in range(64)]

@@ -21,8 +21,8 @@ from test_refused import Warnings
 
 from localtune.errors import ExportError
 from localtune.export.convert import convert
-from localtune.export.master import export_master
 from localtune.export.merge import merge
+from localtune.export.write.master import export_master
 
 Json = dict[str, Any]
 __all__ = ["base", "plain"]  # the fixtures

@@ -23,20 +23,20 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers import PreTrainedTokenizerFast as Fast
 
 import localtune
-from localtune.base_files import fetch, splits_alike, splitter
-from localtune.config import PLAIN_TEMPLATE, BaseConfig
+from localtune.bases.sources import fetch, splits_alike, splitter
+from localtune.config.stages import PLAIN_TEMPLATE, BaseConfig
 from localtune.errors import EvaluationError
 from localtune.evaluation.faithful import check, divergence, log_softmax, torch_logits
-from localtune.export.gguf_adapter import export_adapter
-from localtune.export.master import export_master
-from localtune.export.tensors import Tensors
+from localtune.export.read.tensors import Tensors
 from localtune.export.unpack.folder import unpack
 from localtune.export.unpack.gguf_source import SOURCE, GgufSource
 from localtune.export.unpack.splits import known, steps
 from localtune.export.unpack.tokenizer import tokenizer as rebuilt
+from localtune.export.write.gguf_adapter import export_adapter
+from localtune.export.write.master import export_master
+from localtune.llama.llama import Model, Splitter
+from localtune.llama.quantize import quantize
 from localtune.progress import Silent
-from localtune.runtimes.llama import Model, Splitter
-from localtune.runtimes.quantize import quantize
 from localtune.training.loss import answer_loss
 from localtune.training.tokenise import PackedRows, tokenise
 from localtune.training.train import load

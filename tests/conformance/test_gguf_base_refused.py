@@ -10,13 +10,13 @@ import pytest
 from conftest import make_base
 from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter
 
-from localtune.base_files import check_gguf
-from localtune.config import BaseConfig, BuildConfig
-from localtune.configfile import from_dict
+from localtune.bases.sources import check_gguf
+from localtune.config.file import from_dict
+from localtune.config.stages import BaseConfig, BuildConfig
 from localtune.errors import BaseModelError, ConfigError
-from localtune.export.gguf_adapter import export_adapter
-from localtune.export.master import export_master, export_vocabulary
 from localtune.export.unpack.folder import unpack
+from localtune.export.write.gguf_adapter import export_adapter
+from localtune.export.write.master import export_master, export_vocabulary
 
 
 @pytest.fixture(scope="module")

@@ -10,19 +10,19 @@ from typing import Any
 import pytest
 
 import localtune
-from localtune.configfile import from_dict
-from localtune.conversion import convert_adapter, convert_model
+from localtune.build.modelfiles import modelfile_of
+from localtune.build.open_build import open_build, start
+from localtune.build.pipeline import standings
+from localtune.config.file import from_dict
+from localtune.deploy.talk import answer
 from localtune.errors import BaseModelError, InputError, LocaltuneError
-from localtune.export.master import export_master
+from localtune.export.convert_command import convert_adapter, convert_model
 from localtune.export.unpack.gguf_source import SOURCE
-from localtune.modelfiles import modelfile_of
-from localtune.opening import open_build, start
-from localtune.pipeline import standings
+from localtune.export.write.master import export_master
+from localtune.llama.llama import Model, read_header
+from localtune.llama.quantize import quantize
+from localtune.ollama.store import LAYER
 from localtune.progress import Silent
-from localtune.runtimes.llama import Model, read_header
-from localtune.runtimes.ollama_store import LAYER
-from localtune.runtimes.quantize import quantize
-from localtune.talk import answer
 
 TINY = Path(localtune.__file__).parent / "bases" / "tiny"
 OFFICE = """# Tarnbrook Boatyard
@@ -107,7 +107,7 @@ def test_from_ollama_to_an_adapter(docs: Path, store: Path, tmp_path: Path) -> N
     assert answer(out, "Hi")[0] == shipped
     assert not localtune.build(docs, out, **chosen).ran
     with pytest.raises(InputError, match="adapter alone"):
-        from localtune.build_levels import climb
+        from localtune.build.levels import climb
 
         climb(out, (), Silent())
     for blob in (store / "blobs").iterdir():

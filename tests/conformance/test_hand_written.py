@@ -15,9 +15,10 @@ from go_templates import Go, digests
 from test_chat_templates import published
 
 from localtune.errors import RuntimeFileError
-from localtune.runtimes.chat import DAYS, render
-from localtune.runtimes.chosen_template import choose
-from localtune.runtimes.hand_written import (
+from localtune.llama.chat import DAYS, render
+from localtune.llama.header import Header
+from localtune.ollama.chosen_template import choose
+from localtune.ollama.hand_written import (
     PARTS,
     HandWritten,
     hand_written,
@@ -25,9 +26,8 @@ from localtune.runtimes.hand_written import (
     shows,
     text_of,
 )
-from localtune.runtimes.header import Header
-from localtune.runtimes.modelfile_grammar import holds
-from localtune.runtimes.tool_chats import WEATHER, Chat, tool_chats
+from localtune.ollama.modelfile_grammar import holds
+from localtune.ollama.tool_chats import WEATHER, Chat, tool_chats
 
 EXPECTED = {
     "Qwen-Qwen2.5-7B-Instruct": "qwen-2.5",

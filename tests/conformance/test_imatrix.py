@@ -16,15 +16,15 @@ from random_models import make_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers import PreTrainedTokenizerFast as Fast
 
-from localtune.config import BaseConfig
+from localtune.config.stages import BaseConfig
 from localtune.errors import ExportError
 from localtune.evaluation.faithful import divergence, load_merged
-from localtune.export.config_json import read_config
 from localtune.export.imatrix import GENERAL, _write, linear_layers, measure, pieces, write_imatrix
-from localtune.export.master import export_master
-from localtune.runtimes.imatrix_file import read_imatrix
-from localtune.runtimes.llama import Model
-from localtune.runtimes.quantize import quantize
+from localtune.export.read.config_json import read_config
+from localtune.export.write.master import export_master
+from localtune.llama.imatrix_file import read_imatrix
+from localtune.llama.llama import Model
+from localtune.llama.quantize import quantize
 
 TINY = BaseConfig("tiny").folder()
 ROOT = Path(__file__).parents[2]

@@ -18,8 +18,8 @@ from transformers import PreTrainedTokenizerFast as Fast
 
 from localtune.errors import ExportError
 from localtune.export.convert import convert
-from localtune.export.master import export_master
 from localtune.export.merge import merge
+from localtune.export.write.master import export_master
 
 ADAPTERS: dict[str, tuple[str, dict[str, Any]]] = {
     "plain": ("llama", {}),

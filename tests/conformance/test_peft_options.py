@@ -31,9 +31,9 @@ from transformers import AutoModelForCausalLM
 from transformers import PreTrainedTokenizerFast as Fast
 
 from localtune.errors import ExportError
-from localtune.export.gguf_adapter import export_adapter
-from localtune.export.master import export_master
 from localtune.export.merge import merge
+from localtune.export.write.gguf_adapter import export_adapter
+from localtune.export.write.master import export_master
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # PEFT's, on what is asked for on purpose
 

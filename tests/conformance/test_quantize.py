@@ -18,15 +18,15 @@ from conftest import make_base
 from gguf import GGUFReader, GGUFWriter
 from gguf.quants import dequantize
 
-from localtune.config import QuantizeConfig
+from localtune.config.stages import QuantizeConfig
 from localtune.errors import ConfigError, DiskFullError, RuntimeFileError
 from localtune.export.imatrix import Sums, _write
-from localtune.export.master import export_master
-from localtune.export.quantize import LEVELS
-from localtune.levels import quantize_file, told
+from localtune.export.levels import quantize_file, told
+from localtune.export.write.master import export_master
+from localtune.llama.level_names import LEVELS
+from localtune.llama.quantize import Quantizer, quantize
+from localtune.llama.quantize_dry_run import Recipe
 from localtune.progress import Silent
-from localtune.runtimes.quantize import Quantizer, quantize
-from localtune.runtimes.quantize_plan import Recipe
 
 NEED_IMATRIX = {"IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ2_M", "IQ3_XXS", "IQ3_XS",
                 "Q2_K_S"}  # fmt: skip

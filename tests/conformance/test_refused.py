@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 
 from localtune.errors import DiskFullError, ExportError, UnsupportedError
 from localtune.export.convert import convert
-from localtune.export.master import export_master
+from localtune.export.write.master import export_master
 from localtune.progress import Silent
 
 

@@ -9,9 +9,9 @@ import llama_cpp
 import pytest
 from conftest import CHATML, make_base
 
-from localtune.export.master import export_master
-from localtune.runtimes.llama import Model
-from localtune.runtimes.openai_server import chat_format
+from localtune.export.write.master import export_master
+from localtune.llama.llama import Model
+from localtune.llama.openai_server import chat_format
 
 MESSAGES = [
     {"role": "system", "content": "Be short."},

@@ -12,8 +12,8 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 from localtune.errors import ExportError
-from localtune.export.master import export_master
-from localtune.runtimes.llama import Model
+from localtune.export.write.master import export_master
+from localtune.llama.llama import Model
 
 SPECIAL = ("<|im_start|>", "<|im_end|>", "<s>", "</s>", "<unk>")
 

@@ -11,7 +11,7 @@ from peft import LoraConfig, get_peft_model
 from random_models import VARIANTS, make_model
 from transformers import AutoModelForCausalLM
 
-from localtune.config import TrainConfig
+from localtune.config.stages import TrainConfig
 from localtune.training.isolation import BY_LESSON, attend_by_lesson, isolates
 from localtune.training.lora import Amount, recipe
 from localtune.training.loss import answer_loss

@@ -19,8 +19,8 @@ from script_reference import Script, reference
 from test_families import difference
 from tokenizers import Tokenizer
 
-from localtune.export.master import export_master
-from localtune.runtimes.llama import Model
+from localtune.export.write.master import export_master
+from localtune.llama.llama import Model
 
 FOUND = os.environ.get("LOCALTUNE_TOKENIZERS", "")
 GIVEN = sorted(p.parent for p in Path(FOUND).glob("*/tokenizer.json")) if FOUND else []

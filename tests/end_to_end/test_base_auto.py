@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from boatyard_build import OFFICE
 
-from localtune.hashes import Hashes
-from localtune.opening import open_build
-from localtune.pipeline import standings
+from localtune.build.hashes import Hashes
+from localtune.build.open_build import open_build
+from localtune.build.pipeline import standings
 
 OPTIONS = ["--steps", "3", "--questions", "4", "--quantize", "Q8_0", "--lessons", "structure"]
 

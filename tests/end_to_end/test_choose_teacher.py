@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from rule_teacher import RuleTeacher, teaching
 
-from localtune import generating
-from localtune.config import BaseConfig, BuildConfig, LessonsConfig
+from localtune.build import writing_stages
+from localtune.build.steps import Build
+from localtune.config.stages import BaseConfig, BuildConfig, LessonsConfig
 from localtune.errors import ConfigError
+from localtune.lessons.teacher.selection import MAX_PARAMETERS, choose_in_ollama, teacher_file
 from localtune.progress import Silent
-from localtune.steps import Build
-from localtune.teachers import MAX_PARAMETERS, choose_in_ollama, teacher_file
 from localtune.workspace import Workspace, read_json, write_jsonl
 
 GB = 1_000_000_000
@@ -160,9 +160,9 @@ def build(tmp_path: Path) -> Build:
 def test_a_build_takes_the_model_of_ollama_where_none_is_named(
     ollama: RuleTeacher, build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generating, "SMALL", 1_000_000)
+    monkeypatch.setattr(writing_stages, "SMALL", 1_000_000)
     add(ollama, "large:latest", "8.0B", 4.7)
-    generating.choose(build, Silent())
+    writing_stages.choose(build, Silent())
     chosen = read_json(build.at.writer)
     assert (chosen["mode"], chosen["teacher"]) == ("teacher", "ollama:large:latest")
     assert chosen["model"] == "large:latest" and "large:latest" in chosen["identity"]
@@ -173,15 +173,15 @@ def test_a_build_takes_the_model_of_ollama_where_none_is_named(
 def test_a_build_is_made_by_rule_where_nothing_can_write(
     ollama: RuleTeacher, build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generating, "SMALL", 1_000_000)
-    generating.choose(build, Silent())
+    monkeypatch.setattr(writing_stages, "SMALL", 1_000_000)
+    writing_stages.choose(build, Silent())
     assert read_json(build.at.writer) == {"mode": "structure", "identity": ""}
     assert not build.at.writer_gguf.exists()
 
 
 def test_a_small_base_does_not_ask_ollama(ollama: RuleTeacher, build: Build) -> None:
     add(ollama, "large:latest", "8.0B", 4.7)
-    generating.choose(build, Silent())
+    writing_stages.choose(build, Silent())
     assert read_json(build.at.writer)["mode"] == "structure" and not ollama.paths
 
 
@@ -195,11 +195,11 @@ def test_a_gguf_file_is_a_teacher_on_this_machine(
     assert teacher_file(LessonsConfig(teacher="ollama:tiny")) is None
     offline = BuildConfig(lessons=lessons, base=BaseConfig(offline=True))
     asked = replace(build, config=offline)
-    generating.choose(asked, Silent())
+    writing_stages.choose(asked, Silent())
     chosen = read_json(build.at.writer)
     assert chosen["teacher"] == str(tiny_gguf) and chosen["model"] == ""
     assert chosen["identity"].startswith("tiny-Q8_0.gguf ")
-    with generating._writers(asked, chosen, Silent()) as (writer, base):
+    with writing_stages._writers(asked, chosen, Silent()) as (writer, base):
         assert writer.identity == chosen["identity"] and base.identity == chosen["base"]
         assert writer.write([{"role": "user", "content": "Hi."}], max_tokens=5).text
 
@@ -215,7 +215,7 @@ def test_a_gguf_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_rules_take_over_where_a_model_that_nobody_named_is_useless(
     ollama: RuleTeacher, build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generating, "SMALL", 1_000_000)
+    monkeypatch.setattr(writing_stages, "SMALL", 1_000_000)
     add(ollama, "large:latest", "8.0B", 4.7)
     ollama.useless = True
     at = build.at
@@ -223,8 +223,8 @@ def test_rules_take_over_where_a_model_that_nobody_named_is_useless(
     row = {"id": "p", "document": "yard.md", "title": "Yard", "headings": [], "text": text}
     write_jsonl(at.passages, [{**row, "tokens": 30}])
     write_jsonl(at.chats, [])
-    generating.choose(build, Silent())
+    writing_stages.choose(build, Silent())
     assert read_json(at.writer)["mode"] == "teacher"
-    generating.exam(build, at.exam, Silent())
-    generating.lessons(build, Silent())
+    writing_stages.exam(build, at.exam, Silent())
+    writing_stages.lessons(build, Silent())
     assert at.exam.exists() and at.lessons.exists()

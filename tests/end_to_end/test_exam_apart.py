@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from localtune.config import CorpusConfig, ExamConfig, LessonsConfig
+from localtune.config.stages import CorpusConfig, ExamConfig, LessonsConfig
 from localtune.corpus import Artefacts, read_corpus
-from localtune.lessons.exam import write_exam
-from localtune.lessons.structure import write_lessons
+from localtune.lessons.rules.exam import write_exam
+from localtune.lessons.rules.structure import write_lessons
 from localtune.workspace import read_jsonl
 
 ROOT = Path(__file__).parents[2]

@@ -15,9 +15,9 @@ import pytest
 
 from localtune.errors import ServerError
 from localtune.lessons.teacher.requests import pairs_in, questions_in
-from localtune.runtimes.reply import MAX_REPLY_BYTES
-from localtune.runtimes.teacher import Teacher
-from localtune.writing import UnusableError
+from localtune.lessons.teacher.server import Teacher
+from localtune.llama.writing import UnusableError
+from localtune.ollama.reply import MAX_REPLY_BYTES
 
 USER = [{"role": "user", "content": "Who keeps the keys?"}]
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"

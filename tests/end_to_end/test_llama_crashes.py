@@ -15,7 +15,7 @@ import pytest
 from boatyard_build import OPTIONS, artefacts, build, command, one_message, start
 
 pytest_plugins = ["boatyard_documents"]
-WORKER, QUANTIZER = "localtune.processes", "localtune.runtimes.quantizer"  # they run llama.cpp
+WORKER, QUANTIZER = "localtune.machine.processes", "localtune.llama.quantizer"  # they run llama.cpp
 QUESTION = "Who keeps the keys of the boatyard?"
 
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from localtune.config import BaseConfig, BuildConfig, QuantizeConfig, TrainConfig
-from localtune.forecast import keep_plan
-from localtune.plan_view import show_plan
+from localtune.build.estimate_stage import keep_plan
+from localtune.build.steps import Build
+from localtune.cli.plan_view import show_plan
+from localtune.config.stages import BaseConfig, BuildConfig, QuantizeConfig, TrainConfig
 from localtune.progress import Silent
-from localtune.steps import Build
 from localtune.workspace import Workspace, read_json, write_jsonl
 
 ROOT = Path(__file__).parents[2]

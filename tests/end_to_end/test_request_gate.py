@@ -50,7 +50,7 @@ def guarded(tiny_gguf: Path) -> Iterator[int]:
     with socket.socket() as probed:
         probed.bind(("127.0.0.1", 0))
         port = int(probed.getsockname()[1])
-    command = [sys.executable, "-m", "localtune.runtimes.openai_server", "--model", str(tiny_gguf)]
+    command = [sys.executable, "-m", "localtune.llama.openai_server", "--model", str(tiny_gguf)]
     command += ["--alias", "tiny", "--host", "127.0.0.1", "--port", str(port), "--ctx-size", "256"]
     process = subprocess.Popen(command, env={**os.environ, "LLAMA_API_KEY": KEY})
     while True:

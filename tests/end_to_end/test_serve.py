@@ -23,7 +23,7 @@ import openai
 import pytest
 
 import localtune
-from localtune.talk import answer
+from localtune.deploy.talk import answer
 
 pytest_plugins = ["office_build"]
 QUESTIONS = ("Who keeps the keys?", "When does the workshop open?", "Größe? 'quoted' \"twice\"")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from localtune.deploy.talk import answer, converse
 from localtune.errors import RuntimeFileError
-from localtune.talk import answer, converse
 
 pytest_plugins = ["office_build"]
 QUESTION = "Who keeps the keys?"

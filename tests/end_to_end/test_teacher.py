@@ -14,7 +14,7 @@ import pytest
 from faulty_proxy import FAULTS, RETRIED, SPOILT, between
 from rule_teacher import MODEL, RuleTeacher, teaching
 
-from localtune.config import BaseConfig, BuildConfig, CorpusConfig, ExamConfig, LessonsConfig
+from localtune.config.stages import BaseConfig, BuildConfig, CorpusConfig, ExamConfig, LessonsConfig
 from localtune.errors import ConfigError, InputError, LocaltuneError, ServerError
 from localtune.evaluation.recall import is_correct, read_exam
 from localtune.lessons.grounding import grounded
@@ -22,10 +22,7 @@ from localtune.lessons.probe import probe
 from localtune.lessons.similarity import Exam
 from localtune.lessons.teacher.exam import ExamFiles, write_exam_with
 from localtune.lessons.teacher.lessons import LessonFiles, write_lessons_with
-from localtune.progress import Progress, Silent
-from localtune.runtimes.teacher import Teacher
-from localtune.runtimes.writer import LocalWriter
-from localtune.teachers import (
+from localtune.lessons.teacher.selection import (
     address,
     check_teacher,
     connected,
@@ -33,8 +30,11 @@ from localtune.teachers import (
     find_model,
     warn_if_remote,
 )
+from localtune.lessons.teacher.server import Teacher
+from localtune.llama.writer import LocalWriter
+from localtune.llama.writing import NotUsableError, UnusableError
+from localtune.progress import Progress, Silent
 from localtune.workspace import read_jsonl, write_jsonl
-from localtune.writing import NotUsableError, UnusableError
 
 pytest_plugins = ["tiny_server"]
 USER = [{"role": "user", "content": "Who keeps the keys?"}]

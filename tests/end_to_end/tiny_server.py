@@ -19,7 +19,7 @@ def tiny_server(tiny_gguf: Path) -> Iterator[int]:
     with socket.socket() as probed:
         probed.bind(("127.0.0.1", 0))
         port = int(probed.getsockname()[1])
-    command = [sys.executable, "-m", "localtune.runtimes.openai_server", "--model", str(tiny_gguf)]
+    command = [sys.executable, "-m", "localtune.llama.openai_server", "--model", str(tiny_gguf)]
     command += ["--alias", "tiny", "--host", "127.0.0.1", "--port", str(port), "--ctx-size", "512"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while True:

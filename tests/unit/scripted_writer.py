@@ -8,9 +8,9 @@ from typing import Any
 
 from prompt_parts import parts_of
 
-from localtune.in_view import Message
+from localtune.llama.writing import Completion, UnusableError
 from localtune.progress import Silent
-from localtune.writing import Completion, UnusableError
+from localtune.prompts import Message
 
 Reply = Callable[[str, str], str]  # (the text that is shown, the task) -> the answer
 

@@ -9,15 +9,15 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from localtune import upon_base
-from localtune.config import BaseConfig, BuildConfig, ExportConfig, QuantizeConfig
+from localtune.build import adapter_only
+from localtune.build.pipeline import keep_settings, requantize
+from localtune.build.steps import Build
+from localtune.config.stages import BaseConfig, BuildConfig, ExportConfig, QuantizeConfig
 from localtune.export.convert import convert
 from localtune.export.unpack.folder import unpack
-from localtune.pipeline import keep_settings, requantize
+from localtune.llama.quantize import quantize
+from localtune.ollama.modelfile import write_modelfile
 from localtune.progress import Silent
-from localtune.runtimes.modelfile import write_modelfile
-from localtune.runtimes.quantize import quantize
-from localtune.steps import Build
 from localtune.workspace import Workspace, write_json, write_jsonl
 
 ROWS = [
@@ -68,8 +68,8 @@ def make_adapter_build(folder: Path, base: Path, name: str = "boatyard") -> Buil
     unpack(base, at.base, Silent())
     make_lora(at.base, at.adapter)
     keep_settings(build)
-    upon_base.export(build, Silent())
-    upon_base.modelfile(build, Silent())
+    adapter_only.export(build, Silent())
+    adapter_only.modelfile(build, Silent())
     add_exam(build, "adapter")
     return build
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import localtune
-from localtune.config import BaseConfig
+from localtune.config.stages import BaseConfig
 
 PACKAGE = Path(localtune.__file__).parent
 LOADS = {"AutoConfig", "AutoTokenizer", "AutoModelForCausalLM"}

@@ -21,7 +21,7 @@ SHARED = {
 }
 ONLY = {
     "llama_cpp": {
-        f"runtimes/{name}.py"
+        f"llama/{name}.py"
         for name in (
             "engine",
             "engine_header",
@@ -33,21 +33,27 @@ ONLY = {
             "vocabulary",
         )
     },
-    "huggingface_hub": {"training/base.py", "hub.py"},
-    "httpx2": {"runtimes/ollama.py", "runtimes/teacher.py"},
+    "huggingface_hub": {"bases/fetch.py", "deploy/hub.py"},
+    "httpx2": {"ollama/client.py", "lessons/teacher/server.py"},
     "click": {
         *(
             f"cli_{part}.py"
             for part in ("convert", "levels", "ollama", "plan", "read", "serve", "talk")
         ),
-        *("cli.py", "command.py", "options.py"),
+        *("cli/main.py", "cli/command.py", "cli/options.py"),
     },
-    "rich_click": {"cli.py", "command.py"},
-    "rich": {"terminal.py", "summary.py", "listing.py", "plan_view.py", "reading_listing.py"},
-    "xberg": {"corpus/office.py"},
-    "pypdfium2": {"corpus/pdf.py", "corpus/ocr.py"},
-    "phonenumbers": {"privacy/phones.py", "privacy/pseudonyms.py"},
-    "rensa": {"corpus/duplicates.py"},
+    "rich_click": {"cli/main.py", "cli/command.py"},
+    "rich": {
+        "cli/terminal.py",
+        "cli/summary.py",
+        "cli/listing.py",
+        "cli/plan_view.py",
+        "cli/reading_listing.py",
+    },
+    "xberg": {"corpus/read/office.py"},
+    "pypdfium2": {"corpus/read/pdf.py", "corpus/read/ocr.py"},
+    "phonenumbers": {"privacy/find/phones.py", "privacy/replace/pseudonyms.py"},
+    "rensa": {"corpus/split/duplicates.py"},
 }
 HEAVY = (
     "torch",
@@ -92,7 +98,7 @@ def test_imports_run_downward(file: Path) -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=inside)
 def test_what_llama_cpp_can_crash_is_imported_only_in_child_processes(file: Path) -> None:
-    inner = {f"localtune.runtimes.{Path(name).stem}" for name in ONLY["llama_cpp"]}
+    inner = {f"localtune.llama.{Path(name).stem}" for name in ONLY["llama_cpp"]}
     if inside(file) not in ONLY["llama_cpp"]:
         assert not [name for name in imports(file) if name.rpartition(".")[0] in inner]
 
@@ -106,6 +112,6 @@ def test_files_stay_short_and_honest(file: Path) -> None:
 
 
 def test_the_command_line_loads_nothing_heavy() -> None:
-    code = f"import sys, localtune.cli; print([m for m in {HEAVY!r} if m in sys.modules])"
+    code = f"import sys, localtune.cli.main; print([m for m in {HEAVY!r} if m in sys.modules])"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "[]"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import localtune
-from localtune.processes import module_command, module_environment
+from localtune.machine.processes import module_command, module_environment
 
 PACKAGE = Path(localtune.__file__).parent
 MODULES = ("json", "numpy", "uvicorn", "llama_cpp", "jinja2", "localtune")
@@ -19,7 +19,7 @@ MODULES = ("json", "numpy", "uvicorn", "llama_cpp", "jinja2", "localtune")
 @pytest.mark.parametrize("path", ["", os.pathsep, f"{os.pathsep}/nowhere"])
 @pytest.mark.parametrize(
     ("module", "argument"),
-    [("localtune.runtimes.openai_server", "--help"), ("localtune.errors", "")],
+    [("localtune.llama.openai_server", "--help"), ("localtune.errors", "")],
 )
 def test_modules_in_the_current_folder_are_not_run(
     module: str, argument: str, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

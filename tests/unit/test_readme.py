@@ -12,8 +12,8 @@ from pathlib import Path
 import click
 import pytest
 
-from localtune.cli import cli
-from localtune.configfile import from_dict
+from localtune.cli.main import cli
+from localtune.config.file import from_dict
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"

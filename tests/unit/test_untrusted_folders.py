@@ -17,21 +17,21 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from localtune.cli import cli
-from localtune.config import BaseConfig, BuildConfig, CorpusConfig
+from localtune.bases.fetch import fetch_base
+from localtune.build.modelfiles import modelfile_of
+from localtune.build.open_build import open_build, read_documents, shipped, start
+from localtune.build.pipeline import keep_settings, standings
+from localtune.build.steps import Build
+from localtune.cli.main import cli
+from localtune.config.stages import BaseConfig, BuildConfig, CorpusConfig
 from localtune.corpus import Artefacts, read_corpus
-from localtune.corpus.files import find_files
-from localtune.corpus.reader import read_files
-from localtune.corpus.readings import Readings
+from localtune.corpus.read.files import find_files
+from localtune.corpus.read.reader import read_files
+from localtune.corpus.read.readings import Readings
+from localtune.deploy.receipt import doubt
 from localtune.errors import InputError, LocaltuneError
 from localtune.lessons.ledger import Ledger
-from localtune.modelfiles import modelfile_of
-from localtune.opening import open_build, read_documents, shipped, start
-from localtune.pipeline import keep_settings, standings
 from localtune.progress import Silent
-from localtune.receipt import doubt
-from localtune.steps import Build
-from localtune.training.base import fetch_base
 from localtune.workspace import Workspace, write_json, write_jsonl
 
 SECRET = "Topsecretword lies outside.\n"

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from localtune.build.hashes import ABSENT, Hashes
 from localtune.errors import BuildInUseError, DiskFullError, InputError
-from localtune.hashes import ABSENT, Hashes
 from localtune.workspace import (
     Workspace,
     atomic_path,

@@ -10,8 +10,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from localtune.export.config_json import Config, head_width
-from localtune.export.rope import rope_of
+from localtune.export.families.rope import rope_of
+from localtune.export.read.config_json import Config, head_width
 
 SILU = {"hidden_act": ("silu", "swish")}
 GELU = ("gelu_pytorch_tanh", "gelu_new", "gelu_fast", "gelu")

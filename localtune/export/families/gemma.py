@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from localtune.export.config_json import Config
+from localtune.export.families.family import OUTER, Family
+from localtune.export.families.rope import LOCAL_THETA, proportional_factors
 from localtune.export.families.rows import ATTENTION, COMMON, HEAD_NORMS, MLP, SANDWICH
-from localtune.export.family import OUTER, Family
-from localtune.export.rope import LOCAL_THETA, proportional_factors
+from localtune.export.read.config_json import Config
 
 # llama.cpp caps Gemma 2's logits at any rate; cap * tanh(logit / cap) is then the logit itself.
 UNCAPPED = 1e6

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from localtune.export.config_json import Config, head_width
+from localtune.export.families.family import Family, rotary
+from localtune.export.families.rope import llama3_factors
 from localtune.export.families.rows import ATTENTION, COMMON, MLP, NORMS, PER_HEAD
-from localtune.export.family import Family, rotary
-from localtune.export.rope import llama3_factors
+from localtune.export.read.config_json import Config, head_width
 
 
 def _like_llama(config: Config) -> dict[str, Any]:

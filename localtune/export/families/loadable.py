@@ -7,8 +7,8 @@ refuses a file with a tensor that nobody asks for, and one that lacks a tensor.
 from __future__ import annotations
 
 from localtune.errors import ExportError
-from localtune.export.config_json import Config, head_width
-from localtune.export.family import Family
+from localtune.export.families.family import Family
+from localtune.export.read.config_json import Config, head_width
 
 # Modules that may have a bias, by architecture; the attention's inputs may in all of them.
 INPUTS = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from localtune.export.config_json import Config
-from localtune.export.families.rows import ATTENTION, COMMON, MLP, NORMS
-from localtune.export.family import Family
-from localtune.export.rope import (
+from localtune.export.families.family import Family
+from localtune.export.families.rope import (
     FIRST,
     LOCAL_THETA,
     YARN,
@@ -17,6 +15,8 @@ from localtune.export.rope import (
     partial_width,
     rope_of,
 )
+from localtune.export.families.rows import ATTENTION, COMMON, MLP, NORMS
+from localtune.export.read.config_json import Config
 
 GPT2_LAYER = {
     "ln_1": ("attn_norm", "d"),

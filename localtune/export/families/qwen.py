@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from localtune.export import linear_attention as linear
+from localtune.export.families import linear_attention as linear
+from localtune.export.families.family import Family
 from localtune.export.families.rows import ATTENTION, COMMON, HEAD_NORMS, MLP, NORMS
-from localtune.export.family import Family
 
 QWEN2 = Family(
     "qwen2",

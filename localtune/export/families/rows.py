@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from localtune.export.config_json import Config
+from localtune.export.read.config_json import Config
 
 NORMS = {"input_layernorm": ("attn_norm", "d"), "post_attention_layernorm": ("ffn_norm", "d")}
 ATTENTION = {

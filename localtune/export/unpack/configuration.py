@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from localtune.errors import BaseModelError
-from localtune.export.config_json import ALIASES, Config, head_width
 from localtune.export.families import FAMILIES
-from localtune.export.family import Family
-from localtune.export.mapping import KEYS
-from localtune.export.rope import FIRST
+from localtune.export.families.family import Family
+from localtune.export.families.rope import FIRST
+from localtune.export.read.config_json import ALIASES, Config, head_width
 from localtune.export.unpack.gemma import gemma2, gemma3, gemma4
 from localtune.export.unpack.rotary import THETA, by_kind, longrope, rope_parameters
 from localtune.export.unpack.said import Said
+from localtune.export.write.mapping import KEYS
 
 EMBEDDING, HEAD = "token_embd.weight", "output.weight"
 Reader = Callable[[Said, Config], tuple[str, Config]]

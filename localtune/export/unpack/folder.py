@@ -15,16 +15,16 @@ from pathlib import Path
 import numpy as np
 
 from localtune.errors import BaseModelError, ExportError
-from localtune.export.blocks import BLOCK
-from localtune.export.config_json import Config
-from localtune.export.family import Family
-from localtune.export.mapping import complete, metadata, plan
-from localtune.export.safetensors_file import Piece, Raw, narrow, write_safetensors
+from localtune.export.families.family import Family
+from localtune.export.read.config_json import Config
 from localtune.export.unpack.configuration import READERS, configuration
 from localtune.export.unpack.gguf_source import AGAIN, SOURCE, GgufSource
 from localtune.export.unpack.said import Said
 from localtune.export.unpack.tokenizer import check_tokenizer, special_ids, write_tokenizer
 from localtune.export.unpack.weights import BESIDE, FACTORS, Unpacked
+from localtune.export.write.blocks import BLOCK
+from localtune.export.write.mapping import complete, metadata, plan
+from localtune.export.write.safetensors_file import Piece, Raw, narrow, write_safetensors
 from localtune.progress import Progress, Silent
 from localtune.workspace import atomic_path
 

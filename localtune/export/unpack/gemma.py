@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from localtune.export.config_json import Config, head_width
 from localtune.export.families.assumed import FULL_EVERY, LARGEST
 from localtune.export.families.gemma import UNCAPPED
+from localtune.export.read.config_json import Config, head_width
 from localtune.export.unpack.rotary import THETA, by_kind, proportional, rope_parameters
 from localtune.export.unpack.said import Said
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from localtune.errors import BaseModelError
-from localtune.export.config_json import Config, head_width
-from localtune.export.rope import FIRST, YARN, Rope, llama3_factors
-from localtune.export.tensors import Array
+from localtune.export.families.rope import FIRST, YARN, Rope, llama3_factors
+from localtune.export.read.config_json import Config, head_width
+from localtune.export.read.tensors import Array
 from localtune.export.unpack.said import Said
 
 THETA = 10000.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from localtune.export.pre_tokenizers import GPT2, RULES
+from localtune.export.tokenizer.pre_tokenizers import GPT2, RULES
 
 Json = dict[str, Any]
 Step = tuple[tuple[str, ...], bool]

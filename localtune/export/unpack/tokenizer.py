@@ -15,10 +15,10 @@ from typing import Any
 from gguf import TokenType
 
 from localtune.errors import BaseModelError
-from localtune.export.tokenizer_json import check_texts
+from localtune.export.tokenizer.tokenizer_json import check_texts
+from localtune.export.tokenizer.vocabulary import BEGIN_WITH_BOS
 from localtune.export.unpack.gguf_source import GgufSource
 from localtune.export.unpack.splits import ignores_merges, known, steps
-from localtune.export.vocabulary import BEGIN_WITH_BOS
 
 Json = dict[str, Any]
 ADDED = {int(TokenType.CONTROL), int(TokenType.USER_DEFINED), int(TokenType.UNKNOWN)}

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from localtune.errors import BaseModelError
-from localtune.export.config_json import Config
-from localtune.export.family import Family
-from localtune.export.tensors import Array
+from localtune.export.families.family import Family
+from localtune.export.read.config_json import Config
+from localtune.export.read.tensors import Array
 from localtune.export.unpack.gguf_source import PLAIN, GgufSource, Stored, can_be_read
 
 Index = npt.NDArray[np.intp]

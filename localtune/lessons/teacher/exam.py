@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from localtune.config import ExamConfig
+from localtune.config.stages import ExamConfig
 from localtune.declining import REFUSALS, UNANSWERABLE
 from localtune.lessons.agreement import agrees
 from localtune.lessons.facts import id_of
@@ -39,9 +39,9 @@ from localtune.lessons.teacher.pairs import second_answer
 from localtune.lessons.teacher.requests import PROMPTS, Ask, Asker, pairs_in
 from localtune.lessons.teacher.sections import Section, sections_of
 from localtune.lessons.teacher.trial import without_failing
+from localtune.llama.writing import NotUsableError, Writer
 from localtune.progress import Progress
 from localtune.workspace import read_jsonl, write_jsonl
-from localtune.writing import NotUsableError, Writer
 
 Row = dict[str, Any]
 Knows = Callable[[list[Row], Progress], set[str]]

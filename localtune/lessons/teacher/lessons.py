@@ -13,7 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from localtune.config import LessonsConfig
+from localtune.config.stages import LessonsConfig
 from localtune.lessons import replay
 from localtune.lessons.development import write_development
 from localtune.lessons.each import write_each
@@ -21,7 +21,7 @@ from localtune.lessons.facts import id_of
 from localtune.lessons.general import replay_words
 from localtune.lessons.kept_back import kept_from_lessons
 from localtune.lessons.ledger import Ledger, key_of
-from localtune.lessons.structure import brought, write_rows
+from localtune.lessons.rules.structure import brought, write_rows
 from localtune.lessons.teacher.checks import Checks
 from localtune.lessons.teacher.collection import Pair, PairCollection
 from localtune.lessons.teacher.facts import facts_in
@@ -32,9 +32,9 @@ from localtune.lessons.teacher.restated import restated
 from localtune.lessons.teacher.reverse import reversed_pairs
 from localtune.lessons.teacher.sections import sections_of
 from localtune.lessons.teacher.validation import row_of, set_aside
+from localtune.llama.writing import NotUsableError, Writer
 from localtune.progress import Progress
 from localtune.workspace import read_jsonl, write_json, write_jsonl
-from localtune.writing import NotUsableError, Writer
 
 Row = dict[str, Any]
 NEAR_MISS_SHARE = 0.12  # of all questions

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from localtune.in_view import Message
 from localtune.lessons.each import write_each
 from localtune.lessons.ledger import Ledger
 from localtune.lessons.teacher.sections import Section
+from localtune.llama.writing import Completion, UnusableError, Writer
 from localtune.progress import Progress
-from localtune.writing import Completion, UnusableError, Writer
+from localtune.prompts import Message
 
 Row = dict[str, Any]
 PROMPTS: dict[str, Any] = tomllib.loads(

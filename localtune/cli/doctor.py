@@ -1,0 +1,126 @@
+"""What this machine has and lacks, with the fix. Starts nothing but `ollama --version`."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from localtune.config.extras import library_version
+from localtune.config.stages import TINY, BaseConfig
+from localtune.formatting import size
+from localtune.machine.cores import usable_cores
+
+ROOM_NEEDED = 2_000_000_000  # bytes: a small base, its master and two levels
+NEEDED = {
+    "torch": "torch",
+    "transformers": "transformers",
+    "peft": "peft",
+    "accelerate": "accelerate",
+    "gguf": "gguf",
+    "llama-cpp-python": "llama_cpp",
+    "safetensors": "safetensors",
+    "trafilatura": "trafilatura",
+    "markdown-it-py": "markdown_it",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`state` is "ok", "missing" (a build can't run) or "note" (it can, with less)."""
+
+    state: str
+    what: str
+    detail: str
+    fix: str = ""
+
+
+def examine() -> Iterator[Finding]:
+    """Look at Python, libraries, processor, memory, GPU, disk, the built-in base and Ollama."""
+    yield _python()
+    yield from map(_library, NEEDED, NEEDED.values())
+    yield Finding("ok", "processor", f"{usable_cores()} cores, {platform.machine()}")
+    yield from _memory()
+    yield _gpu()
+    yield _disk(Path.cwd())
+    yield _tiny()
+    yield _ollama()
+
+
+def _python() -> Finding:
+    return Finding("ok", "python", f"{platform.python_version()} ({sys.executable})")
+
+
+def _library(name: str, module: str) -> Finding:
+    if importlib.util.find_spec(module):
+        return Finding("ok", name, library_version(name))
+    return Finding("missing", name, "not installed", f"pip install {name}")
+
+
+def _memory() -> Iterator[Finding]:
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        return  # no such call on this system
+    if total < 4_000_000_000:
+        yield Finding("note", "memory", size(total), "Enough for --base tiny.")
+    else:
+        yield Finding("ok", "memory", size(total))
+
+
+def _gpu() -> Finding:
+    if importlib.util.find_spec("torch") is None:
+        return Finding("note", "gpu", "can't be looked for without torch")
+    import torch
+
+    if torch.cuda.is_available():
+        memory = torch.cuda.get_device_properties(0).total_memory
+        return Finding("ok", "gpu", f"{torch.cuda.get_device_name(0)}, {size(memory)}")
+    return Finding(
+        "note",
+        "gpu",
+        "none that torch can use",
+        "Not needed; bases of 1B parameters and more train slowly without one.",
+    )
+
+
+def _disk(folder: Path) -> Finding:
+    free = shutil.disk_usage(folder).free
+    if free < ROOM_NEEDED:
+        return Finding(
+            "note",
+            "disk",
+            f"{size(free)} free in {folder}",
+            "Enough for --base tiny only; free some space or build elsewhere (--out).",
+        )
+    return Finding("ok", "disk", f"{size(free)} free in {folder}")
+
+
+def _tiny() -> Finding:
+    folder = BaseConfig(TINY).folder()
+    if folder and (folder / "model.safetensors").is_file():
+        return Finding("ok", "base tiny", f"{size((folder / 'model.safetensors').stat().st_size)}")
+    return Finding("missing", "base tiny", "not in this installation", "Reinstall localtune.")
+
+
+def _ollama() -> Finding:
+    program = shutil.which("ollama")
+    if not program:
+        return Finding(
+            "note",
+            "ollama",
+            "not found",
+            "Install it from https://ollama.com to use `ollama create`; "
+            "`localtune ask`, `chat` and `serve` work without it.",
+        )
+    try:
+        done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return Finding("note", "ollama", f"{program} doesn't answer", "Reinstall Ollama.")
+    return Finding("ok", "ollama", (done.stdout or done.stderr).strip().splitlines()[-1])

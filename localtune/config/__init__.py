@@ -1,0 +1,1 @@
+"""The options of every stage: declared, read from flags and localtune.toml, checked."""

@@ -1,0 +1,1 @@
+"""Files -> text as Markdown."""

@@ -1,0 +1,1 @@
+"""Texts -> passages, each said once."""

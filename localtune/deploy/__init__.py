@@ -1,0 +1,1 @@
+"""What is done with a build: serve, install in Ollama, push, talk."""

@@ -1,0 +1,1 @@
+"""What `localtune plan` knows and measures: this machine, stages in small, advice."""

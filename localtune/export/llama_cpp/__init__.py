@@ -1,0 +1,1 @@
+"""llama.cpp's own converter, for what the exporter doesn't know."""

@@ -1,0 +1,1 @@
+"""A base's tokenizer -> the tokenizer's part of a GGUF."""

@@ -1,0 +1,1 @@
+"""Weights and metadata -> the files of a model."""

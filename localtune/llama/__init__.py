@@ -1,0 +1,1 @@
+"""llama.cpp: answers, lessons, levels. It runs in processes of its own."""

@@ -1,0 +1,1 @@
+"""This machine: threads, processes, and what work takes. Knows no stage."""

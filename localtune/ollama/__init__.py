@@ -1,0 +1,1 @@
+"""Ollama: its API, its store of models, and Modelfiles."""

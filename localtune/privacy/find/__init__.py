@@ -1,0 +1,1 @@
+"""Private values in a text."""

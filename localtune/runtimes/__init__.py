@@ -1,1 +1,0 @@
-"""GGUF -> answers: llama.cpp in this process, and the files that other runtimes want."""

@@ -1,0 +1,92 @@
+"""Options: one declaration each; flag over TOML over default; every mistake named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localtune.config.fields import flags, locked_values, sections, to_dict
+from localtune.config.file import from_dict, load, sections_of_options
+from localtune.config.stages import BuildConfig
+from localtune.errors import ConfigError
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "localtune.toml"
+    file.write_text(text)
+    return file
+
+
+def test_flag_over_toml_over_default(tmp_path: Path) -> None:
+    file = written(tmp_path, 'name = "x"\n[train]\nsteps = 10\nrank = 4\n')
+    config = load(file, {"train": {"steps": 20}})
+    assert (config.name, config.train.steps, config.train.rank) == ("x", 20, 4)
+    assert config.train.alpha == BuildConfig().train.alpha
+    assert load(file, {}, name="y").name == "y"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[train]\nstep = 1", "unknown key 'step' in \\[train\\]"),
+        ("[trian]\nsteps = 1", "unknown key 'trian'"),
+        ("train = 1", "train must be a table"),
+        ('[train]\nsteps = "many"', "train.steps is 'many', but it must be a whole number"),
+        ("[train]\nsteps = true", "must be a whole number"),
+        ("[base]\noffline = 1", "true or false"),
+        ('[quantize]\nlevels = "Q4_K_M"', "must be a list"),
+        ("[train\n", "not valid TOML"),
+        ("[train]\nsteps = -1", "--steps is -1"),
+        ("[corpus]\npassage_tokens = 3", "--passage-tokens is 3"),
+        ("[quantize]\nlevels = []", "--quantize"),
+        ('[base]\nbase = "no/such/folder"', "There is no base"),
+        ('[base]\nbase = "./nosuch"', "There is no base"),
+        ('[lessons]\nmode = "magic"', "--lessons is 'magic'"),
+    ],
+)
+def test_mistakes_are_named(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        load(written(tmp_path, text), {})
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nosuch\.toml"):
+        load(tmp_path / "nosuch.toml", {})
+
+
+def test_a_whole_number_may_stand_for_a_float(tmp_path: Path) -> None:
+    assert load(written(tmp_path, "[train]\nalpha = 16"), {}).train.alpha == 16.0
+
+
+def test_python_options_are_the_flags() -> None:
+    given: dict[str, Any] = {"quantize": "Q8_0, Q4_K_M", "batch_tokens": 512, "base": None}
+    assert sections_of_options(given) == {
+        "quantize": {"levels": ("Q8_0", "Q4_K_M")},
+        "train": {"batch_tokens": 512},
+    }
+    with pytest.raises(ConfigError, match="no option 'batchtokens'"):
+        sections_of_options({"batchtokens": 1})
+
+
+def test_every_field_has_help_and_a_flag_of_its_own() -> None:
+    from dataclasses import fields
+
+    from localtune.config.fields import section_type
+
+    all_fields = [spec for section in sections() for spec in fields(section_type(section))]
+    assert len(flags()) == len(all_fields), "two options share a flag"
+    assert all(spec.metadata.get("help") for spec in all_fields)
+
+
+def test_a_configuration_goes_to_json_and_back() -> None:
+    config = load(None, {"quantize": {"levels": ("Q8_0",)}, "exam": {"questions": 5}})
+    assert from_dict(to_dict(config)) == config
+
+
+def test_what_changes_no_artefact_is_not_locked() -> None:
+    config = BuildConfig()
+    assert "offline" not in locked_values(config.base)
+    assert "threads" not in locked_values(config.train)
+    assert locked_values(config.quantize)["levels"] == ["Q4_K_M", "Q8_0"]
