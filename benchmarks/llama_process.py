@@ -27,7 +27,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         gguf = Path(sys.argv[1]) if sys.argv[1:] else tiny(Path(folder) / "tiny.gguf")
         child = Model(gguf, template=PLAIN_TEMPLATE)
-        here = engine.Model(gguf, 512, 0, None)
+        here = engine.EngineModel(gguf, 512, 0, None)
         asked = [f"What is the fee for berth number {i} of the harbour?" for i in range(QUESTIONS)]
         prompts = [child.render([{"role": "user", "content": text}]) for text in asked]
         rounds = [

@@ -23,7 +23,7 @@ from localtune.config.stages import TrainConfig
 from localtune.evaluation.recall import is_correct, read_exam
 from localtune.progress import Silent
 from localtune.training import train as training
-from localtune.training.development import Development, Recall
+from localtune.training.development import Development, ValidationRecall
 from localtune.workspace import Workspace, write_jsonl
 
 
@@ -36,7 +36,7 @@ class Notes(Silent):
     warn = note
 
 
-class ByKind(Recall):
+class ByKind(ValidationRecall):
     """Counts right answers by kind, and never ends training early."""
 
     rows: list[dict[str, Any]]
@@ -84,7 +84,7 @@ def main() -> None:
         {**row, "set": path.parent.name} for path in given["questions"] for row in read_exam(path)
     ]
     ByKind.rows = rows
-    training.Recall = ByKind  # type: ignore[misc]
+    training.ValidationRecall = ByKind  # type: ignore[misc]
     with tempfile.TemporaryDirectory() as temporary:
         out = Path(temporary)
         write_jsonl(out / "questions.jsonl", rows)

@@ -62,13 +62,13 @@ def plan(
     """
     from pathlib import Path
 
-    from localtune.build.estimate import Asked, make_plan
+    from localtune.build.estimate import EstimateRequest, make_estimate
     from localtune.build.open_build import start
     from localtune.config.file import load, sections_of_options
     from localtune.progress import Silent
 
     file = Path(config) if config else None
     chosen = load(file, sections_of_options(options), name)
-    asked = Asked(country, price, watts, hosted_price)
+    asked = EstimateRequest(country, price, watts, hosted_price)
     build = start(Path(docs), Path(out) if out else None, chosen)
-    return make_plan(build, asked, progress or Silent())
+    return make_estimate(build, asked, progress or Silent())

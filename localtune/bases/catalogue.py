@@ -13,7 +13,7 @@ FILE = Path(__file__).parents[1] / "bases" / "catalogue.toml"
 
 
 @dataclass(frozen=True)
-class Entry:
+class CatalogueEntry:
     """One base: `parameters` as published, `config` the keys of its config.json that say its shape.
 
     A `gated` one wants its licence accepted on the Hub; one with a `note` isn't recommended. A
@@ -47,14 +47,16 @@ class Entry:
 
 
 @cache
-def entries() -> tuple[Entry, ...]:
+def entries() -> tuple[CatalogueEntry, ...]:
     """Return all entries, smallest first."""
     with FILE.open("rb") as file:
         found = tomllib.load(file)
     rows = ({**row, "speaks": tuple(found["speaks"][row["speaks"]])} for row in found["base"])
-    return tuple(sorted((Entry(**row) for row in rows), key=lambda entry: entry.parameters))
+    return tuple(
+        sorted((CatalogueEntry(**row) for row in rows), key=lambda entry: entry.parameters)
+    )
 
 
-def find(name: str) -> Entry | None:
+def find(name: str) -> CatalogueEntry | None:
     """Return the entry of a base, None where the catalogue doesn't know it."""
     return next((entry for entry in entries() if entry.id.lower() == name.lower()), None)

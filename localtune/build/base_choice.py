@@ -22,7 +22,7 @@ def kept(config: BuildConfig, at: Workspace) -> BuildConfig:
     Raises BaseModelError where a base that was chosen is gone.
     """
     row = read_json(at.base_choice) if at.base_choice.is_file() else None
-    if not isinstance(row, dict) or row.get("asked") != _asked(config.base):
+    if not isinstance(row, dict) or row.get("asked") != asked_base(config.base):
         return config
     base = replace(config.base, base=str(row.get("base")), revision=str(row.get("revision")))
     if config.base.base == AUTO:
@@ -49,12 +49,12 @@ def settle(build: Build, progress: Progress) -> Build:
     else:
         return build
     choice.report(progress)
-    write_json(build.at.base_choice, {"asked": _asked(base), **asdict(choice)})
+    write_json(build.at.base_choice, {"asked": asked_base(base), **asdict(choice)})
     chosen = replace(base, base=choice.base, revision=choice.revision)
     return replace(build, config=replace(build.config, base=chosen))
 
 
-def _asked(base: BaseConfig) -> dict[str, str]:
+def asked_base(base: BaseConfig) -> dict[str, str]:
     return {"base": base.base, "revision": base.revision}
 
 

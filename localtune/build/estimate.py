@@ -39,7 +39,7 @@ READING_BAND = 0.25
 
 
 @dataclass(frozen=True)
-class Asked:
+class EstimateRequest:
     """What a person wants to know beside the build: prices; 0 and "" mean not given."""
 
     country: str = ""
@@ -57,7 +57,7 @@ class Asked:
 
 
 @dataclass
-class Read:
+class TrialReading:
     """What reading the documents came to: the scratch build, its rows, and what each stage took."""
 
     build: Build
@@ -67,7 +67,7 @@ class Read:
     problem: str = ""
 
 
-def make_plan(build: Build, asked: Asked, progress: Progress) -> Row:
+def make_estimate(build: Build, asked: EstimateRequest, progress: Progress) -> Row:
     """Return the plan of a build, as `localtune plan --json` prints it. Raises LocaltuneError."""
     asked.check()
     if build.config.base.base != AUTO:
@@ -83,7 +83,7 @@ def make_plan(build: Build, asked: Asked, progress: Progress) -> Row:
         return found | _planned(build, read, asked, progress)
 
 
-def _read(build: Build, scratch: Path, progress: Progress) -> Read:
+def _read(build: Build, scratch: Path, progress: Progress) -> TrialReading:
     """Run the stages as far as lessons in a folder of their own; what was read before is reused."""
     apart = replace(build, at=Workspace(scratch, build.at.name))
     apart.at.work.mkdir()
@@ -108,10 +108,10 @@ def _read(build: Build, scratch: Path, progress: Progress) -> Read:
     advice = advise(read_jsonl(apart.at.passages))
     if problem:
         advice = replace(advice, use="retrieval", why=(*advice.why, problem))
-    return Read(apart, list(read_jsonl(apart.at.documents)), advice, rows, problem)
+    return TrialReading(apart, list(read_jsonl(apart.at.documents)), advice, rows, problem)
 
 
-def _about(docs: Path, read: Read) -> Row:
+def _about(docs: Path, read: TrialReading) -> Row:
     status = Counter(row["status"] for row in read.documents)
     languages = Counter(row["language"] for row in read.documents if row["language"])
     return {
@@ -124,7 +124,7 @@ def _about(docs: Path, read: Read) -> Row:
     }
 
 
-def _planned(build: Build, read: Read, asked: Asked, progress: Progress) -> Row:
+def _planned(build: Build, read: TrialReading, asked: EstimateRequest, progress: Progress) -> Row:
     """Choose the base, try it, and put everything together."""
     from localtune.estimate.base import base_of
     from localtune.estimate.costs import cost
@@ -159,7 +159,7 @@ def _planned(build: Build, read: Read, asked: Asked, progress: Progress) -> Row:
     }
 
 
-def _with_base(build: Build, read: Read, progress: Progress) -> BuildConfig:
+def _with_base(build: Build, read: TrialReading, progress: Progress) -> BuildConfig:
     """Return the configuration with the base that a build would take."""
     from localtune.estimate.choose_base import choose_base
 
@@ -184,7 +184,7 @@ def _targets(at: Workspace, found: Costs) -> list[stages.Estimate]:
 
 
 def _candidates(
-    build: Build, read: Read, hours: float, machine: Machine, progress: Progress
+    build: Build, read: TrialReading, hours: float, machine: Machine, progress: Progress
 ) -> list[candidates.Candidate]:
     """Compare the catalogue's bases, told from a few steps of one of them."""
     from localtune.estimate.base import Base

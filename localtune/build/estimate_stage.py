@@ -19,7 +19,7 @@ THOROUGH = 600.0  # seconds of training from which on a build tries the other st
 FEW = 100  # steps of training for which it isn't worth planning
 
 
-def keep_plan(build: Build, progress: Progress) -> None:
+def keep_estimate(build: Build, progress: Progress) -> None:
     """Write work/plan.json: what training will take; {} for few steps, or several processes.
 
     It takes a few steps of training, and the time of a yardstick (estimate/yardstick.py) only where

@@ -95,7 +95,7 @@ def stages(build: Build) -> list[Stage]:
               steps.targets, scratch=at.target_parts),
         stage("plan", {**locked_values(config.train), **hours_setting(config.train)},
               [at.base, at.lessons, at.targets], [at.plan, *budget], TRAINERS,
-              estimate_stage.keep_plan),
+              estimate_stage.keep_estimate),
         stage("train", config.train, [at.base, at.lessons, at.targets, at.development, *budget],
               [at.adapter, at.metrics, at.trained_upon],
               (*TRAINERS, *LLAMA, *(FOUR_BIT if config.train.precision == NF4 else ())),

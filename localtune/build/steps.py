@@ -246,10 +246,10 @@ def make_level(build: Build, level: str, out: Path, progress: Progress) -> None:
     """Write a level of a build's master to any file."""
     from localtune.export.levels import write_level
     from localtune.llama.quantize import Quantizer
-    from localtune.llama.quantize_dry_run import Recipe
+    from localtune.llama.quantize_dry_run import LevelSettings
 
     chosen = build.config.quantize
-    recipe = Recipe(level, imatrix_of(build, level), chosen.pure, chosen.kept())
+    recipe = LevelSettings(level, imatrix_of(build, level), chosen.pure, chosen.kept())
     with Quantizer() as quantizer:
         write_level(quantizer, build.at.master, out, recipe, progress)
 

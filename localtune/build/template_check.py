@@ -27,7 +27,7 @@ TURN: list[Message] = [
 
 
 @dataclass(frozen=True)
-class Shape:
+class ChatCheck:
     """A conversation, and the error where the template can't render it: `what` it is, the hint."""
 
     messages: list[Message]
@@ -57,13 +57,13 @@ def check_template(at: Workspace, config: BuildConfig) -> None:
             raise shape.error(message, shape.hint)
 
 
-def _shapes(at: Workspace, config: BuildConfig) -> Iterator[Shape]:
+def _shapes(at: Workspace, config: BuildConfig) -> Iterator[ChatCheck]:
     fix = "Fix the chat template in the base's folder, or choose another --base."
-    yield Shape(TURN, BaseModelError, "a question with its answer", fix)
+    yield ChatCheck(TURN, BaseModelError, "a question with its answer", fix)
     if system := config.chat.system:
         what = f"the system prompt {system[:60]!r}, of --system or of the base in Ollama"
         hint = "Omit --system and --adapter-only, or choose another --base."
-        yield Shape(with_system(TURN, system), ConfigError, what, hint)
+        yield ChatCheck(with_system(TURN, system), ConfigError, what, hint)
     seen = set[tuple[str, ...]]()
     for chat in read_jsonl(at.chats) if at.chats.exists() else ():
         roles = tuple(said["role"] for said in chat["messages"])
@@ -72,13 +72,13 @@ def _shapes(at: Workspace, config: BuildConfig) -> Iterator[Shape]:
             yield _shape_of_chat(chat["document"], roles)
 
 
-def _shape_of_chat(document: str, roles: tuple[str, ...]) -> Shape:
+def _shape_of_chat(document: str, roles: tuple[str, ...]) -> ChatCheck:
     messages = [{"role": role, "content": f"{role} says {n}"} for n, role in enumerate(roles)]
     what, hint = f"a chat of {len(roles)} messages in {document}", "Choose another --base."
     if roles[0] == "system":
         what = f"the chats of {document} that begin with a system message"
         hint = "Put its text into the first user message, or choose another --base."
-    return Shape(messages, InputError, what, hint)
+    return ChatCheck(messages, InputError, what, hint)
 
 
 def _fault(template: str, messages: list[Message], bos: str, eos: str) -> str:

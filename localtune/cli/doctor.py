@@ -32,7 +32,7 @@ NEEDED = {
 
 
 @dataclass(frozen=True)
-class Finding:
+class MachineCheck:
     """`state` is "ok", "missing" (a build can't run) or "note" (it can, with less)."""
 
     state: str
@@ -41,11 +41,11 @@ class Finding:
     fix: str = ""
 
 
-def examine() -> Iterator[Finding]:
+def examine() -> Iterator[MachineCheck]:
     """Look at Python, libraries, processor, memory, GPU, disk, the built-in base and Ollama."""
     yield _python()
     yield from map(_library, NEEDED, NEEDED.values())
-    yield Finding("ok", "processor", f"{usable_cores()} cores, {platform.machine()}")
+    yield MachineCheck("ok", "processor", f"{usable_cores()} cores, {platform.machine()}")
     yield from _memory()
     yield _gpu()
     yield _disk(Path.cwd())
@@ -53,36 +53,36 @@ def examine() -> Iterator[Finding]:
     yield _ollama()
 
 
-def _python() -> Finding:
-    return Finding("ok", "python", f"{platform.python_version()} ({sys.executable})")
+def _python() -> MachineCheck:
+    return MachineCheck("ok", "python", f"{platform.python_version()} ({sys.executable})")
 
 
-def _library(name: str, module: str) -> Finding:
+def _library(name: str, module: str) -> MachineCheck:
     if importlib.util.find_spec(module):
-        return Finding("ok", name, library_version(name))
-    return Finding("missing", name, "not installed", f"pip install {name}")
+        return MachineCheck("ok", name, library_version(name))
+    return MachineCheck("missing", name, "not installed", f"pip install {name}")
 
 
-def _memory() -> Iterator[Finding]:
+def _memory() -> Iterator[MachineCheck]:
     try:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError, AttributeError):
         return  # no such call on this system
     if total < 4_000_000_000:
-        yield Finding("note", "memory", size(total), "Enough for --base tiny.")
+        yield MachineCheck("note", "memory", size(total), "Enough for --base tiny.")
     else:
-        yield Finding("ok", "memory", size(total))
+        yield MachineCheck("ok", "memory", size(total))
 
 
-def _gpu() -> Finding:
+def _gpu() -> MachineCheck:
     if importlib.util.find_spec("torch") is None:
-        return Finding("note", "gpu", "can't be looked for without torch")
+        return MachineCheck("note", "gpu", "can't be looked for without torch")
     import torch
 
     if torch.cuda.is_available():
         memory = torch.cuda.get_device_properties(0).total_memory
-        return Finding("ok", "gpu", f"{torch.cuda.get_device_name(0)}, {size(memory)}")
-    return Finding(
+        return MachineCheck("ok", "gpu", f"{torch.cuda.get_device_name(0)}, {size(memory)}")
+    return MachineCheck(
         "note",
         "gpu",
         "none that torch can use",
@@ -90,29 +90,31 @@ def _gpu() -> Finding:
     )
 
 
-def _disk(folder: Path) -> Finding:
+def _disk(folder: Path) -> MachineCheck:
     free = shutil.disk_usage(folder).free
     if free < ROOM_NEEDED:
-        return Finding(
+        return MachineCheck(
             "note",
             "disk",
             f"{size(free)} free in {folder}",
             "Enough for --base tiny only; free some space or build elsewhere (--out).",
         )
-    return Finding("ok", "disk", f"{size(free)} free in {folder}")
+    return MachineCheck("ok", "disk", f"{size(free)} free in {folder}")
 
 
-def _tiny() -> Finding:
+def _tiny() -> MachineCheck:
     folder = BaseConfig(TINY).folder()
     if folder and (folder / "model.safetensors").is_file():
-        return Finding("ok", "base tiny", f"{size((folder / 'model.safetensors').stat().st_size)}")
-    return Finding("missing", "base tiny", "not in this installation", "Reinstall localtune.")
+        return MachineCheck(
+            "ok", "base tiny", f"{size((folder / 'model.safetensors').stat().st_size)}"
+        )
+    return MachineCheck("missing", "base tiny", "not in this installation", "Reinstall localtune.")
 
 
-def _ollama() -> Finding:
+def _ollama() -> MachineCheck:
     program = shutil.which("ollama")
     if not program:
-        return Finding(
+        return MachineCheck(
             "note",
             "ollama",
             "not found",
@@ -122,5 +124,5 @@ def _ollama() -> Finding:
     try:
         done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
-        return Finding("note", "ollama", f"{program} doesn't answer", "Reinstall Ollama.")
-    return Finding("ok", "ollama", (done.stdout or done.stderr).strip().splitlines()[-1])
+        return MachineCheck("note", "ollama", f"{program} doesn't answer", "Reinstall Ollama.")
+    return MachineCheck("ok", "ollama", (done.stdout or done.stderr).strip().splitlines()[-1])

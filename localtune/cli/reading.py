@@ -21,7 +21,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Found:
+class LessonMatches:
     """The lessons that fit: how many in all, (lessons, tokens) by kind and document, the rows."""
 
     all: int
@@ -30,7 +30,7 @@ class Found:
     rows: list[Row]
 
 
-def lessons_of(folder: Path, kind: str = "", document: str = "", search: str = "") -> Found:
+def lessons_of(folder: Path, kind: str = "", document: str = "", search: str = "") -> LessonMatches:
     """Return the lessons of a build that are of a kind, about a document and hold a text.
 
     Letter case doesn't count; part of a document's name will do. Raises InputError where the build
@@ -42,7 +42,7 @@ def lessons_of(folder: Path, kind: str = "", document: str = "", search: str = "
     return _fitting(list(read_jsonl(file)), kind, document, search)
 
 
-def dropped_of(folder: Path, kind: str = "", document: str = "", search: str = "") -> Found:
+def dropped_of(folder: Path, kind: str = "", document: str = "", search: str = "") -> LessonMatches:
     """Return the questions that a model wrote and that were dropped; the kind is the reason.
 
     Raises InputError as `lessons_of` does.
@@ -62,7 +62,7 @@ def dropped_of(folder: Path, kind: str = "", document: str = "", search: str = "
     return _fitting(every, kind, document, search)
 
 
-def _fitting(every: list[Row], kind: str, document: str, search: str) -> Found:
+def _fitting(every: list[Row], kind: str, document: str, search: str) -> LessonMatches:
     known = dict.fromkeys(row["kind"] for row in every)
     if kind and kind not in known:
         raise InputError(f"No lesson is of the kind {kind!r}.", f"Kinds: {', '.join(known)}.")
@@ -73,7 +73,7 @@ def _fitting(every: list[Row], kind: str, document: str, search: str) -> Found:
         and document.lower() in row["document"].lower()
         and search.lower() in text_of(row).lower()
     ]
-    return Found(len(every), _sums(rows, "kind"), _sums(rows, "document"), rows)
+    return LessonMatches(len(every), _sums(rows, "kind"), _sums(rows, "document"), rows)
 
 
 def sample(rows: list[Row], number: int, seed: int) -> list[Row]:

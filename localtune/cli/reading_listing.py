@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from localtune.cli.listing import print_shown
-from localtune.cli.reading import Found, text_of
+from localtune.cli.reading import LessonMatches, text_of
 from localtune.cli.terminal import recall
 from localtune.evaluation.recall import wilson
 from localtune.formatting import plural
@@ -19,7 +19,7 @@ MOST_DOCUMENTS = 20  # lines of the table of documents
 LONGEST = 600  # letters of a text that is shown
 
 
-def show_lessons(found: Found, shown: list[Row]) -> None:
+def show_lessons(found: LessonMatches, shown: list[Row]) -> None:
     """Print how many lessons there are by kind and document, then some of them."""
     _print_sums("kind", found.kinds)
     print_shown("")

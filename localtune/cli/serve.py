@@ -91,7 +91,7 @@ def push(
 
     wanted = tuple(part.strip() for part in levels.split(",") if part.strip())
     if dry_run:
-        _show_plan(*pushing.plan(build, repo, wanted), yes_private_data)
+        _show_plan(*pushing.upload_list(build, repo, wanted), yes_private_data)
         return
     say = partial(echo, err=True)
     echo(pushing.push(build, repo, wanted, public, yes_private_data, say))

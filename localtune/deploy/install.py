@@ -12,7 +12,7 @@ from localtune.build.adapter_only import files_of
 from localtune.build.hashes import Hashes
 from localtune.build.open_build import open_build, shipped
 from localtune.build.steps import Build
-from localtune.deploy.install_files import Wanted, commands_of, level_of, what_is_wanted
+from localtune.deploy.install_files import InstallRequest, commands_of, level_of, what_is_wanted
 from localtune.deploy.installed import InstalledModel, installed_models, record
 from localtune.errors import DiskFullError, InputError, ServerError
 from localtune.formatting import size
@@ -35,7 +35,7 @@ def install(
     level: str,
     may_replace: MayReplace,
     progress: Progress,
-) -> tuple[Build, Wanted, InstalledModel]:
+) -> tuple[Build, InstallRequest, InstalledModel]:
     """Make a build's model in an Ollama server and record it.
 
     `name` and `host` may be empty: the build's name, and OLLAMA_HOST. Raises LocaltuneError.
@@ -63,7 +63,7 @@ def install(
 
 def install_level(
     folder: Path, may_replace: MayReplace, progress: Progress
-) -> tuple[Build, Wanted, InstalledModel]:
+) -> tuple[Build, InstallRequest, InstalledModel]:
     """Install the level that the Modelfile names, under a tag that no other level has.
 
     That is the name that the level was installed under last, where it is still this build's model;
@@ -92,7 +92,7 @@ def _meet(server: Ollama, progress: Progress) -> str:
     return version
 
 
-def _check_name(wanted: Wanted, models: Mapping[str, str], may_replace: MayReplace) -> None:
+def _check_name(wanted: InstallRequest, models: Mapping[str, str], may_replace: MayReplace) -> None:
     there = listed(wanted.name, models)
     if there and not may_replace(str(wanted.name), models[there]):
         raise InputError(
@@ -101,7 +101,7 @@ def _check_name(wanted: Wanted, models: Mapping[str, str], may_replace: MayRepla
         )
 
 
-def _check_base(url: str, wanted: Wanted, models: Mapping[str, str]) -> None:
+def _check_base(url: str, wanted: InstallRequest, models: Mapping[str, str]) -> None:
     """Refuse a base that the server lacks, which it would download."""
     names = [c.value for c in wanted.commands if c.name == "FROM" and c.value not in wanted.files]
     for name in names:
@@ -123,7 +123,7 @@ def _check_version(version: str, request: dict[str, Any]) -> None:
         )
 
 
-def _blobs(build: Build, wanted: Wanted, progress: Progress) -> dict[str, Blob]:
+def _blobs(build: Build, wanted: InstallRequest, progress: Progress) -> dict[str, Blob]:
     """Return the digest of every file; one that the build knows isn't read again."""
     hashes, found = Hashes(build.at.hashes), {}
     for value, file in wanted.files.items():
@@ -141,7 +141,7 @@ def _blobs(build: Build, wanted: Wanted, progress: Progress) -> dict[str, Blob]:
 def _upload(
     server: Ollama,
     store: Path | None,
-    wanted: Wanted,
+    wanted: InstallRequest,
     blobs: dict[str, Blob],
     progress: Progress,
 ) -> None:
@@ -155,7 +155,7 @@ def _upload(
 
 
 def _check_room(
-    store: Path | None, wanted: Wanted, missing: list[Path], progress: Progress
+    store: Path | None, wanted: InstallRequest, missing: list[Path], progress: Progress
 ) -> None:
     """Refuse what can't fit on the server's disk: the upload, and what is made of it."""
     whole = _bytes(wanted.files.values())
@@ -183,7 +183,11 @@ def _bytes(files: Iterable[Path]) -> int:
 
 
 def _create(
-    server: Ollama, request: dict[str, Any], store: Path | None, wanted: Wanted, progress: Progress
+    server: Ollama,
+    request: dict[str, Any],
+    store: Path | None,
+    wanted: InstallRequest,
+    progress: Progress,
 ) -> None:
     """Make the model. Raises ServerError, and DiskFullError where the server's disk is too full.
 

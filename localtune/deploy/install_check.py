@@ -9,7 +9,7 @@ from typing import Any
 from localtune.build.adapter_only import files_of
 from localtune.build.steps import Build
 from localtune.config.stages import PLAIN_TEMPLATE
-from localtune.deploy.install_files import Wanted
+from localtune.deploy.install_files import InstallRequest
 from localtune.deploy.installed import InstalledModel
 from localtune.errors import BaseModelError, RuntimeFileError
 from localtune.evaluation.recall import is_correct, read_exam
@@ -37,7 +37,7 @@ class Checked:
 
 
 def check_installed(
-    build: Build, wanted: Wanted, place: InstalledModel, progress: Progress
+    build: Build, wanted: InstallRequest, place: InstalledModel, progress: Progress
 ) -> Checked:
     """Ask the model one question of the exam, as the exam was asked, and look at its prompt.
 
@@ -80,7 +80,7 @@ def _row(build: Build, gguf: Path) -> Row:
 
 
 def _compare(
-    wanted: Wanted, expected: tuple[str, str] | None, shown: str | None, progress: Progress
+    wanted: InstallRequest, expected: tuple[str, str] | None, shown: str | None, progress: Progress
 ) -> str:
     if shown is None or expected is None:
         progress.note("the server's prompt can't be compared with the one it was trained with")
@@ -99,7 +99,9 @@ def _compare(
     return "other"
 
 
-def expected_prompt(build: Build, wanted: Wanted, messages: list[Row]) -> tuple[str, str] | None:
+def expected_prompt(
+    build: Build, wanted: InstallRequest, messages: list[Row]
+) -> tuple[str, str] | None:
     """Return BOS and the prompt of the exam; None where it can't be told.
 
     It is made by the chat template in the GGUF of the model, which for an adapter is its base.

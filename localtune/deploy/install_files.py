@@ -21,7 +21,7 @@ MAGIC = b"GGUF"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class InstallRequest:
     """What is to be installed: the Modelfile's commands, and the files they name.
 
     `gguf` is the file that the build ships, `level` its level, "" where it has none.
@@ -34,7 +34,7 @@ class Wanted:
     files: dict[str, Path]
 
 
-def what_is_wanted(build: Build, name: str, level: str, progress: Progress) -> Wanted:
+def what_is_wanted(build: Build, name: str, level: str, progress: Progress) -> InstallRequest:
     """Read a build's Modelfile, for another level if one is named. Raises LocaltuneError."""
     gguf = shipped(build, level)
     commands = commands_of(build)
@@ -47,7 +47,7 @@ def what_is_wanted(build: Build, name: str, level: str, progress: Progress) -> W
         if value not in files:
             _check_it_is_a_model(value, file)
     named_as = read_name(name) if name else _default_name(build, progress)
-    return Wanted(named_as, gguf, level_of(build, gguf), tuple(commands), files)
+    return InstallRequest(named_as, gguf, level_of(build, gguf), tuple(commands), files)
 
 
 def commands_of(build: Build) -> list[Command]:

@@ -37,7 +37,7 @@ def push(
     """
     build = open_build(folder)
     with build.at.hold():  # no other process may make files anew meanwhile
-        uploads, why = plan(folder, repo, levels)
+        uploads, why = upload_list(folder, repo, levels)
         if why and not private_data:
             raise InputError(
                 f"These files may hold private data: {why}.",
@@ -46,7 +46,7 @@ def push(
         return hub.push(repo, uploads, public, f"{build.at.name}, by localtune", say)
 
 
-def plan(folder: Path, repo: str, levels: tuple[str, ...]) -> tuple[list[Upload], str]:
+def upload_list(folder: Path, repo: str, levels: tuple[str, ...]) -> tuple[list[Upload], str]:
     """Return what `push` would upload, and why that may hold private data ("": it doesn't).
 
     Needs neither network nor token. Raises InputError, ConfigError.

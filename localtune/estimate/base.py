@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from localtune.bases.catalogue import Entry, find
+from localtune.bases.catalogue import CatalogueEntry, find
 from localtune.bases.sources import gguf_of
 from localtune.config.stages import BaseConfig
 from localtune.errors import BaseModelError
@@ -25,7 +25,7 @@ class Base:
     config: dict[str, Any]
     folder: Path | None
     here: bool
-    entry: Entry | None
+    entry: CatalogueEntry | None
 
 
 def base_of(chosen: BaseConfig) -> Base:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from localtune.bases.catalogue import Entry, entries, find
+from localtune.bases.catalogue import CatalogueEntry, entries, find
 from localtune.config.stages import AUTO, NF4, NF4_BYTES, TINY, TrainConfig
 from localtune.estimate.machine import Machine
 from localtune.estimate.shape import Shape, shape_of
@@ -58,7 +58,7 @@ class Candidate:
     only, else "".
     """
 
-    entry: Entry
+    entry: CatalogueEntry
     seconds: float
     memory: int
     disk: int
@@ -67,7 +67,7 @@ class Candidate:
     precision: str = ""
 
 
-def reference() -> Entry:
+def reference() -> CatalogueEntry:
     """Return the base that the others are told from."""
     found = find(REFERENCE)
     assert found
@@ -94,7 +94,7 @@ def compare(
     measured: Training,
     held: int,
     limits: Limits,
-    others: Iterable[Entry] = (),
+    others: Iterable[CatalogueEntry] = (),
 ) -> list[Candidate]:
     """Return every base with its cost: those of the catalogue, then `others`.
 
@@ -170,7 +170,7 @@ def disk_of(shape: Shape, here: bool) -> int:
     return round(download + 2 * shape.parameters + 1.7 * shape.parameters)
 
 
-def _why_not(entry: Entry, seconds: float, memory: int, disk: int, limits: Limits) -> str:
+def _why_not(entry: CatalogueEntry, seconds: float, memory: int, disk: int, limits: Limits) -> str:
     machine, here = limits.machine, entry.id in limits.here
     if _too_much(memory, machine):
         return f"memory: {(machine.card_memory or machine.memory) / 1e9:.0f} GB here"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from localtune.bases.catalogue import Entry
+from localtune.bases.catalogue import CatalogueEntry
 from localtune.config.stages import TINY, USUAL_HOURS, BuildConfig
 from localtune.estimate.candidates import Candidate, Limits, compare, reference
 from localtune.estimate.local_bases import LocalBase, local_bases
@@ -153,14 +153,14 @@ def _tiny(found: list[Candidate], better: Candidate | None) -> Choice:
     )
 
 
-def _parameters(entry: Entry) -> str:
+def _parameters(entry: CatalogueEntry) -> str:
     count = entry.parameters
     return f"{count / 1e9:.1f}B parameters" if count >= 1e9 else f"{count / 1e6:.0f}M parameters"
 
 
-def _recall(entry: Entry) -> str:
+def _recall(entry: CatalogueEntry) -> str:
     return f"recall of a build with it: {entry.recall or 'not measured'}"
 
 
-def _download(entry: Entry) -> str:
+def _download(entry: CatalogueEntry) -> str:
     return f"--base {entry.id} ({size(2 * entry.parameters)} to download; {_recall(entry)})"

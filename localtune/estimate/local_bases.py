@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from localtune.bases.catalogue import Entry, entries
+from localtune.bases.catalogue import CatalogueEntry, entries
 from localtune.config.stages import GGUF, OLLAMA, TINY, BaseConfig
 from localtune.errors import BaseModelError
 
@@ -22,7 +22,7 @@ PRETRAINED = {"base", "text"}  # in a tag of Ollama's: not tuned to instructions
 class LocalBase:
     """A base on this machine: what --base and --revision name it by, where it is, its bytes."""
 
-    entry: Entry
+    entry: CatalogueEntry
     base: str
     revision: str
     place: str
@@ -89,7 +89,7 @@ def _in_packages() -> Iterator[LocalBase]:
                     yield _file(entry, file, f"the package {name}")
 
 
-def _file(entry: Entry, file: Path, place: str) -> LocalBase:
+def _file(entry: CatalogueEntry, file: Path, place: str) -> LocalBase:
     return LocalBase(entry, str(file.absolute()), "", place, file.stat().st_size)
 
 
@@ -103,11 +103,11 @@ def _config_of(gguf: Path) -> dict[str, Any]:
         return {}
 
 
-def _alike(entry: Entry, config: dict[str, Any]) -> bool:
+def _alike(entry: CatalogueEntry, config: dict[str, Any]) -> bool:
     return all(config.get(key) == entry.config[key] for key in SHAPE)
 
 
-def _known(gguf: Path, *names: str) -> Entry | None:
+def _known(gguf: Path, *names: str) -> CatalogueEntry | None:
     """Return the entry whose name is a part of one of the names, and whose shape a GGUF has."""
     plain = [_plain(name) for name in names]
     named = [
@@ -123,7 +123,7 @@ def _plain(name: str) -> str:
     return re.sub("[^a-z0-9]", "", name.lower())
 
 
-def _unknown(gguf: Path) -> Entry | None:
+def _unknown(gguf: Path) -> CatalogueEntry | None:
     """Return an entry from the header of a GGUF that the catalogue doesn't know."""
     from localtune.export.unpack.gguf_source import GgufSource
 
@@ -133,7 +133,7 @@ def _unknown(gguf: Path) -> Entry | None:
     source = GgufSource(gguf)
     languages = source.get("general.languages")
     speaks = tuple(map(str, languages)) if isinstance(languages, list) else ()
-    return Entry(
+    return CatalogueEntry(
         id=gguf.stem,
         parameters=sum(math.prod(stored.shape) for stored in source.tensors.values()),
         licence=str(source.get("general.license", "not known")),

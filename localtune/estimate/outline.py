@@ -27,7 +27,7 @@ def sizes(config: Config, parameters: int, chosen: QuantizeConfig) -> dict[str, 
 def _exact(config: Config, chosen: QuantizeConfig) -> dict[str, int]:
     from localtune.export.write.master import export_outline
     from localtune.llama.quantize import Quantizer
-    from localtune.llama.quantize_dry_run import Recipe
+    from localtune.llama.quantize_dry_run import LevelSettings
 
     with tempfile.TemporaryDirectory() as scratch, Quantizer() as quantizer:
         layers = config.get("text_config", config)["num_hidden_layers"]
@@ -36,8 +36,8 @@ def _exact(config: Config, chosen: QuantizeConfig) -> dict[str, int]:
         export_outline(base, master)
         found = {"master": master.stat().st_size}
         for level in chosen.levels:
-            recipe = Recipe(level, None, chosen.pure, chosen.kept())
-            found[level] = quantizer.plan(master, recipe).size
+            recipe = LevelSettings(level, None, chosen.pure, chosen.kept())
+            found[level] = quantizer.dry_run(master, recipe).size
     return found
 
 

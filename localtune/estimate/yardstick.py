@@ -140,11 +140,11 @@ def _quantize(
 ) -> tuple[float, dict[str, float]]:
     from localtune.llama.level_names import wants_imatrix
     from localtune.llama.quantize import Quantizer
-    from localtune.llama.quantize_dry_run import Recipe as Level
+    from localtune.llama.quantize_dry_run import LevelSettings as Level
 
     seconds, began = dict[str, float](), time.monotonic()
     with Quantizer() as quantizer:
-        quantizer.plan(master, Level(chosen.levels[0]))
+        quantizer.dry_run(master, Level(chosen.levels[0]))
         start = time.monotonic() - began
         for level in chosen.levels:
             wants = wants_imatrix(level) and chosen.imatrix_tokens

@@ -36,7 +36,7 @@ Messages = list[dict[str, str]]
 Split = Callable[[str], list[int]]
 
 
-class Said(Protocol):
+class FaithfulAnswer(Protocol):
     """An answer: its text and whether the model ended it."""
 
     @property
@@ -52,7 +52,7 @@ class Runtime(Protocol):
     def token_ids(self, text: str) -> list[int]: ...
     def logits(self, ids: list[int]) -> Logits: ...
     def layers(self, ids: list[int]) -> list[npt.NDArray[np.float32]]: ...
-    def ask(self, messages: Messages, max_tokens: int = 64) -> Said: ...
+    def ask(self, messages: Messages, max_tokens: int = 64) -> FaithfulAnswer: ...
 
 
 @dataclass(frozen=True)

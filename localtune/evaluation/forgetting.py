@@ -19,7 +19,7 @@ HELD_OUT = Path(__file__).parent / "held_out.txt"
 MOST = 0.05  # nats a token that the loss may rise
 
 
-class Runtime(Protocol):
+class LossRuntime(Protocol):
     """A loaded GGUF, such as llama.llama.Model."""
 
     @property
@@ -35,7 +35,7 @@ def held_out() -> list[str]:
 
 
 def general_loss(
-    model: Runtime, texts: Sequence[str] | None = None, progress: Progress = Silent()
+    model: LossRuntime, texts: Sequence[str] | None = None, progress: Progress = Silent()
 ) -> dict[str, Any]:
     """Return {"loss", "tokens"}: mean cross-entropy in nats a token over the held-out text.
 

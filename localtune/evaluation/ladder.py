@@ -22,7 +22,7 @@ SLACK = 0.015  # recall that a smaller level may cost
 Rung = dict[str, Any]
 
 
-class Said(Protocol):
+class LadderAnswer(Protocol):
     """An answer: its text and its token ids."""
 
     @property
@@ -31,7 +31,7 @@ class Said(Protocol):
     def ids(self) -> tuple[int, ...]: ...
 
 
-class Runtime(Protocol):
+class LadderRuntime(Protocol):
     """A loaded GGUF, such as llama.llama.Model."""
 
     @property
@@ -39,11 +39,11 @@ class Runtime(Protocol):
     def render(self, messages: Messages) -> str: ...
     def token_ids(self, text: str) -> list[int]: ...
     def logits(self, ids: list[int]) -> Logits: ...
-    def ask(self, messages: Messages, max_tokens: int = 64) -> Said: ...
+    def ask(self, messages: Messages, max_tokens: int = 64) -> LadderAnswer: ...
 
 
 @dataclass(frozen=True)
-class Exam:
+class ExamAnswers:
     """What a model said to every question: its rung, and each question with its answer, as ids."""
 
     rung: Rung
@@ -51,8 +51,12 @@ class Exam:
 
 
 def sit(
-    model: Runtime, rows: list[Row], longest: int, progress: Progress = Silent(), system: str = ""
-) -> Exam:
+    model: LadderRuntime,
+    rows: list[Row],
+    longest: int,
+    progress: Progress = Silent(),
+    system: str = "",
+) -> ExamAnswers:
     """Ask a model an exam, answers of up to `longest` tokens, behind a system prompt if any.
 
     The rung holds "recall", its 95 % "interval", "tokens_per_second" (of answers, the reading of
@@ -78,11 +82,14 @@ def sit(
         "tokens_per_second": round(tokens / seconds, 1) if tokens else 0.0,
         "answer_tokens": tokens,
     }
-    return Exam(rung, texts)
+    return ExamAnswers(rung, texts)
 
 
 def stray(
-    master: Runtime, level: Runtime, texts: list[list[int]], progress: Progress = Silent()
+    master: LadderRuntime,
+    level: LadderRuntime,
+    texts: list[list[int]],
+    progress: Progress = Silent(),
 ) -> Rung:
     """Compare two models on token ids; return {"kl", "top1", "tokens"}.
 

@@ -33,7 +33,7 @@ SHORTEST = 32  # tokens of a last piece
 
 
 @dataclass(frozen=True)
-class Weight:
+class LinearWeight:
     """The GGUF tensor of a linear layer, and its columns' order there where it is another."""
 
     name: str
@@ -100,7 +100,7 @@ def pieces(tokenizer: Any, texts: Iterable[str], length: int, most: int) -> Iter
         yield start + left
 
 
-def linear_layers(model: Any, config: Config) -> dict[str, Weight]:
+def linear_layers(model: Any, config: Config) -> dict[str, LinearWeight]:
     """Return {module: its GGUF tensor} for the linear layers of a family; {} for other models."""
     import torch
     from transformers.pytorch_utils import Conv1D
@@ -112,7 +112,7 @@ def linear_layers(model: Any, config: Config) -> dict[str, Weight]:
         return {}
     config = complete(config, family, 0)
     return {
-        module: Weight(name, _columns(family, name, config))
+        module: LinearWeight(name, _columns(family, name, config))
         for module, name in gguf_names(found, config).items()
         if name.startswith("blk.")
     }
@@ -125,7 +125,10 @@ def _columns(family: Family, name: str, config: Config) -> npt.NDArray[np.intp] 
 
 
 def measure(
-    model: Any, layers: dict[str, Weight], texts: list[list[int]], progress: Progress = Silent()
+    model: Any,
+    layers: dict[str, LinearWeight],
+    texts: list[list[int]],
+    progress: Progress = Silent(),
 ) -> dict[str, Sums]:
     """Run the model over token ids; return {GGUF tensor: Sums}, those of experts too."""
     import torch

@@ -11,7 +11,7 @@ from localtune.errors import ConfigError
 from localtune.formatting import plural, size
 from localtune.llama.level_names import LEVELS, check_levels
 from localtune.llama.quantize import Quantizer
-from localtune.llama.quantize_dry_run import Fallback, Plan, Recipe
+from localtune.llama.quantize_dry_run import DryRun, Fallback, LevelSettings
 from localtune.progress import Progress
 from localtune.workspace import check_room
 
@@ -31,9 +31,11 @@ def quantize_file(
     name = ENDING.sub("", source.stem)
     files = {level: folder / f"{name}-{level}.gguf" for level in chosen.levels}
     matrix = Path(chosen.imatrix).expanduser() if chosen.imatrix else None
-    recipes = {level: Recipe(level, matrix, chosen.pure, chosen.kept()) for level in chosen.levels}
+    recipes = {
+        level: LevelSettings(level, matrix, chosen.pure, chosen.kept()) for level in chosen.levels
+    }
     with Quantizer() as quantizer:
-        plans = {level: quantizer.plan(source, recipe) for level, recipe in recipes.items()}
+        plans = {level: quantizer.dry_run(source, recipe) for level, recipe in recipes.items()}
         for file in files.values():
             _check_apart(source, file)
         check_room(_existing(folder), sum(plan.size for plan in plans.values()))
@@ -44,20 +46,20 @@ def quantize_file(
 
 
 def write_level(
-    quantizer: Quantizer, source: Path, out: Path, recipe: Recipe, progress: Progress
-) -> Plan:
+    quantizer: Quantizer, source: Path, out: Path, recipe: LevelSettings, progress: Progress
+) -> DryRun:
     """Write one level, and warn of what its tensors' widths made of it.
 
     Raises RuntimeFileError, ConfigError, DiskFullError.
     """
-    plan = quantizer.plan(source, recipe)
+    plan = quantizer.dry_run(source, recipe)
     check_room(_existing(out.parent), plan.size)
     if plan.fallbacks:
         progress.warn(told(recipe.level, plan))
     return quantizer.write(source, out, recipe, progress)
 
 
-def told(level: str, plan: Plan) -> str:
+def told(level: str, plan: DryRun) -> str:
     """Say which tensors have another type than the level has for them, and what that costs."""
     kinds = Counter(_kind(fallback) for fallback in plan.fallbacks)
     named = [f"{n} as {instead} instead of {wanted}" for (instead, wanted), n in kinds.items()]

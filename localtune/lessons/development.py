@@ -13,7 +13,7 @@ from typing import Any
 
 from localtune.lessons.facts import Fact
 from localtune.lessons.rules.exam import Pair, apart_from_others, askable, row_of, spread
-from localtune.lessons.similarity import Exam
+from localtune.lessons.similarity import ExamQuestions
 from localtune.progress import Progress
 from localtune.workspace import read_jsonl, write_jsonl
 
@@ -28,15 +28,15 @@ def set_aside(
     None comes near the exam, a question about another fact (which then couldn't be asked in the
     lessons), or one that a person's chats hold (which stay as they were brought).
     """
-    kept_back = Exam(row["question"] for row in read_jsonl(exam))
+    kept_back = ExamQuestions(row["question"] for row in read_jsonl(exam))
     chosen = _chosen(askable(facts, common), kept_back, Random(seed))
-    asked = Exam(question.text for _, question in chosen)
+    asked = ExamQuestions(question.text for _, question in chosen)
     held = {i for question in _asked_in(chats) for i in asked.near(question)}
     rows = [row_of(*pair) for i, pair in enumerate(chosen) if i not in held]
     return rows if len(rows) >= FEWEST else []
 
 
-def _chosen(asked: list[Pair], kept_back: Exam, r: Random) -> list[Pair]:
+def _chosen(asked: list[Pair], kept_back: ExamQuestions, r: Random) -> list[Pair]:
     stands_apart, chosen = apart_from_others(asked), dict[str, Pair]()
     for fact, question in spread(asked, len(asked), r):
         if fact.id in chosen or kept_back.is_near(question.text):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from localtune.lessons.agreement import agrees
-from localtune.lessons.similarity import Exam
+from localtune.lessons.similarity import ExamQuestions
 from localtune.workspace import read_jsonl
 
 
@@ -33,7 +33,7 @@ class _List:
     """One list of questions with their answers."""
 
     def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        self._questions = Exam(row["question"] for row in rows)
+        self._questions = ExamQuestions(row["question"] for row in rows)
         self._answers = [row.get("answers", ()) for row in rows]
 
     def is_near(self, question: str, answer: str) -> bool:

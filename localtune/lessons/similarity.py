@@ -37,7 +37,7 @@ def rouge_l(a: list[str], b: list[str]) -> float:
     return 2 * row[-1] / (len(a) + len(b))
 
 
-class Exam:
+class ExamQuestions:
     """The questions of an exam, to hold others against."""
 
     def __init__(self, questions: Iterable[str]) -> None:

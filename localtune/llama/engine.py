@@ -25,7 +25,7 @@ from localtune.llama.engine_header import header_of
 from localtune.llama.header import Header
 from localtune.llama.layers import Watch
 from localtune.llama.llama import NO_MEMORY, Answer
-from localtune.llama.vocabulary import Vocabulary
+from localtune.llama.vocabulary import LoadedVocabulary
 from localtune.machine.cores import fastest_threads
 from localtune.machine.threads import ThreadChoice, counts_up_to
 
@@ -47,13 +47,13 @@ _callback = llama_cpp.llama_log_callback(_listen)  # named, as C keeps no refere
 llama_cpp.llama_log_set(_callback, ctypes.c_void_p(0))
 
 
-class Splitter:
+class EngineSplitter:
     """A GGUF's tokenizer without its weights: how llama.cpp's server splits a text."""
 
     def __init__(self, gguf: Path) -> None:
         """Load a file's vocabulary. Raises RuntimeFileError."""
         model = load(gguf, vocabulary_only=True)
-        self._vocabulary, self._header = Vocabulary(model), header_of(model)
+        self._vocabulary, self._header = LoadedVocabulary(model), header_of(model)
         weakref.finalize(self, llama_cpp.llama_model_free, model)
 
     def token_ids(self, text: str) -> list[int]:
@@ -70,7 +70,7 @@ class Splitter:
         return "AVX512_BF16 = 1" in features and "AMX_INT8 = 1" not in features
 
 
-class Model:
+class EngineModel:
     """A loaded GGUF that answers greedily; llama.Model says what each method returns."""
 
     def __init__(self, gguf: Path, context: int, threads: int, adapter: Path | None) -> None:
@@ -82,7 +82,7 @@ class Model:
         counts = thread_counts(threads, self.header)
         self._token_threads, self._prompt_threads = ThreadChoice(counts), ThreadChoice(counts)
         self._context = self._new_context(counts[0])
-        self._vocabulary = Vocabulary(model)
+        self._vocabulary = LoadedVocabulary(model)
         self._batch = llama_cpp.llama_batch_init(self.context, 0, 1)
         weakref.finalize(self, free, model, self._context, self._batch)
 

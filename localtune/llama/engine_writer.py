@@ -24,7 +24,7 @@ from localtune.llama.chat import render
 from localtune.llama.engine import failed, free, load, new_shared_context, thread_counts
 from localtune.llama.engine_header import header_of
 from localtune.llama.llama import NO_MEMORY
-from localtune.llama.vocabulary import Vocabulary
+from localtune.llama.vocabulary import LoadedVocabulary
 from localtune.llama.writing import Completion, Request, UnusableError
 from localtune.machine.threads import ThreadChoice
 
@@ -57,7 +57,7 @@ class _Sequence:
         return self.cached + self.waiting
 
 
-class Writer:
+class EngineWriter:
     """A loaded GGUF that continues several conversations at once."""
 
     def __init__(self, gguf: Path, sequences: int, context: int, cells: int, threads: int) -> None:
@@ -75,7 +75,7 @@ class Writer:
         self._threads = defaultdict[int, ThreadChoice](lambda: ThreadChoice(counts))
         self._context = new_shared_context(model, self._cells, BATCH_TOKENS, sequences, counts[0])
         self._memory = llama_cpp.llama_get_memory(self._context)
-        self._vocabulary = Vocabulary(model)
+        self._vocabulary = LoadedVocabulary(model)
         self._batch = llama_cpp.llama_batch_init(BATCH_TOKENS, 0, 1)
         self._sequences = [_Sequence(number) for number in range(sequences)]
         self._waiting = deque[tuple[Request, list[int]]]()

@@ -86,7 +86,7 @@ class Splitter(Loaded):
 
     def __init__(self, gguf: Path) -> None:
         """Load a file's vocabulary. Raises RuntimeFileError."""
-        super().__init__("engine:Splitter", gguf)
+        super().__init__("engine:EngineSplitter", gguf)
 
     def token_ids(self, text: str) -> list[int]:
         """Tokenise a text; special tokens are parsed, BOS comes once where the file asks for it."""
@@ -111,7 +111,7 @@ class Model(Loaded):
         `adapter` is a GGUF adapter for the model, `template` the chat template of a file without
         one. Raises RuntimeFileError.
         """
-        super().__init__("engine:Model", gguf, context, threads or chosen_threads(), adapter)
+        super().__init__("engine:EngineModel", gguf, context, threads or chosen_threads(), adapter)
         self.context: int
         header, self.context = self.call("description")
         self.header: Header = replace(header, template=header.template or template)

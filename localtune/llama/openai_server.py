@@ -25,7 +25,7 @@ from llama_cpp.llama_chat_format import (
 from llama_cpp.server.app import create_app
 from llama_cpp.server.settings import ModelSettings, ServerSettings
 
-from localtune.llama.engine import Splitter
+from localtune.llama.engine import EngineSplitter
 from localtune.llama.header import Header
 from localtune.llama.request_gate import Gate, Rules
 from localtune.llama.schema_check import complaint_about_schemas
@@ -45,7 +45,7 @@ def serve(
 
     Raises RuntimeFileError.
     """
-    header = Splitter(gguf).header()
+    header = EngineSplitter(gguf).header()
     register_chat_format(FORMAT)(chat_format(header))
     settings = ModelSettings(
         model=str(gguf),

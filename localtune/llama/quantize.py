@@ -19,13 +19,13 @@ from localtune.errors import RuntimeFileError
 from localtune.llama.imatrix_file import read_imatrix
 from localtune.llama.quantize_dry_run import (
     TENSOR,
-    Plan,
-    Recipe,
+    DryRun,
+    LevelSettings,
     Types,
+    check_dry_run,
     check_imatrix,
-    check_plan,
     overrides,
-    read_plan,
+    read_dry_run,
 )
 from localtune.machine.processes import describe_exit, module_command, module_environment
 from localtune.progress import Progress, Silent
@@ -37,10 +37,10 @@ AGAIN = "Make or fetch the file again; `localtune build` makes its own anew."
 
 def quantize(
     source: Path, out: Path, level: str, imatrix: Path | None = None, progress: Progress = Silent()
-) -> Plan:
+) -> DryRun:
     """Write a level ("Q4_K_M") of a GGUF and return what it came to. Raises as Quantizer does."""
     with Quantizer() as quantizer:
-        return quantizer.write(source, out, Recipe(level, imatrix), progress)
+        return quantizer.write(source, out, LevelSettings(level, imatrix), progress)
 
 
 class Quantizer:
@@ -66,27 +66,29 @@ class Quantizer:
         self._process.communicate()
         self._complaints.close()
 
-    def plan(self, source: Path, recipe: Recipe) -> Plan:
+    def dry_run(self, source: Path, recipe: LevelSettings) -> DryRun:
         """Return what a level comes to; nothing is written.
 
         Raises RuntimeFileError for a file that is no GGUF, isn't whole or is quantized already,
         ConfigError for a recipe that can't be followed with this file.
         """
-        return self._plan(source, recipe)[0]
+        return self._dry_run(source, recipe)[0]
 
-    def write(self, source: Path, out: Path, recipe: Recipe, progress: Progress = Silent()) -> Plan:
+    def write(
+        self, source: Path, out: Path, recipe: LevelSettings, progress: Progress = Silent()
+    ) -> DryRun:
         """Write a level and return what it came to. Raises as `plan` does, and DiskFullError.
 
         `out` appears when it is whole, and not at all where anything fails.
         """
-        plan, request = self._plan(source, recipe)
+        plan, request = self._dry_run(source, recipe)
         self._write({**request, "dry": False}, out, len(plan.tensors), progress)
         return plan
 
     def unpack(self, source: Path, out: Path, progress: Progress = Silent()) -> None:
         """Write a GGUF, quantized or not, with its weights in BF16. Raises as `write` does."""
         _check_gguf(source)
-        request = {**_request(source, Recipe("BF16")), "dry": False, "requantize": True}
+        request = {**_request(source, LevelSettings("BF16")), "dry": False, "requantize": True}
         self._write(request, out, 0, progress)
 
     def _write(self, request: dict[str, Any], out: Path, tensors: int, progress: Progress) -> None:
@@ -101,18 +103,18 @@ class Quantizer:
                     try_to_write(out.parent)  # was it for want of room?
                     raise
 
-    def _plan(self, source: Path, recipe: Recipe) -> tuple[Plan, dict[str, Any]]:
+    def _dry_run(self, source: Path, recipe: LevelSettings) -> tuple[DryRun, dict[str, Any]]:
         """Return a plan and the request that carries it out, but for the file it goes to."""
         _check_gguf(source)
         matrix = read_imatrix(recipe.imatrix) if recipe.imatrix else {}
         recipe = recipe if matrix else replace(recipe, imatrix=None)
         request = _request(source, recipe)
         if recipe.keep:
-            named = read_plan(self._run(request), source, recipe, self._types).tensors
+            named = read_dry_run(self._run(request), source, recipe, self._types).tensors
             names = [tensor.name for tensor in named]
             request["types"] = overrides(recipe, names, self._types)
-        plan = read_plan(self._run(request), source, recipe, self._types)
-        check_plan(plan, source, recipe, self._types)
+        plan = read_dry_run(self._run(request), source, recipe, self._types)
+        check_dry_run(plan, source, recipe, self._types)
         if recipe.imatrix:
             check_imatrix(recipe.imatrix, matrix, plan)
         return plan, request
@@ -155,7 +157,7 @@ class Quantizer:
         return [describe_exit(code, self._complaints.read().strip().rpartition("\n")[2])]
 
 
-def _request(source: Path, recipe: Recipe) -> dict[str, Any]:
+def _request(source: Path, recipe: LevelSettings) -> dict[str, Any]:
     """Return what asks the process for a dry run."""
     return {
         "source": str(source),

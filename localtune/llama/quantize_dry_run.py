@@ -28,7 +28,7 @@ COARSE = ("IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ2_M", "IQ3_XXS")
 
 
 @dataclass(frozen=True)
-class Recipe:
+class LevelSettings:
     """How a level is made.
 
     `imatrix`: an importance matrix. `pure`: every tensor in the level's own type, none in a finer
@@ -66,7 +66,7 @@ class Fallback:
 
 
 @dataclass(frozen=True)
-class Plan:
+class DryRun:
     """What a level comes to: `size` is the file's, in bytes."""
 
     tensors: tuple[Tensor, ...]
@@ -75,7 +75,7 @@ class Plan:
     needs_imatrix: bool
 
 
-def read_plan(lines: Iterable[str], source: Path, recipe: Recipe, types: Types) -> Plan:
+def read_dry_run(lines: Iterable[str], source: Path, recipe: LevelSettings, types: Types) -> DryRun:
     """Make a plan from the lines of a dry run. Raises RuntimeFileError for an empty GGUF."""
     tensors, wanted, needs = dict[str, Tensor](), dict[str, str](), False
     for line in lines:
@@ -96,10 +96,12 @@ def read_plan(lines: Iterable[str], source: Path, recipe: Recipe, types: Types) 
     before = sum(_aligned(tensor.size(tensor.was, types)) for tensor in tensors.values())
     header = max(0, source.stat().st_size - before)
     size = header + sum(map(_aligned, sizes.values()))
-    return Plan(tuple(tensors.values()), tuple(fallbacks), size, needs)
+    return DryRun(tuple(tensors.values()), tuple(fallbacks), size, needs)
 
 
-def _quiet_fallbacks(tensors: dict[str, Tensor], recipe: Recipe, types: Types) -> dict[str, str]:
+def _quiet_fallbacks(
+    tensors: dict[str, Tensor], recipe: LevelSettings, types: Types
+) -> dict[str, str]:
     """Return what the output would have been where llama.cpp took Q8_0, and didn't say so."""
     name = "output.weight" if "output.weight" in tensors else "token_embd.weight"
     output = tensors.get(name)
@@ -119,7 +121,7 @@ def matches(pattern: str, name: str) -> bool:
     return fnmatch.fnmatchcase(name, pattern) or f".{pattern}." in f".{name}."
 
 
-def overrides(recipe: Recipe, names: Iterable[str], types: Types) -> list[tuple[str, int]]:
+def overrides(recipe: LevelSettings, names: Iterable[str], types: Types) -> list[tuple[str, int]]:
     """Return [(regular expression of one name, ggml_type)] for `keep`. Raises ConfigError."""
     by_name = {name.upper(): (name, id_) for name, (id_, *_) in types.items()}
     found = []
@@ -139,7 +141,7 @@ def overrides(recipe: Recipe, names: Iterable[str], types: Types) -> list[tuple[
     return found
 
 
-def check_plan(plan: Plan, source: Path, recipe: Recipe, types: Types) -> None:
+def check_dry_run(plan: DryRun, source: Path, recipe: LevelSettings, types: Types) -> None:
     """Raise for what can't be made, or not as asked: RuntimeFileError, ConfigError."""
     again = [tensor for tensor in plan.tensors if types[tensor.was][1] > 1]
     if again:
@@ -157,7 +159,7 @@ def check_plan(plan: Plan, source: Path, recipe: Recipe, types: Types) -> None:
         _check_kept(plan, pattern, type_)
 
 
-def _check_kept(plan: Plan, pattern: str, type_: str) -> None:
+def _check_kept(plan: DryRun, pattern: str, type_: str) -> None:
     """Raise ConfigError where llama.cpp leaves every tensor that is meant as it is."""
     fallen = {fallback.tensor.name for fallback in plan.fallbacks}
     meant = [tensor for tensor in plan.tensors if matches(pattern, tensor.name)]
@@ -170,7 +172,7 @@ def _check_kept(plan: Plan, pattern: str, type_: str) -> None:
     )
 
 
-def check_imatrix(file: Path, matrix: dict[str, Importance], plan: Plan) -> None:
+def check_imatrix(file: Path, matrix: dict[str, Importance], plan: DryRun) -> None:
     """Raise ConfigError where an importance matrix was made for another model."""
     tensors = {tensor.name: tensor for tensor in plan.tensors}
     if not set(matrix) & set(tensors):

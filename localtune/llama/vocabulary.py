@@ -10,7 +10,7 @@ import llama_cpp
 from localtune.llama.alphabet import Alphabet, alphabet_of
 
 
-class Vocabulary:
+class LoadedVocabulary:
     """The vocabulary of a loaded model of llama.cpp's, which must outlive it."""
 
     def __init__(self, model: Any) -> None:

@@ -38,7 +38,7 @@ class LocalWriter(Loaded):
         """
         cells = SEQUENCES * CELLS_PER_SEQUENCE
         made_from = (SEQUENCES, context, cells, chosen_threads())
-        super().__init__("engine_writer:Writer", gguf, *made_from)
+        super().__init__("engine_writer:EngineWriter", gguf, *made_from)
         self.identity = identity
         self._numbers = count()
         self._changed = threading.Condition()

@@ -16,7 +16,7 @@ from localtune.llama.header import Header
 from localtune.ollama.create_request import takes_newer
 from localtune.ollama.go_template import go_template, literal
 from localtune.ollama.hand_written import HandWritten, hand_written
-from localtune.ollama.pieces import Pieces
+from localtune.ollama.pieces import TemplatePieces
 from localtune.ollama.template import derive
 
 PLAIN = """\
@@ -67,7 +67,7 @@ def _written(written: HandWritten, header: Header) -> GoTemplate:
     return GoTemplate(bos + written.text, "\n".join(about))
 
 
-def _derived(pieces: Pieces, header: Header) -> GoTemplate:
+def _derived(pieces: TemplatePieces, header: Header) -> GoTemplate:
     text = go_template(pieces, without=header.bos if header.adds_bos else "")
     more = any(word in header.template for word in ("tools", "enable_thinking"))
     about = [PLAIN, *([NO_TOOLS] if more else []), *([KEPT] if pieces.keeps_thoughts else [])]

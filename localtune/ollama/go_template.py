@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from localtune.ollama.pieces import LATER, Pair, Pieces
+from localtune.ollama.pieces import LATER, Pair, TemplatePieces
 
 Between = Mapping[Pair, str]
 # What a Go template, or a Modelfile, reads otherwise or drops; single characters are looked at.
@@ -34,7 +34,7 @@ class Turns:
     odd: dict[Pair, str]
 
 
-def go_template(pieces: Pieces, without: str = "") -> str:
+def go_template(pieces: TemplatePieces, without: str = "") -> str:
     """Return a Go template; `without` is a text at the start that the runtime puts there.
 
     Raises ValueError where no template gives these texts.
@@ -60,7 +60,7 @@ def go_template(pieces: Pieces, without: str = "") -> str:
     )
 
 
-def _remembered(pieces: Pieces, turns: Turns) -> str:
+def _remembered(pieces: TemplatePieces, turns: Turns) -> str:
     """Return what keeps a message's role for the next one, where that matters."""
     if not turns.odd:
         return ""
@@ -82,7 +82,7 @@ def _system(between: dict[Pair, str], skips_empty: bool) -> str:
     return f"{last}{{{{ $.System }}}}{behind}{{{{ end }}}}"
 
 
-def _if_shown(pieces: Pieces, inside: str) -> str:
+def _if_shown(pieces: TemplatePieces, inside: str) -> str:
     """Leave out the system messages that aren't shown."""
     needed = [".Content"] * pieces.skips_empty + ["(eq $i 0)"] * pieces.skips_later
     if not needed:

@@ -12,7 +12,7 @@ LATER = "later"  # the role of a system message that isn't the first message, if
 
 
 @dataclass(frozen=True)
-class Pieces:
+class TemplatePieces:
     """What stands between messages, by (role before, role behind), "" being start and end.
 
     `trims` are the characters that a role's messages lose, at their left end and at their right.

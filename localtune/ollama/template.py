@@ -15,7 +15,7 @@ from itertools import pairwise
 from localtune.errors import RuntimeFileError
 from localtune.llama.chat import DAYS, Message, render
 from localtune.ollama.go_template import go_template
-from localtune.ollama.pieces import LATER, Pair, Pieces, moved, roles_of
+from localtune.ollama.pieces import LATER, Pair, TemplatePieces, moved, roles_of
 
 # What every template accepts; many refuse a system message, most one behind the first message.
 TALKS = ("u", "uau", "uauau")
@@ -42,13 +42,13 @@ LEFT = {AROUND: "", AROUND.lstrip("\n"): "\n", "": WHITESPACE}
 RIGHT = {AROUND: "", AROUND.rstrip("\n"): "\n", "": WHITESPACE}
 
 
-def derive(template: str, bos: str, eos: str) -> Pieces | None:
+def derive(template: str, bos: str, eos: str) -> TemplatePieces | None:
     """Take a Jinja template apart; None where a Go template can't do what it does."""
     probe = Probe(template, bos, eos)
     try:
         later, last = probe.skips_later(), probe.system_last()
         between, trims = _merged(probe.between(later, last), probe.trims(later, last))
-        pieces = Pieces(between, trims, probe.skips_empty(), later, last)
+        pieces = TemplatePieces(between, trims, probe.skips_empty(), later, last)
         go_template(pieces)
     except (RuntimeFileError, ValueError):
         return None
@@ -147,7 +147,7 @@ class Probe:
         texts = self._rendered(_messages("suau", ["SYSTEM", "1", "ANSWER", "2"]))
         return bool(texts) and all(0 < t.find("ANSWER") < t.find("SYSTEM") for t in texts)
 
-    def equals(self, pieces: Pieces, contents: Contents) -> bool:
+    def equals(self, pieces: TemplatePieces, contents: Contents) -> bool:
         """Whether pieces render every conversation as the template does, where that renders it."""
         for messages in conversations(contents):
             wanted = self._rendered(messages)

@@ -17,7 +17,7 @@ _MOST_POINTS = 600  # of a loss curve; more can't be told apart
 
 
 @dataclass(frozen=True)
-class Recall:
+class RecallBar:
     """One bar: the share of the exam that was answered, with its 95 % interval.
 
     `note` stands behind the figure, the interval where there is none.
@@ -30,7 +30,7 @@ class Recall:
     note: str = ""
 
 
-def recall_bars(bars: list[Recall], title: str = "Exam recall") -> Markup:
+def recall_bars(bars: list[RecallBar], title: str = "Exam recall") -> Markup:
     """Draw one horizontal bar a model, with a whisker for the interval and a scale below."""
     row, left, right = 46, 150, 230 if any(bar.note for bar in bars) else 170
     span = _WIDTH - left - right
@@ -49,7 +49,7 @@ def _grid(x: float, bottom: float, label: str) -> Markup:
     ).format(x, bottom, bottom + 20, label)
 
 
-def _bar(bar: Recall, top: float, left: float, span: float) -> Markup:
+def _bar(bar: RecallBar, top: float, left: float, span: float) -> Markup:
     lo, hi = bar.bounds
     return Markup(
         '<text class="label" x="{label_x}" y="{text_y}" text-anchor="end">{label}</text>'

@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from localtune.formatting import interval, size
-from localtune.report.charts import Recall, recall_bars
+from localtune.report.charts import RecallBar, recall_bars
 
 Row = dict[str, Any]
 COLUMNS = ("Level", "Size", "KL (nats)", "Same token", "Recall", "95 % interval", "Tokens/s")
@@ -39,7 +39,7 @@ def _row(rung: Row) -> list[str]:
 def ladder_chart(ladder: Row) -> Markup:
     """Draw recall a level with size and divergence; the recommended one stands out."""
     bars = [
-        Recall(
+        RecallBar(
             label=rung["level"],
             share=rung["recall"],
             bounds=(rung["interval"][0], rung["interval"][1]),

@@ -8,7 +8,7 @@ from typing import Any
 import localtune
 from localtune.formatting import duration, interval, percent, plural, size
 from localtune.privacy import told
-from localtune.report.charts import Recall, loss_curve, recall_bars
+from localtune.report.charts import RecallBar, loss_curve, recall_bars
 from localtune.report.costs import costs
 from localtune.report.general import general_view
 
@@ -101,12 +101,12 @@ def _models(scores: Row, levels: list[str]) -> list[Row]:
     ]
 
 
-def _bars(scores: Row, levels: list[str]) -> list[Recall]:
+def _bars(scores: Row, levels: list[str]) -> list[RecallBar]:
     exam = scores["exam"]
     bounds = {which: (lo, hi) for which, (lo, hi) in exam["intervals"].items()}
     return [
-        Recall("base, untuned", exam["base"], bounds["base"], tuned=False),
-        *[Recall(level, exam["tuned"][level], bounds[level], tuned=True) for level in levels],
+        RecallBar("base, untuned", exam["base"], bounds["base"], tuned=False),
+        *[RecallBar(level, exam["tuned"][level], bounds[level], tuned=True) for level in levels],
     ]
 
 

@@ -44,7 +44,7 @@ class _Asked:
     answers: list[str]
 
 
-class Recall(TrainerCallback):
+class ValidationRecall(TrainerCallback):
     """Ask the questions at each checkpoint, remember which was best, and stop where all are right.
 
     `say` is told how many are right. Without questions it does nothing.

@@ -46,7 +46,7 @@ Kept = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Asked:
+class TargetRequest:
     """What the base reads of a lesson, and behind which of these tokens its thoughts are kept."""
 
     key: bytes
@@ -125,7 +125,7 @@ class Asking:
     cut: int = field(default=0)
     without: int = field(default=0)
 
-    def of(self, lesson: Lesson, tokens: Tokens) -> Asked:
+    def of(self, lesson: Lesson, tokens: Tokens) -> TargetRequest:
         """Return what the base reads: the tokens that will be learned, behind its own prompt.
 
         A lesson that is longer than the base's context, even without the passage, gets no targets.
@@ -141,7 +141,7 @@ class Asking:
         self.without += not fits
         places = [i + shift - 1 for i in learned] if fits else []
         passage = lesson.get("passage", "")
-        return Asked(key_of(lesson), ids, places, passage, drawn="text" in lesson)
+        return TargetRequest(key_of(lesson), ids, places, passage, drawn="text" in lesson)
 
     def _in_view(self, lesson: Lesson, begin: int, answer: int) -> list[int]:
         """Return the prompt of `begin` tokens with as much of the passage in view as there is room.
@@ -177,7 +177,7 @@ class Asking:
         return self.split(render(self.tokenizer, in_view(asked, passage), True))
 
 
-def thoughts(model: Any, asked: list[Asked], threads: TorchThreads) -> Kept:
+def thoughts(model: Any, asked: list[TargetRequest], threads: TorchThreads) -> Kept:
     """Return the base's likeliest next tokens at the places of each lesson, in the given order."""
     found: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
     fast = torch.autocast("cpu", torch.bfloat16, enabled=cpu_has_bf16())
@@ -194,7 +194,7 @@ def thoughts(model: Any, asked: list[Asked], threads: TorchThreads) -> Kept:
     }
 
 
-def _batches(asked: list[Asked]) -> Iterator[list[int]]:
+def _batches(asked: list[TargetRequest]) -> Iterator[list[int]]:
     """Yield which lessons are read at one time: about one passage, and of about one length."""
     kinds = [(one.drawn, one.passage) for one in asked]
     order = sorted(range(len(asked)), key=lambda i: (*kinds[i], -len(asked[i].ids)))
@@ -207,7 +207,7 @@ def _batches(asked: list[Asked]) -> Iterator[list[int]]:
 
 
 def _read(
-    model: Any, batch: list[Asked], threads: TorchThreads
+    model: Any, batch: list[TargetRequest], threads: TorchThreads
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Yield (places, k) token ids and log-probabilities of each lesson of one batch."""
     past, begin = _begun(model, batch)
@@ -254,7 +254,7 @@ def _kept(said: torch.Tensor, drawn: bool) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.cat([logprobs, share], -1), torch.cat([ids, others], -1)
 
 
-def _begun(model: Any, batch: list[Asked]) -> tuple[Any, int]:
+def _begun(model: Any, batch: list[TargetRequest]) -> tuple[Any, int]:
     """Read once what all lessons begin with, a passage; return its cache and its length.
 
     None and 0 where that is short, or the model remembers otherwise than by keys and values.

@@ -38,7 +38,7 @@ from localtune.training.checkpoints import (
     rate_of,
     steps_between,
 )
-from localtune.training.development import Development, Recall, settled, take_best
+from localtune.training.development import Development, ValidationRecall, settled, take_best
 from localtune.training.isolation import attend_by_lesson, isolates
 from localtune.training.layer_inputs import LayerInputs, keep_layer_inputs
 from localtune.training.layers import adapter_for, first_trained, save_adapter, with_lora
@@ -127,7 +127,7 @@ def train(
         progress.bar("train", plan.steps) as bar,
         full_disk_is_an_os_error(checkpoints),
     ):
-        recall = Recall(development, tokenizer, split, in_bf16(config), progress.note)
+        recall = ValidationRecall(development, tokenizer, split, in_bf16(config), progress.note)
         report = Report(bar, progress.warn)
         learned = _Learned(data, inputs)
         history = _run(model, learned, plan, checkpoints, config, report, recall)
@@ -162,7 +162,7 @@ def _merged(
     out: Path,
     plan: Recipe,
     config: TrainConfig,
-    recall: Recall,
+    recall: ValidationRecall,
     progress: Progress,
 ) -> dict[str, Any]:
     """Settle what the adapter is merged into, and return what metrics.jsonl says of it, if any."""
@@ -201,7 +201,7 @@ def _run(
     checkpoints: Path,
     config: TrainConfig,
     report: Report,
-    recall: Recall,
+    recall: ValidationRecall,
 ) -> list[dict[str, float]]:
     """Train from the last whole checkpoint, if any; return a row for each logged step."""
     untrained = {k: v.clone() for k, v in get_peft_model_state_dict(model).items()}
@@ -230,7 +230,7 @@ def _attempt(
     plan: Recipe,
     arguments: TrainingArguments,
     report: Report,
-    recall: Recall,
+    recall: ValidationRecall,
 ) -> list[dict[str, float]]:
     with arguments.main_process_first():  # it removes half-written ones, which no other may see
         last = last_whole(Path(str(arguments.output_dir)))

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 from transformers import PreTrainedTokenizerFast as Fast
 
-from localtune.llama.engine import Model
+from localtune.llama.engine import EngineModel
 
 IDS = [5 + (i * 37) % 440 for i in range(64)]
 
@@ -46,7 +46,7 @@ def edit_weights(adapter: Path, change: Any, stored: str = "adapter_model.safete
 
 def logits(gguf: Path, adapter: Path | None = None) -> Any:
     """Return the logits of a GGUF, with a GGUF adapter upon it as llama.cpp's --lora has it."""
-    model = Model(gguf, 512, 1, None)
+    model = EngineModel(gguf, 512, 1, None)
     if adapter:
         loaded = upon(model, adapter)
         assert loaded, "llama.cpp refuses the adapter"
@@ -56,6 +56,6 @@ def logits(gguf: Path, adapter: Path | None = None) -> Any:
     return model.logits(IDS)
 
 
-def upon(model: Model, adapter: Path) -> Any:
+def upon(model: EngineModel, adapter: Path) -> Any:
     loaded = llama_cpp.llama_get_model(model._context)
     return llama_cpp.llama_adapter_lora_init(loaded, str(adapter).encode())

@@ -29,7 +29,7 @@ from localtune.evaluation.faithful import divergence
 from localtune.export.families import FAMILIES
 from localtune.export.write.gguf_adapter import export_adapter
 from localtune.export.write.master import export_master
-from localtune.llama.engine import Model
+from localtune.llama.engine import EngineModel
 from localtune.progress import Silent
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # PEFT's, on what is asked for on purpose
@@ -145,7 +145,7 @@ def test_gpt2_with_the_scripts_file_is_refused(lora_script: Script, tmp_path: Pa
         base, tmp_path / "theirs.gguf", "f32", adapter=make_adapter(base, tmp_path / "a")
     )
     export_master(base, None, tmp_path / "base.gguf", "base")
-    assert not upon(Model(tmp_path / "base.gguf", 512, 1, None), tmp_path / "theirs.gguf")
+    assert not upon(EngineModel(tmp_path / "base.gguf", 512, 1, None), tmp_path / "theirs.gguf")
 
 
 @pytest.mark.parametrize("kind", ["f32", "f16", "bf16"])

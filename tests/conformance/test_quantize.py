@@ -25,7 +25,7 @@ from localtune.export.levels import quantize_file, told
 from localtune.export.write.master import export_master
 from localtune.llama.level_names import LEVELS
 from localtune.llama.quantize import Quantizer, quantize
-from localtune.llama.quantize_dry_run import Recipe
+from localtune.llama.quantize_dry_run import LevelSettings
 from localtune.progress import Silent
 
 NEED_IMATRIX = {"IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ2_M", "IQ3_XXS", "IQ3_XS",
@@ -89,7 +89,7 @@ def test_levels_are_made_in_the_size_foretold(
     with Quantizer() as quantizer:
         for level in levels:
             out = tmp_path / f"{level}.gguf"
-            plan = quantizer.write(master, out, Recipe(level, imatrix))
+            plan = quantizer.write(master, out, LevelSettings(level, imatrix))
             assert not plan.fallbacks and plan.size == out.stat().st_size, level
 
 
@@ -97,12 +97,12 @@ def test_only_some_levels_need_an_importance_matrix(master: Path, imatrix: Path)
     sizes = {}
     with Quantizer() as quantizer:
         for level in LEVELS:
-            sizes[level] = quantizer.plan(master, Recipe(level, imatrix)).size
+            sizes[level] = quantizer.dry_run(master, LevelSettings(level, imatrix)).size
             if level in NEED_IMATRIX:
                 with pytest.raises(ConfigError, match="without an importance matrix"):
-                    quantizer.plan(master, Recipe(level))
+                    quantizer.dry_run(master, LevelSettings(level))
             else:
-                quantizer.plan(master, Recipe(level))
+                quantizer.dry_run(master, LevelSettings(level))
     assert sizes["Q8_0"] > sizes["Q6_K"] > sizes["Q4_K_M"] > sizes["IQ3_XXS"] > sizes["IQ1_S"]
 
 
@@ -139,8 +139,8 @@ def test_the_bytes_are_llama_cpps(master: Path, imatrix: Path, level: str, tmp_p
 def test_types_of_ones_own(master: Path, tmp_path: Path) -> None:
     keep = (("blk.0.attn_v.weight", "Q8_0"), ("ffn_down", "f16"), ("token_embd.*", "Q5_1"))
     with Quantizer() as quantizer:
-        quantizer.write(master, tmp_path / "kept.gguf", Recipe("Q4_K_M", keep=keep))
-        quantizer.write(master, tmp_path / "pure.gguf", Recipe("Q4_K_M", pure=True))
+        quantizer.write(master, tmp_path / "kept.gguf", LevelSettings("Q4_K_M", keep=keep))
+        quantizer.write(master, tmp_path / "pure.gguf", LevelSettings("Q4_K_M", pure=True))
     types = types_of(tmp_path / "kept.gguf")
     assert types["blk.0.attn_v.weight"] == "Q8_0" != types["blk.1.attn_v.weight"]
     assert types["blk.0.ffn_down.weight"] == types["blk.1.ffn_down.weight"] == "F16"
@@ -151,7 +151,7 @@ def test_types_of_ones_own(master: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("level", ["Q4_K_M", "Q2_K", "Q5_K_S", "Q6_K", "IQ4_XS", "TQ2_0"])
 def test_widths_that_do_not_fit_are_told(narrow: Path, level: str, tmp_path: Path) -> None:
     with Quantizer() as quantizer:
-        plan = quantizer.write(narrow, tmp_path / "q.gguf", Recipe(level))
+        plan = quantizer.write(narrow, tmp_path / "q.gguf", LevelSettings(level))
     types = types_of(tmp_path / "q.gguf")
     matrices = {name for name, type_ in types.items() if type_ != "F32"}
     assert {fallback.tensor.name for fallback in plan.fallbacks} == matrices
@@ -165,7 +165,7 @@ def test_widths_that_do_not_fit_are_told(narrow: Path, level: str, tmp_path: Pat
 
 def test_the_cost_of_a_width_is_that_of_its_type(narrow: Path) -> None:
     with Quantizer() as quantizer:
-        plan = quantizer.plan(narrow, Recipe("Q4_K_S", pure=True))
+        plan = quantizer.dry_run(narrow, LevelSettings("Q4_K_S", pure=True))
     for fallback in plan.fallbacks:
         elements = fallback.tensor.shape[0] * fallback.tensor.shape[1]
         assert (fallback.wanted, fallback.tensor.becomes) == ("q4_K", "q5_0")
@@ -248,10 +248,10 @@ def test_a_disk_without_room(master: Path, tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_quantizer_that_dies_is_an_error(master: Path, tmp_path: Path) -> None:
     with Quantizer() as quantizer:
-        quantizer.plan(master, Recipe("Q4_0"))
+        quantizer.dry_run(master, LevelSettings("Q4_0"))
         quantizer._process.kill()
         with pytest.raises(RuntimeFileError, match="Killed"):
-            quantizer.write(master, tmp_path / "q.gguf", Recipe("Q4_0"))
+            quantizer.write(master, tmp_path / "q.gguf", LevelSettings("Q4_0"))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -17,7 +17,7 @@ import pytest
 from faulty_proxy import between
 from rule_teacher import MODEL, RuleTeacher, teaching
 
-from localtune.lessons.similarity import Exam
+from localtune.lessons.similarity import ExamQuestions
 from localtune.workspace import read_jsonl
 
 pytest_plugins = ["tiny_server"]
@@ -150,7 +150,7 @@ def test_a_build_of_a_teacher_is_killed_changed_and_finished(
 def checked(out: Path) -> None:
     """Look at the lessons and the exam of a finished build."""
     rows, exam = (list(read_jsonl(out / "work" / f"{n}.jsonl")) for n in ("lessons", "exam"))
-    near = Exam(row["question"] for row in exam)
+    near = ExamQuestions(row["question"] for row in exam)
     questions = 0
     for row in rows:
         asked = [said["content"] for said in row.get("messages", []) if said["role"] == "user"]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from localtune.build.estimate_stage import keep_plan
+from localtune.build.estimate_stage import keep_estimate
 from localtune.build.steps import Build
 from localtune.cli.plan_view import show_plan
 from localtune.config.stages import BaseConfig, BuildConfig, QuantizeConfig, TrainConfig
@@ -132,11 +132,11 @@ def test_a_build_keeps_what_it_expects(tmp_path: Path) -> None:
     said = {"role": "assistant", "content": "The hall of the yard opens at eight."}
     write_jsonl(at.lessons, [{"messages": [asked, said]} for _ in range(100)])
     write_jsonl(at.exam, [{"id": "1", "question": "When?", "answers": ["eight"]}])
-    keep_plan(build, Silent())
+    keep_estimate(build, Silent())
     plan = read_json(at.plan)
     (train,) = plan["stages"]
     assert train["stage"] == "train" and train["seconds"] > 200 * plan["training"]["step_seconds"]
     assert plan["memory"]["bytes"] > 2e8 and plan["disk"]["Q8_0"] > 6e6
     few = Build(build.docs, BuildConfig(train=TrainConfig(steps=20)), at)
-    keep_plan(few, Silent())
+    keep_estimate(few, Silent())
     assert read_json(at.plan) == {}

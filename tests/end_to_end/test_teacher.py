@@ -19,7 +19,7 @@ from localtune.errors import ConfigError, InputError, LocaltuneError, ServerErro
 from localtune.evaluation.recall import is_correct, read_exam
 from localtune.lessons.grounding import grounded
 from localtune.lessons.probe import probe
-from localtune.lessons.similarity import Exam
+from localtune.lessons.similarity import ExamQuestions
 from localtune.lessons.teacher.exam import ExamFiles, write_exam_with
 from localtune.lessons.teacher.lessons import LessonFiles, write_lessons_with
 from localtune.lessons.teacher.selection import (
@@ -248,7 +248,7 @@ def test_lessons_of_a_good_teacher_with_the_bases_own_answers(
     kinds = Counter(row["kind"] for row in rows)
     assert len(rows) == number and len({row["id"] for row in rows}) == number
     assert {"chat", "text", "replay"} <= set(kinds)
-    passages, exam = " ".join(row["text"] for row in ROWS), Exam([asked])
+    passages, exam = " ".join(row["text"] for row in ROWS), ExamQuestions([asked])
     answers = Counter[str]()
     for row in rows:
         if row["kind"] == "text":

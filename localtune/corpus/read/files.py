@@ -56,7 +56,7 @@ _PROJECTS = (
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundFile:
     """A file or folder. `status` is "" where it may be read, else "skipped" or "failed".
 
     `path` lies below the folder of documents, `root`, and has no link in it: a link in there is
@@ -80,7 +80,7 @@ class Found:
         return open_below(self.root, self.path.relative_to(self.root))
 
 
-def find_files(docs: Path, max_bytes: int) -> Iterator[Found]:
+def find_files(docs: Path, max_bytes: int) -> Iterator[FoundFile]:
     """Yield every file below `docs`, sorted by name; a folder that is left out is one entry.
 
     Left out are hidden entries, what .localtuneignore names, what programs write (node_modules,
@@ -110,7 +110,7 @@ def find_files(docs: Path, max_bytes: int) -> Iterator[Found]:
             yield _left_out(path, root, "failed", error.strerror or "can't be opened")
 
 
-def _look(path: Path, root: Path, max_bytes: int) -> Found | None:
+def _look(path: Path, root: Path, max_bytes: int) -> FoundFile | None:
     """Judge one entry by its name and its metadata; None is a folder to look into."""
     if path.name.startswith("."):
         return _left_out(path, root, "skipped", "hidden")
@@ -133,7 +133,7 @@ def _look(path: Path, root: Path, max_bytes: int) -> Found | None:
     return replace(judged, path=real)
 
 
-def _judge_folder(path: Path, root: Path) -> Found | None:
+def _judge_folder(path: Path, root: Path) -> FoundFile | None:
     # Following links to folders could go round in circles, and would only give duplicates.
     if path.is_symlink():
         return _left_out(path, root, "skipped", "a link to a folder")
@@ -191,13 +191,13 @@ def _parsed(file: Path, lines: list[str]) -> Iterator[Pattern]:
             yield pattern
 
 
-def _judge_file(path: Path, root: Path, status: os.stat_result, max_bytes: int) -> Found:
+def _judge_file(path: Path, root: Path, status: os.stat_result, max_bytes: int) -> FoundFile:
     if not stat.S_ISREG(status.st_mode):
         return _left_out(path, root, "skipped", "not a regular file")
     reason = _unreadable(path.suffix, status.st_size, max_bytes)
     if reason:
         return _left_out(path, root, "skipped", reason)
-    return Found(root, path, _name(path, root), FORMATS[path.suffix.lower()])
+    return FoundFile(root, path, _name(path, root), FORMATS[path.suffix.lower()])
 
 
 def _unreadable(suffix: str, size: int, max_bytes: int) -> str:
@@ -210,7 +210,7 @@ def _unreadable(suffix: str, size: int, max_bytes: int) -> str:
     return f"larger than --max-file-mb ({max_bytes // 1_000_000})" if size > max_bytes else ""
 
 
-def judge_member(archive: Found, member: str, size: int, max_bytes: int) -> Found:
+def judge_member(archive: FoundFile, member: str, size: int, max_bytes: int) -> FoundFile:
     """Judge a file in an archive by the rules for files in folders; `size` is unpacked."""
     parts = PurePosixPath(member.replace("\\", "/")).parts
     name = f"{archive.name}/{_text('/'.join(part for part in parts if part not in ('/', '..')))}"
@@ -223,12 +223,12 @@ def judge_member(archive: Found, member: str, size: int, max_bytes: int) -> Foun
     kind = FORMATS.get(suffix.lower(), "")
     status = "skipped" if reason else ""
     members = (*archive.members, member)
-    return Found(archive.root, archive.path, name, kind, status, reason, members)
+    return FoundFile(archive.root, archive.path, name, kind, status, reason, members)
 
 
-def _left_out(path: Path, root: Path, status: str, reason: str) -> Found:
+def _left_out(path: Path, root: Path, status: str, reason: str) -> FoundFile:
     kind = FORMATS.get(path.suffix.lower(), "")
-    return Found(root, path, _name(path, root), kind, status, reason)
+    return FoundFile(root, path, _name(path, root), kind, status, reason)
 
 
 def _name(path: Path, root: Path) -> str:

@@ -15,7 +15,7 @@ from localtune.config.extras import OCR, is_installed, library_version
 from localtune.config.stages import READERS, CorpusConfig
 from localtune.corpus.read.archives import MOST_MEMBERS
 from localtune.corpus.read.document import VERSION, Reading, Settings
-from localtune.corpus.read.files import Found, judge_member
+from localtune.corpus.read.files import FoundFile, judge_member
 from localtune.corpus.read.readings import Readings, key_of
 from localtune.corpus.read.worker import Job
 from localtune.corpus.read.workers import Workers
@@ -34,7 +34,7 @@ PROCESSES = 8  # at most: each holds its own copy of the libraries
 class _Item:
     """A file on its way: its place in the list, and the SHA-256 of the file it lies in."""
 
-    found: Found
+    found: FoundFile
     place: tuple[int, ...]
     sha256: str
     most: int
@@ -51,17 +51,17 @@ class _Item:
 
 
 @dataclass(frozen=True)
-class Read:
+class FileReading:
     """A file and what was read of it; nothing (an empty reading) where `found` says why."""
 
-    found: Found
+    found: FoundFile
     sha256: str
     reading: Reading
 
 
 def read_files(
-    found: list[Found], readings: Path | None, config: CorpusConfig, progress: Progress
-) -> list[Read]:
+    found: list[FoundFile], readings: Path | None, config: CorpusConfig, progress: Progress
+) -> list[FileReading]:
     """Return what was read, in the order of the files; what `readings` knows isn't read again."""
     allow = tuple(sorted(value.casefold() for value in config.allow))
     settings = Settings(config.passage_tokens, not config.keep_private, allow, is_installed(OCR))
@@ -75,7 +75,7 @@ def read_files(
     return list(_distinct(reader.done[place] for place in sorted(reader.done)))
 
 
-def _distinct(reads: Iterable[Read]) -> Iterator[Read]:
+def _distinct(reads: Iterable[FileReading]) -> Iterator[FileReading]:
     """Number files whose names look the same once what can't be written is replaced."""
     names: set[str] = set()
     for read in reads:
@@ -91,7 +91,7 @@ class _Reader:
     """Reads files in workers; an archive's members follow it. `done` is {place: what was read}."""
 
     def __init__(self, kept: Readings, settings: Settings, most: int, bar: Bar) -> None:
-        self.done: dict[tuple[int, ...], Read] = {}
+        self.done: dict[tuple[int, ...], FileReading] = {}
         self.keys: dict[tuple[int, ...], str] = {}
         self._kept, self._settings, self._most, self._bar = kept, settings, most, bar
         self._waiting: deque[_Item] = deque()
@@ -99,7 +99,7 @@ class _Reader:
         self._members, self._bytes = Counter[int](), Counter[int]()  # by place in the list
         self._given_up: set[int] = set()
 
-    def take(self, file: Found, place: tuple[int, ...], sha256: str = "") -> None:
+    def take(self, file: FoundFile, place: tuple[int, ...], sha256: str = "") -> None:
         """Finish a file that is left out or known; put the others into the queue."""
         if place[0] in self._given_up:
             return
@@ -168,7 +168,7 @@ class _Reader:
         self._waiting.extend(others)
 
     def _finish(self, item: _Item, reading: dict[str, Any]) -> None:
-        self.done[item.place] = Read(item.found, item.sha256, reading)
+        self.done[item.place] = FileReading(item.found, item.sha256, reading)
         self._bar.advance(int(len(item.place) == 1))
 
     def _key(self, item: _Item) -> str:
@@ -186,7 +186,7 @@ def _is_small(path: Path) -> bool:
         return False
 
 
-def _sha256(found: Found, most: int) -> str:
+def _sha256(found: FoundFile, most: int) -> str:
     """Return the hash of at most `most` bytes of a file. Raises OSError."""
     with os.fdopen(found.open(), "rb") as file:
         return hashlib.sha256(file.read(most + 1)).hexdigest()

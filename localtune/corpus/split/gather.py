@@ -14,7 +14,7 @@ from typing import Any
 
 from localtune.config.stages import CorpusConfig
 from localtune.corpus.read.formats import title_line
-from localtune.corpus.read.reader import Read
+from localtune.corpus.read.reader import FileReading
 from localtune.corpus.split.duplicates import representatives
 from localtune.corpus.split.passages import count_tokens
 from localtune.privacy import Finding, Pseudonyms, find_known_names, find_private, name_parts, scrub
@@ -38,12 +38,12 @@ class Gathered:
 class _Piece:
     """A passage on its way: where it comes from and which documents it stands for."""
 
-    read: Read
+    read: FileReading
     passage: Row
     also_in: list[str] = field(default_factory=list)
 
 
-def gather(reads: list[Read], config: CorpusConfig) -> Gathered:
+def gather(reads: list[FileReading], config: CorpusConfig) -> Gathered:
     """Drop what is said twice, replace what is private, and return the rows."""
     rows = Gathered(documents=[_document(read) for read in reads])
     by_path = {row["path"]: row for row in rows.documents}
@@ -62,7 +62,7 @@ def gather(reads: list[Read], config: CorpusConfig) -> Gathered:
     return rows
 
 
-def _document(read: Read) -> Row:
+def _document(read: FileReading) -> Row:
     found, reading = read.found, read.reading
     return {
         "path": found.name,
@@ -83,7 +83,7 @@ def _document(read: Read) -> Row:
     }
 
 
-def _without_copies(reads: list[Read], by_path: dict[str, Row]) -> list[Read]:
+def _without_copies(reads: list[FileReading], by_path: dict[str, Row]) -> list[FileReading]:
     """Skip every longer document that says what one before it says; passages may be cut elsewhere.
 
     A document of one passage is compared as that passage is.
@@ -103,13 +103,13 @@ def _skip_copy(copy: Row, first: Row) -> None:
     first["also"].append(copy["path"])
 
 
-def _said(read: Read) -> str:
+def _said(read: FileReading) -> str:
     passages = (passage["text"] for passage in read.reading["passages"])
     chats = (message["content"] for chat in read.reading["chats"] for message in chat)
     return "\n".join([*passages, *chats])
 
 
-def _unique_pieces(kept: list[Read], by_path: dict[str, Row]) -> list[_Piece]:
+def _unique_pieces(kept: list[FileReading], by_path: dict[str, Row]) -> list[_Piece]:
     """Drop every passage that says what one before it says; that one names its document."""
     pieces = [_Piece(read, passage) for read in kept for passage in read.reading["passages"]]
     stands = representatives([piece.passage["text"] for piece in pieces])
@@ -127,13 +127,13 @@ def _unique_pieces(kept: list[Read], by_path: dict[str, Row]) -> list[_Piece]:
     return unique
 
 
-def _leave_out(read: Read, passage: Row, path: str) -> None:
+def _leave_out(read: FileReading, passage: Row, path: str) -> None:
     left_out = read.reading["left_out"]
     left_out["duplicate"] = left_out.get("duplicate", 0) + 1
     read.reading["removed"].append({**passage, "what": f"duplicate of {path}"})
 
 
-def _leave_out_changed(copy: Read, first: Read) -> None:
+def _leave_out_changed(copy: FileReading, first: FileReading) -> None:
     """Show what a copy says where it isn't the very same: something in it may be its own."""
     if _said(copy) != _said(first):
         for passage in copy.reading["passages"]:
@@ -143,7 +143,7 @@ def _leave_out_changed(copy: Read, first: Read) -> None:
 class _Private:
     """Replaces private data; knows the names found anywhere, for where one stands alone."""
 
-    def __init__(self, kept: list[Read], on: bool, allow: frozenset[str]) -> None:
+    def __init__(self, kept: list[FileReading], on: bool, allow: frozenset[str]) -> None:
         self._on, self._allow, self._pseudonyms = on, allow, Pseudonyms()
         self._known: frozenset[str] = frozenset()
         self._common: frozenset[str] = frozenset()
@@ -183,7 +183,7 @@ def _findings(private: list[Any]) -> list[Finding]:
     return [Finding(kind, start, end) for kind, start, end in private]
 
 
-def _texts(read: Read) -> Iterator[tuple[str, list[Finding]]]:
+def _texts(read: FileReading) -> Iterator[tuple[str, list[Finding]]]:
     for passage in read.reading["passages"]:
         yield passage["text"], _findings(passage["private"])
     for chat in read.reading["chats"]:
@@ -191,7 +191,7 @@ def _texts(read: Read) -> Iterator[tuple[str, list[Finding]]]:
     yield from ((line, _findings(private)) for line, private in read.reading["lines"].items())
 
 
-def _title(read: Read, row: Row, private: _Private) -> None:
+def _title(read: FileReading, row: Row, private: _Private) -> None:
     title, counts = read.reading["title"], Counter[str]()
     if title:
         row["title"] = private.replaced(title, read.reading["lines"][title], counts)
@@ -219,7 +219,7 @@ def _passage(piece: _Piece, row: Row, private: _Private) -> Row:
     }
 
 
-def _chats(read: Read, row: Row, private: _Private) -> Iterator[Row]:
+def _chats(read: FileReading, row: Row, private: _Private) -> Iterator[Row]:
     seen: set[str] = set()
     for chat in read.reading["chats"]:
         counts = Counter[str]()
@@ -264,7 +264,7 @@ def _sum_up(rows: Gathered, by_path: dict[str, Row]) -> None:
 
 
 def _tell_removed(
-    reads: list[Read], rows: Gathered, by_path: dict[str, Row], private: _Private
+    reads: list[FileReading], rows: Gathered, by_path: dict[str, Row], private: _Private
 ) -> None:
     """List what was left out, without the private data in it."""
     for read in reads:

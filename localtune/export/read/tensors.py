@@ -29,7 +29,7 @@ AGAIN = "Fetch or save the model again."
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredTensor:
     """Where one tensor lies: `kind` is safetensors' name of its type, `start` counts bytes."""
 
     file: Path
@@ -47,7 +47,7 @@ class Tensors:
         Files are those of an index, else model.safetensors or adapter_model.safetensors, else
         model*.safetensors, else all there are.
         """
-        self._stored: dict[str, Stored] = {}
+        self._stored: dict[str, StoredTensor] = {}
         for file in _files(folder):
             self._stored.update(_read_header(file))
         if not self._stored:
@@ -115,7 +115,7 @@ def _named(folder: Path, weight_map: Any) -> list[Path]:
     return files
 
 
-def _read_header(file: Path) -> dict[str, Stored]:
+def _read_header(file: Path) -> dict[str, StoredTensor]:
     try:
         with file.open("rb") as data:
             length = int.from_bytes(data.read(8), "little")
@@ -132,7 +132,7 @@ def _read_header(file: Path) -> dict[str, Stored]:
         raise ExportError(f"{file} has a broken header: {error}.", AGAIN) from error
 
 
-def _stored(file: Path, offset: int, size: int, entry: dict[str, Any]) -> Stored:
+def _stored(file: Path, offset: int, size: int, entry: dict[str, Any]) -> StoredTensor:
     start, end = entry["data_offsets"]
     shape = tuple(int(n) for n in entry["shape"])
     kind = str(entry["dtype"])
@@ -140,4 +140,4 @@ def _stored(file: Path, offset: int, size: int, entry: dict[str, Any]) -> Stored
         raise ValueError(f"{shape} of {kind} in {end - start} bytes")
     if not 0 <= start <= end or offset + end > size:
         raise ExportError(f"{file} is cut short: {size} bytes of {offset + end}.", AGAIN)
-    return Stored(file, kind, shape, offset + start)
+    return StoredTensor(file, kind, shape, offset + start)

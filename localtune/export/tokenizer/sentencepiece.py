@@ -26,7 +26,7 @@ ADDED, PADDING = -1000.0, -10000.0  # the scores of tokens that no merge makes
 
 
 @dataclass
-class Pieces:
+class SentencePieces:
     """One entry per token id in each list."""
 
     tokens: list[str]
@@ -39,7 +39,7 @@ class Pieces:
             self.tokens[id_], self.scores[id_], self.types[id_] = token, ADDED, int(kind)
 
 
-def read_model(folder: Path, size: int, plain: bool) -> Pieces:
+def read_model(folder: Path, size: int, plain: bool) -> SentencePieces:
     """Return the pieces of tokenizer.model and of what was added to it; `size` ids in all.
 
     `plain` is Phi-3's way: only what is marked special is a control token. Raises ExportError.
@@ -64,14 +64,14 @@ def read_model(folder: Path, size: int, plain: bool) -> Pieces:
     return pieces
 
 
-def _of_model(file: Path, size: int) -> Pieces:
+def _of_model(file: Path, size: int) -> SentencePieces:
     from sentencepiece import SentencePieceProcessor
 
     try:
         model = SentencePieceProcessor(model_file=str(file))
     except (OSError, RuntimeError) as error:
         raise ExportError(f"{file} can't be read: {error}.", "Fetch the base again.") from error
-    pieces = Pieces(
+    pieces = SentencePieces(
         [f"[PAD{id_}]" for id_ in range(size)], [PADDING] * size, [int(TokenType.UNUSED)] * size
     )
     for id_ in range(min(size, model.vocab_size())):
@@ -101,7 +101,7 @@ def looks_special(token: str) -> bool:
     )
 
 
-def read_merges(stored: Json, tokens: list[str]) -> Pieces:
+def read_merges(stored: Json, tokens: list[str]) -> SentencePieces:
     """Return the pieces of a tokenizer.json without a tokenizer.model, scored by their merges."""
     ranks = _ranks(stored["model"])
     added = {entry["content"]: entry for entry in stored.get("added_tokens", [])}
@@ -116,7 +116,7 @@ def read_merges(stored: Json, tokens: list[str]) -> Pieces:
         return TokenType.BYTE if BYTE.fullmatch(token) else TokenType.NORMAL
 
     scores = [ranks.get(token, 0.0) for token in tokens]
-    return Pieces(tokens, scores, [int(kind(token)) for token in tokens])
+    return SentencePieces(tokens, scores, [int(kind(token)) for token in tokens])
 
 
 def _ranks(model: Json) -> dict[str, float]:
@@ -138,7 +138,7 @@ SHOWN = {
 }
 
 
-def read_gemma4(folder: Path, stored: Json, tokens: list[str]) -> Pieces:
+def read_gemma4(folder: Path, stored: Json, tokens: list[str]) -> SentencePieces:
     """Return Gemma 4's pieces: control tokens are those that tokenizer_config.json gives a role."""
     file = folder / "tokenizer_config.json"
     config = read_json(file) if file.is_file() else {}
@@ -158,4 +158,4 @@ def read_gemma4(folder: Path, stored: Json, tokens: list[str]) -> Pieces:
             return TokenType.CONTROL
         return TokenType.NORMAL if token in known else TokenType.USER_DEFINED
 
-    return Pieces(tokens, [ADDED] * len(tokens), [int(kind(token)) for token in tokens])
+    return SentencePieces(tokens, [ADDED] * len(tokens), [int(kind(token)) for token in tokens])

@@ -20,7 +20,7 @@ from localtune.export.read.config_json import read_json
 from localtune.export.tokenizer.pre_tokenizers import parts, pre_tokenizer
 from localtune.export.tokenizer.roles import Roles
 from localtune.export.tokenizer.sentencepiece import (
-    Pieces,
+    SentencePieces,
     looks_special,
     read_gemma4,
     read_merges,
@@ -152,7 +152,7 @@ def chat_template(folder: Path) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _pieces(base: Path, stored: Json | None, size: int, family: str) -> Pieces:
+def _pieces(base: Path, stored: Json | None, size: int, family: str) -> SentencePieces:
     if family == "gemma4" and stored is not None:
         return read_gemma4(base, stored, _tokens(stored, size))
     if (base / "tokenizer.model").is_file():
@@ -161,7 +161,7 @@ def _pieces(base: Path, stored: Json | None, size: int, family: str) -> Pieces:
     return read_merges(stored, _tokens(stored, size))
 
 
-def _byte_level(stored: Json, size: int) -> Pieces:
+def _byte_level(stored: Json, size: int) -> SentencePieces:
     """Return tokens and types; CONTROL ones are found in prompts as one token."""
     added = {entry["id"]: entry for entry in stored.get("added_tokens", [])}
     known = set(stored["model"]["vocab"].values()) | added.keys()
@@ -174,7 +174,7 @@ def _byte_level(stored: Json, size: int) -> Pieces:
                 tokens[id_] = tokens[id_].replace("▁", " ")
         elif id_ not in known:
             types[id_] = int(TokenType.UNUSED)
-    return Pieces(tokens, [], types)
+    return SentencePieces(tokens, [], types)
 
 
 def _tokens(stored: Json, size: int) -> list[str]:
@@ -232,7 +232,7 @@ def _puts_space(step: Json) -> bool:
     return step["type"] == "Prepend"
 
 
-def _further_ends(base: Path, pieces: Pieces, special: Roles) -> list[int]:
+def _further_ends(base: Path, pieces: SentencePieces, special: Roles) -> list[int]:
     """Return what generation_config.json lists as ends of a turn, where llama.cpp wouldn't know."""
     file = base / "generation_config.json"
     found = read_json(file).get("eos_token_id") if file.is_file() else None

@@ -16,15 +16,15 @@ from localtune.export.families.rope import FIRST
 from localtune.export.read.config_json import ALIASES, Config, head_width
 from localtune.export.unpack.gemma import gemma2, gemma3, gemma4
 from localtune.export.unpack.rotary import THETA, by_kind, longrope, rope_parameters
-from localtune.export.unpack.said import Said
+from localtune.export.unpack.said import GgufMetadata
 from localtune.export.write.mapping import KEYS
 
 EMBEDDING, HEAD = "token_embd.weight", "output.weight"
-Reader = Callable[[Said, Config], tuple[str, Config]]
+Reader = Callable[[GgufMetadata, Config], tuple[str, Config]]
 SLIDING, FULL, LINEAR = "sliding_attention", "full_attention", "linear_attention"
 
 
-def configuration(said: Said) -> tuple[Family, Config]:
+def configuration(said: GgufMetadata) -> tuple[Family, Config]:
     """Return the family and what config.json says, in transformers' names.
 
     Raises BaseModelError for an architecture that isn't declared, or values that aren't there.
@@ -36,7 +36,7 @@ def configuration(said: Said) -> tuple[Family, Config]:
     return FAMILIES[name], config
 
 
-def _common(said: Said) -> Config:
+def _common(said: GgufMetadata) -> Config:
     """Return what every family says by the same keys."""
     found: Config = {}
     for key, (name, kind) in KEYS.items():
@@ -54,7 +54,7 @@ def _common(said: Said) -> Config:
     return found
 
 
-def _llama(said: Said, config: Config) -> tuple[str, Config]:
+def _llama(said: GgufMetadata, config: Config) -> tuple[str, Config]:
     _check_rotated(said, config)
     found = {"rope_parameters": rope_parameters(said, config)}
     if "num_local_experts" in config:
@@ -62,7 +62,7 @@ def _llama(said: Said, config: Config) -> tuple[str, Config]:
     return "llama", {**found, **_biases(said)}
 
 
-def _check_rotated(said: Said, config: Config) -> None:
+def _check_rotated(said: GgufMetadata, config: Config) -> None:
     rotated, width = said.get("rope.dimension_count"), head_width(config)
     if rotated not in (None, width):
         raise BaseModelError(
@@ -72,7 +72,7 @@ def _check_rotated(said: Said, config: Config) -> None:
         )
 
 
-def _biases(said: Said) -> Config:
+def _biases(said: GgufMetadata) -> Config:
     """Return where a Llama has biases: transformers knows all of attention's or none."""
     attention, mlp = said.has("attn_q.bias"), said.has("ffn_up.bias")
     if attention and not said.has("attn_output.bias"):
@@ -84,7 +84,7 @@ def _biases(said: Said) -> Config:
     return {"attention_bias": attention, "mlp_bias": mlp}
 
 
-def _granite(said: Said, config: Config) -> tuple[str, Config]:
+def _granite(said: GgufMetadata, config: Config) -> tuple[str, Config]:
     scales = {
         "attention_multiplier": said.real("attention.scale"),
         "embedding_multiplier": said.real("embedding_scale"),
@@ -96,13 +96,13 @@ def _granite(said: Said, config: Config) -> tuple[str, Config]:
 
 
 def _plain(model_type: str) -> Reader:
-    def read(said: Said, config: Config) -> tuple[str, Config]:
+    def read(said: GgufMetadata, config: Config) -> tuple[str, Config]:
         return model_type, {"rope_parameters": rope_parameters(said, config)}
 
     return read
 
 
-def _qwen3moe(said: Said, config: Config) -> tuple[str, Config]:
+def _qwen3moe(said: GgufMetadata, config: Config) -> tuple[str, Config]:
     return "qwen3_moe", {
         "rope_parameters": rope_parameters(said, config),
         "num_experts": config.pop("num_local_experts"),
@@ -111,7 +111,7 @@ def _qwen3moe(said: Said, config: Config) -> tuple[str, Config]:
     }
 
 
-def _qwen35(said: Said, config: Config) -> tuple[str, Config]:
+def _qwen35(said: GgufMetadata, config: Config) -> tuple[str, Config]:
     values = int(said.needed("ssm.time_step_rank"))
     every = int(said.get("full_attention_interval", 4))
     layers = range(1, config["num_hidden_layers"] + 1)
@@ -134,7 +134,7 @@ def _qwen35(said: Said, config: Config) -> tuple[str, Config]:
     }
 
 
-def _phi3(said: Said, config: Config) -> tuple[str, Config]:
+def _phi3(said: GgufMetadata, config: Config) -> tuple[str, Config]:
     width = head_width(config)
     share = int(said.get("rope.dimension_count", width)) / width
     theta = said.real("rope.freq_base", THETA)
@@ -147,7 +147,7 @@ def _phi3(said: Said, config: Config) -> tuple[str, Config]:
     }
 
 
-def _olmo2(said: Said, config: Config) -> tuple[str, Config]:
+def _olmo2(said: GgufMetadata, config: Config) -> tuple[str, Config]:
     window, rope = said.get("attention.sliding_window"), rope_parameters(said, config)
     if not window:
         return "olmo2", {"rope_parameters": rope}
@@ -164,7 +164,7 @@ def _olmo2(said: Said, config: Config) -> tuple[str, Config]:
 def _named(other: str, *aliases: str) -> Reader:
     """Return a reader for a family whose config.json has names of its own."""
 
-    def read(said: Said, config: Config) -> tuple[str, Config]:
+    def read(said: GgufMetadata, config: Config) -> tuple[str, Config]:
         for alias in aliases:
             if (value := config.pop(ALIASES[alias], None)) is not None:
                 config[alias] = value

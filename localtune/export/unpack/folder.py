@@ -19,11 +19,11 @@ from localtune.export.families.family import Family
 from localtune.export.read.config_json import Config
 from localtune.export.unpack.configuration import READERS, configuration
 from localtune.export.unpack.gguf_source import AGAIN, SOURCE, GgufSource
-from localtune.export.unpack.said import Said
+from localtune.export.unpack.said import GgufMetadata
 from localtune.export.unpack.tokenizer import check_tokenizer, special_ids, write_tokenizer
 from localtune.export.unpack.weights import BESIDE, FACTORS, Unpacked
 from localtune.export.write.blocks import BLOCK
-from localtune.export.write.mapping import complete, metadata, plan
+from localtune.export.write.mapping import complete, metadata, tensor_map
 from localtune.export.write.safetensors_file import Piece, Raw, narrow, write_safetensors
 from localtune.progress import Progress, Silent
 from localtune.workspace import atomic_path
@@ -57,13 +57,13 @@ def read(source: GgufSource) -> tuple[Family, Config, Unpacked]:
     """Return what a GGUF is, checked: exported again, it would have the same tensors."""
     arch = check_kind(source)
     check_tokenizer(source)
-    said = Said(source, arch)
+    said = GgufMetadata(source, arch)
     family, config = configuration(said)
     config |= special_ids(source)
     whole = complete(config, family, config["vocab_size"])
     weights = Unpacked(source, family, whole)
     try:
-        planned = plan(family, whole, weights)
+        planned = tensor_map(family, whole, weights)
     except ExportError as error:
         raise BaseModelError(f"{source.file.name}: {error.message}", error.hint) from error
     shapes = {tensor.name: tensor.shape for tensor in planned}

@@ -11,24 +11,24 @@ from localtune.export.families.assumed import FULL_EVERY, LARGEST
 from localtune.export.families.gemma import UNCAPPED
 from localtune.export.read.config_json import Config, head_width
 from localtune.export.unpack.rotary import THETA, by_kind, proportional, rope_parameters
-from localtune.export.unpack.said import Said
+from localtune.export.unpack.said import GgufMetadata
 
 SLIDING, FULL = "sliding_attention", "full_attention"
 
 
-def _scale(said: Said, config: Config) -> int:
+def _scale(said: GgufMetadata, config: Config) -> int:
     """Return what Gemma divides queries by the root of: the largest model's isn't its heads'."""
     if config["num_hidden_layers"] == LARGEST[said.arch]:
         return int(config["hidden_size"] // config["num_attention_heads"])
     return head_width(config)
 
 
-def _every(said: Said, config: Config) -> list[str]:
+def _every(said: GgufMetadata, config: Config) -> list[str]:
     every = FULL_EVERY[said.arch]
     return [FULL if (i + 1) % every == 0 else SLIDING for i in range(config["num_hidden_layers"])]
 
 
-def gemma2(said: Said, config: Config) -> tuple[str, Config]:
+def gemma2(said: GgufMetadata, config: Config) -> tuple[str, Config]:
     caps = {
         name: None if cap >= UNCAPPED else cap
         for name, usual in (("attn_logit_softcapping", 50.0), ("final_logit_softcapping", 30.0))
@@ -43,7 +43,7 @@ def gemma2(said: Said, config: Config) -> tuple[str, Config]:
     }
 
 
-def gemma3(said: Said, config: Config) -> tuple[str, Config]:
+def gemma3(said: GgufMetadata, config: Config) -> tuple[str, Config]:
     window, layers = said.get("attention.sliding_window"), config["num_hidden_layers"]
     theta = said.real("rope.freq_base_swa", THETA)
     return "gemma3_text", {
@@ -56,7 +56,7 @@ def gemma3(said: Said, config: Config) -> tuple[str, Config]:
     }
 
 
-def gemma4(said: Said, config: Config) -> tuple[str, Config]:
+def gemma4(said: GgufMetadata, config: Config) -> tuple[str, Config]:
     sliding = said.needed("attention.sliding_window_pattern")
     heads = _listed(config["num_key_value_heads"], len(sliding))
     widths = _listed(config["intermediate_size"], len(sliding))

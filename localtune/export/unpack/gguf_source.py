@@ -38,7 +38,7 @@ AGAIN = "Fetch or copy the file again."
 
 
 @dataclass(frozen=True)
-class Entry:
+class MetadataEntry:
     """One metadata value: GGUF's number for its type, and where its bytes begin and end."""
 
     kind: int
@@ -47,7 +47,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Stored:
+class GgufTensor:
     """One tensor: `shape` is numpy's, `start` and `size` count bytes in the file."""
 
     kind: GGMLQuantizationType
@@ -110,7 +110,7 @@ class GgufSource:
             return widen(data.view(PLAIN[stored.kind.name]))
         return np.asarray(dequantize(data, stored.kind), np.float32)
 
-    def _mapped(self, stored: Stored) -> npt.NDArray[np.uint8]:
+    def _mapped(self, stored: GgufTensor) -> npt.NDArray[np.uint8]:
         shape = (stored.count, stored.row_bytes)
         return np.memmap(self.file, np.uint8, "r", stored.start, shape)
 
@@ -119,13 +119,13 @@ class GgufSource:
         if version not in VERSIONS:
             raise ValueError(f"its version is {version}, and only {VERSIONS} are known")
         tensors, values = struct.unpack_from("<QQ", self._bytes, 8)
-        self.entries: dict[str, Entry] = {}
+        self.entries: dict[str, MetadataEntry] = {}
         at = 24
         for _ in range(values):
             key, at = _text(self._bytes, at)
             (kind,) = struct.unpack_from("<I", self._bytes, at)
             end = _skip(self._bytes, kind, at + 4)
-            self.entries[key] = Entry(kind, at + 4, end)
+            self.entries[key] = MetadataEntry(kind, at + 4, end)
             at = end
         found = [*_tensors(self._bytes, at, tensors)]
         at = found[-1][-1] if found else at
@@ -210,7 +210,7 @@ def _tensors(
         yield name, kind, tuple(reversed(shape)), start, at
 
 
-def _stored(kind: int, shape: tuple[int, ...], start: int) -> Stored:
+def _stored(kind: int, shape: tuple[int, ...], start: int) -> GgufTensor:
     """Describe a tensor; raise BaseModelError for a type that isn't known, ValueError."""
     if kind not in GGMLQuantizationType.__members__.values():
         raise BaseModelError(
@@ -221,7 +221,7 @@ def _stored(kind: int, shape: tuple[int, ...], start: int) -> Stored:
     block, size = GGML_QUANT_SIZES[type_]
     if shape[-1] % block or not math.prod(shape):
         raise ValueError(f"a tensor of {shape} can't be stored as {type_.name}")
-    return Stored(type_, shape, start, math.prod(shape) // block * size)
+    return GgufTensor(type_, shape, start, math.prod(shape) // block * size)
 
 
 def can_be_read(kind: GGMLQuantizationType) -> bool:

@@ -15,14 +15,14 @@ from localtune.errors import BaseModelError
 from localtune.export.families.rope import FIRST, YARN, Rope, llama3_factors
 from localtune.export.read.config_json import Config, head_width
 from localtune.export.read.tensors import Array
-from localtune.export.unpack.said import Said
+from localtune.export.unpack.said import GgufMetadata
 
 THETA = 10000.0
 BANDS = ((1.0, 4.0), (1.0, 32.0), (1.0, 8.0))  # low and high, as models have them; the first usual
 LENGTHS = tuple(1 << power for power in range(5, 21))  # first contexts, in tokens
 
 
-def rope_parameters(said: Said, config: Config) -> Rope:
+def rope_parameters(said: GgufMetadata, config: Config) -> Rope:
     """Return the rotary parameters of the layers with full attention.
 
     Raises BaseModelError for factors that no rope_type of transformers makes.
@@ -41,7 +41,7 @@ def rope_parameters(said: Said, config: Config) -> Rope:
     return found
 
 
-def _yarn(said: Said) -> Rope:
+def _yarn(said: GgufMetadata) -> Rope:
     found: Rope = {FIRST: int(said.get("rope.scaling.original_context_length"))}
     for key, names in YARN.items():
         if (value := said.real(f"rope.scaling.{key}")) is not None:
@@ -49,7 +49,7 @@ def _yarn(said: Said) -> Rope:
     return found
 
 
-def _llama3(said: Said, config: Config) -> Rope:
+def _llama3(said: GgufMetadata, config: Config) -> Rope:
     """Return the parameters of Llama 3 that make the factors of the file."""
     factors = said.tensor("rope_freqs.weight").reshape(-1)
     if len(factors) != head_width(config) // 2:
@@ -89,7 +89,7 @@ def _candidates(factors: Array, config: Config) -> Iterator[tuple[float, float, 
         yield 1.0, round(float(high), 3), round(float(slope * (high - 1)))
 
 
-def longrope(said: Said) -> Rope:
+def longrope(said: GgufMetadata) -> Rope:
     """Return Phi-3's two lists of factors; nothing where the file has none."""
     names = {name: f"rope_factors_{name}.weight" for name in ("long", "short")}
     if names["long"] not in said.tensors:
@@ -102,7 +102,7 @@ def longrope(said: Said) -> Rope:
     return {"rope_type": "longrope", FIRST: first, **found}
 
 
-def proportional(said: Said) -> Rope:
+def proportional(said: GgufMetadata) -> Rope:
     """Return Gemma 4's share of rotated dimensions; those that aren't have a factor of 1e30."""
     factors = said.tensor("rope_freqs.weight").reshape(-1)
     share = float((factors < 1e10).sum()) / len(factors)
@@ -121,7 +121,7 @@ def _short(value: float) -> float:
     return float(str(np.float32(value)))
 
 
-def _unknown(said: Said, what: str) -> BaseModelError:
+def _unknown(said: GgufMetadata, what: str) -> BaseModelError:
     return BaseModelError(
         f"{said.file.name} {what}, which transformers can't compute.", "Choose another base."
     )

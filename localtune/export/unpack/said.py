@@ -12,7 +12,7 @@ from localtune.export.read.tensors import Array
 from localtune.export.unpack.gguf_source import AGAIN, GgufSource
 
 
-class Said:
+class GgufMetadata:
     """The metadata of one architecture, and the shapes of the file's tensors."""
 
     def __init__(self, source: GgufSource, arch: str) -> None:

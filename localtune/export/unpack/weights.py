@@ -17,7 +17,7 @@ from localtune.errors import BaseModelError
 from localtune.export.families.family import Family
 from localtune.export.read.config_json import Config
 from localtune.export.read.tensors import Array
-from localtune.export.unpack.gguf_source import PLAIN, GgufSource, Stored, can_be_read
+from localtune.export.unpack.gguf_source import PLAIN, GgufSource, GgufTensor, can_be_read
 
 Index = npt.NDArray[np.intp]
 LAYER = re.compile(r"blk\.(\d+)\.(.+)")
@@ -28,7 +28,7 @@ CONVOLUTION = "ssm_conv1d"  # stored without the middle one of its three dimensi
 
 
 @dataclass(frozen=True)
-class Weight:
+class UnpackedWeight:
     """One weight out of one GGUF tensor, or out of one expert of it.
 
     `shape` is safetensors'. `rows` and `columns` say where each of its rows and columns lies in
@@ -55,7 +55,7 @@ class Unpacked:
             target: pattern
             for pattern, (target, _) in (*family.outer.items(), *family.layer.items())
         }
-        self._weights: dict[str, Weight] = {}
+        self._weights: dict[str, UnpackedWeight] = {}
         for name, stored in source.tensors.items():
             if name not in FACTORS and not name.startswith(BESIDE):
                 _check_type(name, stored, source)
@@ -104,7 +104,7 @@ class Unpacked:
             made = np.log(-made.astype(np.float64)).astype(np.float32)
         return np.ascontiguousarray(made)
 
-    def _read(self, weight: Weight, rows: slice) -> Array:
+    def _read(self, weight: UnpackedWeight, rows: slice) -> Array:
         read = self._source.rows
         if len(weight.shape) == 1:
             vector = read(weight.tensor, slice(None)).reshape(-1)
@@ -116,7 +116,7 @@ class Unpacked:
         first = weight.expert * weight.shape[0]
         return read(weight.tensor, slice(first + rows.start, first + rows.stop))
 
-    def _add(self, name: str, stored: Stored, config: Config) -> None:
+    def _add(self, name: str, stored: GgufTensor, config: Config) -> None:
         layer, target, ending = _taken_apart(name)
         pattern = self._patterns.get(target)
         if pattern is None or (pattern in self._family.layer) != (layer is not None):
@@ -131,18 +131,18 @@ class Unpacked:
             self._weights[stem] = weight
             return
         for expert in range(stored.shape[0]):
-            each = Weight(name, stored.shape[1:], expert)
+            each = UnpackedWeight(name, stored.shape[1:], expert)
             self._weights[stem.replace("{}", str(expert))] = each
 
     def _weight(
         self, name: str, target: str, shape: tuple[int, ...], ending: str, config: Config
-    ) -> Weight:
+    ) -> UnpackedWeight:
         family = self._family
         order, columns = family.order.get(target), family.columns.get(target)
         turned = target in family.transposed and ending == ".weight"
         if target == CONVOLUTION:
             shape = (shape[0], 1, shape[1])
-        return Weight(
+        return UnpackedWeight(
             name,
             shape[::-1] if turned else shape,
             rows=_undone(order(config), shape[0], name) if order else None,
@@ -173,7 +173,7 @@ def _undone(order: Index, count: int, name: str) -> Index | None:
     return None if np.array_equal(order, np.arange(count)) else np.argsort(order)
 
 
-def _check_type(name: str, stored: Stored, source: GgufSource) -> None:
+def _check_type(name: str, stored: GgufTensor, source: GgufSource) -> None:
     if not can_be_read(stored.kind):
         raise BaseModelError(
             f"{source.file.name} stores {name} as {stored.kind.name}, which can't be undone here.",

@@ -38,7 +38,7 @@ from localtune.export.read.tensors import Array, widen
 from localtune.export.tokenizer.vocabulary import count_tokens
 from localtune.export.write.card import read_card
 from localtune.export.write.gguf_file import BYTES, TYPES
-from localtune.export.write.mapping import Written, complete, family_of, plan
+from localtune.export.write.mapping import Written, complete, family_of, tensor_map
 from localtune.progress import Progress, Silent
 from localtune.workspace import atomic_path
 
@@ -106,7 +106,7 @@ def export_adapter(
     Merged(base, adapter, config, family.prefix)  # refuses one of another base, or with NaN
     bare, held = Merged(base, None, config, family.prefix), Adapter(adapter)
     _check_products(held)
-    found, alpha = plan(family, config, bare), _alpha(held)
+    found, alpha = tensor_map(family, config, bare), _alpha(held)
     factors = list(_factors(held, family, found, alpha, progress))
     _check_brought(held, bare, family)
     with atomic_path(out) as temporary, closing(GGUFWriter(temporary, family.arch)) as writer:

@@ -132,7 +132,7 @@ def dimensions(config: Config) -> dict[str, int]:
     return {letter: int(size) for letter, size in sizes.items() if size is not None}
 
 
-def plan(family: Family, config: Config, merged: Weights) -> list[Written]:
+def tensor_map(family: Family, config: Config, merged: Weights) -> list[Written]:
     """Return the tensors that are written, in the order of the files.
 
     Raises ExportError for a weight that the family doesn't have or lacks, and for a shape that

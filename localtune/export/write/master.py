@@ -26,13 +26,13 @@ from localtune.export.unpack.metadata import add_metadata, known_name, own_gguf
 from localtune.export.unpack.metadata import constants as factors
 from localtune.export.write.card import read_card
 from localtune.export.write.gguf_file import (
-    Writer,
+    PackedGGUFWriter,
     check_numbers,
     describe,
     write_header,
     write_tensors,
 )
-from localtune.export.write.mapping import complete, family_of, metadata, plan
+from localtune.export.write.mapping import complete, family_of, metadata, tensor_map
 from localtune.progress import Progress, Silent
 from localtune.workspace import atomic_path
 
@@ -68,7 +68,7 @@ def export_master(
     for difference in differences(family.arch, config):
         progress.warn(f"llama.cpp will not answer quite as the base does: {difference}.")
     merged = Merged(base, adapter, config, family.prefix)
-    tensors = plan(family, config, merged)
+    tensors = tensor_map(family, config, merged)
     trained, own = chat_template(adapter) if adapter else None, chat_template(base)
     given = trained or (template if own is None else None)
     if comment:
@@ -78,7 +78,10 @@ def export_master(
     constants = factors(source) if source else family.factors(config)
     vocabulary = None if source else read_vocabulary(base, rows, family.tokenizer, given)
     check_numbers(tensors, merged, progress)
-    with atomic_path(master) as temporary, closing(Writer(temporary, family.arch)) as writer:
+    with (
+        atomic_path(master) as temporary,
+        closing(PackedGGUFWriter(temporary, family.arch)) as writer,
+    ):
         sizes = describe(writer, tensors, constants, kind)
         if source:
             writer.add_name(known_name(name, source))
@@ -103,7 +106,10 @@ def export_vocabulary(base: Path, gguf: Path, template: str | None = None) -> No
     config = complete(config, family, count_tokens(base, family.tokenizer))
     given = template if chat_template(base) is None else None
     vocabulary = read_vocabulary(base, int(config["vocab_size"]), family.tokenizer, given)
-    with atomic_path(gguf) as temporary, closing(Writer(temporary, family.arch)) as writer:
+    with (
+        atomic_path(gguf) as temporary,
+        closing(PackedGGUFWriter(temporary, family.arch)) as writer,
+    ):
         _add_general(writer, base, _known_name(gguf.stem, family, vocabulary), "bf16", Silent())
         _add_metadata(writer, family, config)
         vocabulary.add_to(writer)
@@ -121,8 +127,11 @@ def export_outline(base: Path, gguf: Path) -> None:
     family = family_of(config)
     config = complete(config, family, int(config["vocab_size"]))
     merged = Merged(base, None, config, family.prefix)
-    with atomic_path(gguf) as temporary, closing(Writer(temporary, family.arch)) as writer:
-        sizes = describe(writer, plan(family, config, merged), family.factors(config), "bf16")
+    with (
+        atomic_path(gguf) as temporary,
+        closing(PackedGGUFWriter(temporary, family.arch)) as writer,
+    ):
+        sizes = describe(writer, tensor_map(family, config, merged), family.factors(config), "bf16")
         _add_file(writer, "bf16")
         _add_metadata(writer, family, config)
         write_header(writer, sizes)

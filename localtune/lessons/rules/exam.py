@@ -18,7 +18,7 @@ from localtune.errors import InputError
 from localtune.lessons.facts import Fact, common_words, facts_of, id_of
 from localtune.lessons.rules.exam_of_chats import questions_of
 from localtune.lessons.rules.wording import Question, direct_questions
-from localtune.lessons.similarity import Exam, words
+from localtune.lessons.similarity import ExamQuestions, words
 from localtune.progress import Progress, Silent
 from localtune.workspace import read_jsonl, write_jsonl
 
@@ -95,7 +95,7 @@ def askable(facts: list[Fact], common: frozenset[str]) -> list[Pair]:
 
 def apart_from_others(asked: list[Pair]) -> Callable[[Pair], bool]:
     """Return what says whether one of the questions comes near no question about another fact."""
-    every = Exam(question.text for _, question in asked)
+    every = ExamQuestions(question.text for _, question in asked)
     return lambda pair: {asked[i][0].id for i in every.near(pair[1].text)} == {pair[0].id}
 
 

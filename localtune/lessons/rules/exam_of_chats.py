@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from localtune.lessons.facts import id_of
-from localtune.lessons.similarity import Exam, words
+from localtune.lessons.similarity import ExamQuestions, words
 from localtune.lessons.values import CLOCK, COUNT, DATE, MONEY
 
 Row = dict[str, Any]
@@ -44,7 +44,7 @@ def questions_of(chats: list[Row], most: int, r: Random) -> list[Row]:
 
 
 def _is_apart(question: str, compared: list[str]) -> bool:
-    near = sum(map(Exam([question]).is_near, compared))
+    near = sum(map(ExamQuestions([question]).is_near, compared))
     return near <= max(1, len(compared) // ALIKE)
 
 

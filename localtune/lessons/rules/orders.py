@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from localtune.lessons.rules.grammar import DANGLING, is_base
-from localtune.lessons.rules.spans import NOUN, Asked
+from localtune.lessons.rules.spans import NOUN, SpanQuestion
 
 _PERSONS = "contact|email|ask|notify|inform|tell|message|call"
 _THINGS = "use|read|visit|consult|complete|submit|sign|join|request|review"
@@ -38,7 +38,7 @@ _NO_ANSWER = re.compile(
 )
 
 
-def orders_in(statement: str) -> Iterator[Asked]:
+def orders_in(statement: str) -> Iterator[SpanQuestion]:
     """Ask whom to turn to, or what to use, for what the order is about."""
     if match := _PURPOSE.match(statement):
         verb, what, why = match.groups()
@@ -54,7 +54,7 @@ def orders_in(statement: str) -> Iterator[Asked]:
         yield asked
 
 
-def _asked(verb: str, why: str, what: str) -> Asked:
+def _asked(verb: str, why: str, what: str) -> SpanQuestion:
     wh = "Who" if re.fullmatch(_PERSONS, verb) else "What"
     answers = (re.sub(r"^(?:the|a|an|your) ", "", what),)
-    return Asked("order", wh, "you", verb, f"do you {verb} {why}", why, answers)
+    return SpanQuestion("order", wh, "you", verb, f"do you {verb} {why}", why, answers)

@@ -75,7 +75,7 @@ _ORDER = re.compile(
 
 
 @dataclass(frozen=True)
-class Asked:
+class SpanQuestion:
     """A question about one span of a clause, in its parts; any of `answers` will do.
 
     `sort` is what is asked for: who, money, time, number, place or object. Where the subject is
@@ -101,7 +101,7 @@ class Asked:
         return " ".join(f"{self.subject} {self.verb} {self.rest}".split())
 
 
-def span_questions(clause: Clause, common: frozenset[str]) -> Iterator[Asked]:
+def span_questions(clause: Clause, common: frozenset[str]) -> Iterator[SpanQuestion]:
     """Ask for the names, amounts, times, numbers and places in a clause, else for its object."""
     asks = [_persons(clause, common), _amounts(clause), _times(clause), _often(clause)]
     asks += [_numbers(clause), _places(clause), _means(clause), _roles(clause)]
@@ -109,19 +109,21 @@ def span_questions(clause: Clause, common: frozenset[str]) -> Iterator[Asked]:
     return (asked for asked in found if not _is_broken(clause, asked))
 
 
-def plain_questions(statement: str) -> Iterator[Asked]:
+def plain_questions(statement: str) -> Iterator[SpanQuestion]:
     """Ask what has no clause of subject and verb: "There are six …", "Send the form through …"."""
     if there := _THERE.match(statement):
         verb, number, things, rest = there.groups()
         inverted, answers = f"{verb} there{rest}", (f"{number} {things}", number)
-        yield Asked("number", f"How many {things}", "there", verb, inverted, rest.strip(), answers)
+        yield SpanQuestion(
+            "number", f"How many {things}", "there", verb, inverted, rest.strip(), answers
+        )
     order = _ORDER.match(statement)
     if order and is_base(order[1].lower()):
         did = f"{order[1].lower()} {order[2]}"
-        yield Asked("means", "How", "I", did, f"do I {did}", "", (_bare(order[3]),))
+        yield SpanQuestion("means", "How", "I", did, f"do I {did}", "", (_bare(order[3]),))
 
 
-def _is_broken(c: Clause, asked: Asked) -> bool:
+def _is_broken(c: Clause, asked: SpanQuestion) -> bool:
     """Whether a question ends in the air, or holds a second statement."""
     also = re.search(r"\band\b(.*)", asked.rest)
     second = also and (_STATES.search(also[1]) or (c.asking == "did" and _DID.search(also[1])))
@@ -139,8 +141,8 @@ _PARTICIPLE_ENDS = re.compile(r"\b(?:\w+ed|built|held|made|found|given|known|wri
 _UNFINISHED = re.compile(r"\b(?:rather|more|less|other|fewer|between)$")
 
 
-def _ask(sort: str, wh: str, c: Clause, rest: str, *answers: str) -> Asked:
-    return Asked(sort, wh, c.subject, c.verb, c.inverted(rest), rest, answers)
+def _ask(sort: str, wh: str, c: Clause, rest: str, *answers: str) -> SpanQuestion:
+    return SpanQuestion(sort, wh, c.subject, c.verb, c.inverted(rest), rest, answers)
 
 
 # What two capitals may also be: a house, a place, a thing that was given a name.
@@ -165,31 +167,31 @@ def is_name(text: str, common: frozenset[str]) -> bool:
     )
 
 
-def _persons(c: Clause, common: frozenset[str]) -> Iterator[Asked]:
+def _persons(c: Clause, common: frozenset[str]) -> Iterator[SpanQuestion]:
     if is_name(c.subject, common) and c.verb in ("is", "was"):
-        yield Asked("who", "Who", c.rest, c.verb, f"{c.verb} {c.rest}", "", (c.subject,))
+        yield SpanQuestion("who", "Who", c.rest, c.verb, f"{c.verb} {c.rest}", "", (c.subject,))
     elif is_name(c.subject, common):
-        yield Asked("who", "Who", "", c.verb, f"{c.verb} {c.rest}", c.rest, (c.subject,))
+        yield SpanQuestion("who", "Who", "", c.verb, f"{c.verb} {c.rest}", c.rest, (c.subject,))
     elif c.verb in ("is", "are") and is_name(c.rest, common):
         yield _ask("who", "Who", c, "", c.rest)
     elif (by := _BY.search(c.rest)) and is_name(by[1], common):
         yield _ask("who", "By whom", c, _without(c.rest, by), by[1])
 
 
-def _roles(c: Clause) -> Iterator[Asked]:
+def _roles(c: Clause) -> Iterator[SpanQuestion]:
     """ "are approved by the finance committee" -> "By whom are claims approved?"."""
     if (match := _ROLE.search(c.rest)) and c.verb in ("is", "are", "was", "were", "will", "must"):
         yield _ask("by", "By whom", c, _without(c.rest, match), match[1])
 
 
-def _means(c: Clause) -> Iterator[Asked]:
+def _means(c: Clause) -> Iterator[SpanQuestion]:
     """ "can be accessed via the portal" -> "How can timesheets be accessed?"."""
     match = _MEANS.match(c.rest)
     if match and not c.base:
         yield _ask("means", "How", c, match[1], _bare(match[2]))
 
 
-def _often(c: Clause) -> Iterator[Asked]:
+def _often(c: Clause) -> Iterator[SpanQuestion]:
     match = _OFTEN.search(c.rest)
     named = c.verb in ("is", "are", "was", "were") and not re.match(r"(?:\w+ )?\w+ed\b", c.rest)
     before = c.rest[: match.start()] if match else ""
@@ -197,14 +199,14 @@ def _often(c: Clause) -> Iterator[Asked]:
         yield _ask("often", "How often", c, _without(c.rest, match), match[0])
 
 
-def _amounts(c: Clause) -> Iterator[Asked]:
+def _amounts(c: Clause) -> Iterator[SpanQuestion]:
     found = list(_AMOUNT.finditer(c.rest))
     if len(found) == 1 and found[0][1] != "of":
         wh = f"{found[0][1].capitalize()} how much" if found[0][1] else "How much"
         yield _ask("money", wh, c, _without(c.rest, found[0]), found[0][2])
 
 
-def _times(c: Clause) -> Iterator[Asked]:
+def _times(c: Clause) -> Iterator[SpanQuestion]:
     if match := _TIME.search(c.rest):
         wh = {"by": "By when", "until": "Until when"}.get(match[1], "When")
         rest = _without(c.rest, match)
@@ -214,7 +216,7 @@ def _times(c: Clause) -> Iterator[Asked]:
             yield _ask("time", wh, c, rest, answer)
 
 
-def _numbers(c: Clause) -> Iterator[Asked]:
+def _numbers(c: Clause) -> Iterator[SpanQuestion]:
     """ "within five days of delivery" -> "Within how many days of delivery …?"; only one number."""
     found = list(_NUMBER.finditer(c.rest))
     if (
@@ -243,7 +245,7 @@ _SPANS = frozenset("minutes hours days weeks months years".split())
 _NO_UNIT = frozenset("hundred thousand million of in at for on the to by from and or".split())
 
 
-def _places(c: Clause) -> Iterator[Asked]:
+def _places(c: Clause) -> Iterator[SpanQuestion]:
     match = _PLACE.search(c.rest)
     copula = c.verb in ("is", "are") or c.base in _STANDING
     copula |= bool(re.match(r"be (?:found|kept|stored|held|parked)\b", c.rest))
@@ -257,7 +259,7 @@ _ANYBODY = ("we", "you", "people", "everyone", "everybody", "anyone", "somebody"
 _STANDING = frozenset("lie stand hang sit meet live".split())
 
 
-def _object(c: Clause) -> Iterator[Asked]:
+def _object(c: Clause) -> Iterator[SpanQuestion]:
     match = _OBJECT.match(c.rest)
     plain = c.base or c.verb in ("is", "are")
     if match and plain and c.after in _RELATIVE and " " in match[1] and c.subject not in _ANYBODY:
@@ -270,7 +272,7 @@ _LAST = re.compile(
 )
 
 
-def end_questions(c: Clause) -> Iterator[Asked]:
+def end_questions(c: Clause) -> Iterator[SpanQuestion]:
     """ "are made on the green form" -> "What are claims made on?": good enough for lessons."""
     if match := _LAST.match(c.rest):
         yield _ask("object", "What", c, match[1], match[2])

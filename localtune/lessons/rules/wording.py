@@ -21,7 +21,7 @@ from localtune.lessons.rules.grammar import Clause, base_of, clauses_of, upper_f
 from localtune.lessons.rules.orders import orders_in
 from localtune.lessons.rules.rough import rough_clauses, rough_questions
 from localtune.lessons.rules.spans import (
-    Asked,
+    SpanQuestion,
     end_questions,
     is_name,
     plain_questions,
@@ -45,7 +45,7 @@ class Question:
     answers: tuple[str, ...] = ()
 
 
-def asked_of(fact: Fact, common: frozenset[str]) -> list[Asked]:
+def asked_of(fact: Fact, common: frozenset[str]) -> list[SpanQuestion]:
     """What the clauses of a fact's statement can be asked for.
 
     `common` holds the words that are no part of a name (facts.common_words).
@@ -55,7 +55,7 @@ def asked_of(fact: Fact, common: frozenset[str]) -> list[Asked]:
     return _asked_of(fact.statement, clauses_of(fact.statement, common), common)
 
 
-def _asked_of(statement: str, clauses: list[Clause], common: frozenset[str]) -> list[Asked]:
+def _asked_of(statement: str, clauses: list[Clause], common: frozenset[str]) -> list[SpanQuestion]:
     found = [asked for clause in clauses for asked in span_questions(clause, common)]
     return found or [*plain_questions(statement), *orders_in(statement)]
 
@@ -95,7 +95,7 @@ def _rough(stated: str, common: frozenset[str]) -> Iterator[str]:
                 yield form.question
 
 
-def _shorter(asked: Asked) -> Iterator[Asked]:
+def _shorter(asked: SpanQuestion) -> Iterator[SpanQuestion]:
     """The same with a shorter end: without what follows the first and the last preposition."""
     ends = [match.start() for match in _PREPOSITION.finditer(asked.rest)]
     for end in dict.fromkeys(ends[:1] + ends[-1:]):
@@ -105,7 +105,7 @@ def _shorter(asked: Asked) -> Iterator[Asked]:
             yield replace(asked, rest=rest, inverted=inverted)
 
 
-def _forms(asked: Asked) -> Iterator[str]:
+def _forms(asked: SpanQuestion) -> Iterator[str]:
     """All forms of one question; the special ones only where their parts make sense."""
     said, wh = asked.stated, asked.wh[:1].lower() + asked.wh[1:]
     subject, predicate = asked.subject, f"{asked.verb} {asked.rest}".strip()
@@ -114,7 +114,7 @@ def _forms(asked: Asked) -> Iterator[str]:
     yield from (form.format(**parts) for form in (*FORMS["any"], *FORMS["by_sort"][_sort(asked)]))
 
 
-def _sort(asked: Asked) -> str:
+def _sort(asked: SpanQuestion) -> str:
     """What is asked for, as the lists of forms tell it apart."""
     if asked.sort == "who":
         return "by" if asked.wh == "By whom" else "is who" if asked.subject else "who"
@@ -124,7 +124,7 @@ def _sort(asked: Asked) -> str:
     return "span" if spans else asked.sort
 
 
-def _by_verb(asked: Asked) -> Iterator[str]:
+def _by_verb(asked: SpanQuestion) -> Iterator[str]:
     """How people ask who don't know the verb: "How late is the hall open?" for "closes at"."""
     words = [asked.verb, *asked.rest.split()[:2]]
     verbs = {base for word in words if (base := base_of(word))}

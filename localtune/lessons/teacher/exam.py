@@ -23,7 +23,7 @@ from localtune.lessons.facts import id_of
 from localtune.lessons.grounding import content, stems
 from localtune.lessons.keywords import stem
 from localtune.lessons.ledger import Ledger
-from localtune.lessons.similarity import Exam, words
+from localtune.lessons.similarity import ExamQuestions, words
 from localtune.lessons.teacher.checks import Checks
 from localtune.lessons.teacher.collection import Pair
 from localtune.lessons.teacher.facts import SectionFact, facts_in
@@ -258,7 +258,7 @@ def _apart(rows: Iterable[Row], before: list[Row]) -> Iterator[Row]:
     asked = list(before)
     for row in rows:
         same = [one["question"] for one in asked if agrees(one["answers"][0], row["answers"][0])]
-        if not Exam(same).is_near(row["question"]):
+        if not ExamQuestions(same).is_near(row["question"]):
             asked.append(row)
             yield row
 

@@ -31,7 +31,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class OllamaModel:
+class ListedModel:
     """A model that an Ollama holds; `bytes` is the size of its files."""
 
     name: str
@@ -88,7 +88,7 @@ class Teacher:
         rows = listed if isinstance(listed, list) else []
         return [str(row["id"]) for row in rows if isinstance(row, dict) and "id" in row]
 
-    def local_models(self) -> list[OllamaModel]:
+    def local_models(self) -> list[ListedModel]:
         """Return the models of an Ollama that run there. Raises ServerError.
 
         Source: ListResponse of api/types.go in Ollama 0.33; a size such as "1.5B" is text there.
@@ -102,7 +102,7 @@ class Teacher:
             size = details.get("parameter_size", "") if isinstance(details, dict) else ""
             held = row.get("size")
             if isinstance(row.get("name"), str) and isinstance(held, int):
-                found.append(OllamaModel(row["name"], _parameters(str(size)), held))
+                found.append(ListedModel(row["name"], _parameters(str(size)), held))
         return found
 
     def is_instruct(self) -> bool:

@@ -20,9 +20,9 @@ from localtune.config.stages import CorpusConfig
 from localtune.corpus import Artefacts, read_corpus
 from localtune.corpus.clean.characters import holds_control
 from localtune.corpus.read.document import Settings, read_document
-from localtune.corpus.read.files import Found
+from localtune.corpus.read.files import FoundFile
 from localtune.corpus.read.formats import MARKDOWN, plain, read_text
-from localtune.corpus.read.reader import Read
+from localtune.corpus.read.reader import FileReading
 from localtune.corpus.split.gather import gather
 from localtune.corpus.split.passages import count_tokens, cut
 from localtune.errors import InputError
@@ -427,7 +427,7 @@ BYTES = st.one_of(
 def test_any_bytes_are_read_or_listed(data: bytes, kind: str) -> None:
     reading = read_document(data, kind, "a.py", Settings(1024, True, (), False))
     assert json.loads(json.dumps(reading)) == reading
-    read = Read(Found(Path(), Path("a.py"), "a.py", kind), "", reading)
+    read = FileReading(FoundFile(Path(), Path("a.py"), "a.py", kind), "", reading)
     gathered = gather([read], CorpusConfig())
     assert gathered.documents[0]["status"] in ("read", "skipped", "failed")
     texts = [row.get("text", "") for row in gathered.documents]

@@ -24,7 +24,7 @@ from localtune.build.open_build import open_build
 from localtune.build.steps import Build
 from localtune.cli.main import cli
 from localtune.deploy.install_check import expected_prompt
-from localtune.deploy.install_files import Wanted, what_is_wanted
+from localtune.deploy.install_files import InstallRequest, what_is_wanted
 from localtune.ollama.disk import store_of
 from localtune.ollama.modelfile_grammar import Command
 from localtune.progress import Silent
@@ -264,7 +264,7 @@ def test_without_an_exam_it_asks_all_the_same(build: Build, server: StandIn, run
     assert found["correct"] is None and found["answer"] == "Ruben Okafor."
 
 
-def wanted_with(build: Build, *commands: Command) -> Wanted:
+def wanted_with(build: Build, *commands: Command) -> InstallRequest:
     found = what_is_wanted(build, "", "", Silent())
     return replace(found, commands=(*found.commands, *commands))
 

@@ -11,7 +11,7 @@ import pytest
 from huggingface_hub import constants
 
 from localtune.bases import catalogue
-from localtune.bases.catalogue import Entry, entries
+from localtune.bases.catalogue import CatalogueEntry, entries
 from localtune.bases.fetch import cached, commit_of, fetch_base
 from localtune.config.stages import BaseConfig
 from localtune.estimate import local_bases
@@ -184,4 +184,4 @@ def test_languages_are_those_of_the_catalogue() -> None:
     assert not knows("HuggingFaceTB/SmolLM2-135M-Instruct", "en", "de")
     assert knows("Qwen/Qwen3-0.6B", "en", "de") and not knows("Qwen/Qwen3-0.6B", "am")
     assert knows("google/gemma-3-270m-it", "am")
-    assert Entry("x", 1, "", "", {}).knows([])
+    assert CatalogueEntry("x", 1, "", "", {}).knows([])

@@ -14,8 +14,8 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from localtune.bases.catalogue import Entry, entries, find
-from localtune.build.estimate import Asked
+from localtune.bases.catalogue import CatalogueEntry, entries, find
+from localtune.build.estimate import EstimateRequest
 from localtune.config.stages import BaseConfig, BuildConfig, QuantizeConfig, TrainConfig
 from localtune.errors import BaseModelError, ConfigError, TrainingError
 from localtune.estimate import candidates
@@ -45,7 +45,7 @@ GB = 10**9
 
 
 @pytest.mark.parametrize("entry", entries(), ids=lambda entry: entry.id)
-def test_a_shape_has_the_parameters_that_are_published(entry: Entry) -> None:
+def test_a_shape_has_the_parameters_that_are_published(entry: CatalogueEntry) -> None:
     known = {key: value for key, value in entry.config.items() if key != "model_type"}
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(
@@ -341,7 +341,7 @@ def test_power_is_assumed_unless_it_is_given() -> None:
 @pytest.mark.parametrize("name", ["price", "watts", "hosted_price"])
 def test_limits_below_zero_are_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="--" + name.replace("_", "-")):
-        replace(Asked(), **{name: -1.0}).check()
+        replace(EstimateRequest(), **{name: -1.0}).check()
 
 
 def test_a_base_that_is_not_here_is_said_before_anything_is_read(

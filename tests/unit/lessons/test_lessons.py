@@ -16,7 +16,7 @@ from localtune.lessons.facts import common_words, facts_of, sentences
 from localtune.lessons.keywords import Index, keywords
 from localtune.lessons.rules.exam import write_exam
 from localtune.lessons.rules.grammar import clauses_of
-from localtune.lessons.rules.spans import Asked, span_questions
+from localtune.lessons.rules.spans import SpanQuestion, span_questions
 from localtune.lessons.rules.speech import (
     as_people_ask,
     in_first_person,
@@ -28,7 +28,7 @@ from localtune.lessons.rules.speech import (
 )
 from localtune.lessons.rules.structure import WORDINGS, write_lessons
 from localtune.lessons.rules.wording import direct_questions, loose_question, reworded
-from localtune.lessons.similarity import NEAR, Exam, rouge_l, words
+from localtune.lessons.similarity import NEAR, ExamQuestions, rouge_l, words
 from localtune.workspace import read_jsonl, write_jsonl
 
 COMMON = frozenset("hall tool library office claims parcels the a staff passwords leave".split())
@@ -42,7 +42,7 @@ def statements(text: str) -> list[tuple[str, str]]:
     return [(fact.kind, fact.statement) for fact in facts_of([passage(text)])]
 
 
-def asked_of(statement: str, common: frozenset[str] = COMMON) -> list[Asked]:
+def asked_of(statement: str, common: frozenset[str] = COMMON) -> list[SpanQuestion]:
     clauses = clauses_of(statement, common)
     return [asked for clause in clauses for asked in span_questions(clause, common)]
 
@@ -373,20 +373,20 @@ def test_rouge_l_against_counts_by_hand() -> None:
     ],
 )
 def test_the_exam_refuses_what_is_near(question: str, near: bool) -> None:
-    assert Exam(["When does the hall open?"]).is_near(question) is near
+    assert ExamQuestions(["When does the hall open?"]).is_near(question) is near
 
 
 @given(st.lists(st.sampled_from("when does the hall open close late".split()), max_size=9))
 def test_the_index_finds_all_that_rouge_would(asked: list[str]) -> None:
     kept = words("When does the hall open?")
     if rouge_l(asked, kept) >= NEAR:
-        assert Exam([" ".join(kept)]).is_near(" ".join(asked))
+        assert ExamQuestions([" ".join(kept)]).is_near(" ".join(asked))
 
 
 def test_an_exam_without_questions_refuses_none() -> None:
-    assert not Exam([]).is_near("When does the hall open?")
-    assert not Exam(["?"]).is_near("When does the hall open?")
-    assert not Exam(["When does the hall open?"]).is_near("?!")
+    assert not ExamQuestions([]).is_near("When does the hall open?")
+    assert not ExamQuestions(["?"]).is_near("When does the hall open?")
+    assert not ExamQuestions(["When does the hall open?"]).is_near("?!")
 
 
 def files(folder: Path, text: str) -> tuple[Path, Path, Path]:
@@ -424,7 +424,7 @@ def test_no_lesson_comes_near_an_exam_question(tmp_path: Path) -> None:
     number = write_exam(passages, exam, ExamConfig())
     assert number >= 5
     assert write_lessons(passages, exam, lessons, LessonsConfig()) > 6 * WORDINGS[0]
-    asked = Exam(row["question"] for row in read_jsonl(exam))
+    asked = ExamQuestions(row["question"] for row in read_jsonl(exam))
     chats = questions(lessons)
     assert chats
     assert not [question for question in chats if asked.is_near(question)]
@@ -445,8 +445,8 @@ def test_no_lesson_comes_near_what_is_set_aside_for_development(tmp_path: Path) 
     answers = {row["messages"][-1]["content"] for row in read_jsonl(lessons) if "messages" in row}
     for row in rows:
         assert any(accepted in said for said in answers for accepted in row["answers"])
-    examined = Exam(row["question"] for row in read_jsonl(exam))
-    kept_back = Exam(row["question"] for row in rows)
+    examined = ExamQuestions(row["question"] for row in read_jsonl(exam))
+    kept_back = ExamQuestions(row["question"] for row in rows)
     assert not [row for row in rows if examined.is_near(row["question"])]
     assert not [question for question in questions(lessons) if kept_back.is_near(question)]
 

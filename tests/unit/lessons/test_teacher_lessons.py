@@ -15,7 +15,7 @@ from scripted_writer import Heard, ScriptedWriter, lines
 from localtune.config.stages import LessonsConfig
 from localtune.lessons.grounding import declines
 from localtune.lessons.kept_back import KeptBack
-from localtune.lessons.similarity import Exam
+from localtune.lessons.similarity import ExamQuestions
 from localtune.lessons.teacher.collection import NEAR_EXAM
 from localtune.lessons.teacher.lessons import LessonFiles, write_lessons_with
 from localtune.llama.writing import Completion, NotUsableError
@@ -162,7 +162,7 @@ def test_near_misses_are_declined_in_the_language_of_their_document(tmp_path: Pa
 def test_no_question_comes_near_the_exam(tmp_path: Path) -> None:
     asked = ASKED["opens"][0].format("Cedar")
     where = files(tmp_path, exam=(asked,))
-    rows, exam = write(where), Exam([asked])
+    rows, exam = write(where), ExamQuestions([asked])
     assert exchanges(rows) and not any(exam.is_near(question) for question, _ in exchanges(rows))
     dropped = list(read_jsonl(where.dropped))
     assert any(row["reason"] == NEAR_EXAM and "Cedar" in row["question"] for row in dropped)

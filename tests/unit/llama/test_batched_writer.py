@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from localtune.errors import LocaltuneError
-from localtune.llama.engine_writer import Finished, Writer
+from localtune.llama.engine_writer import EngineWriter, Finished
 from localtune.llama.llama import CrashError, Model
 from localtune.llama.writer import SEQUENCES, LocalWriter
 from localtune.llama.writing import Completion, Request, UnusableError
@@ -57,7 +57,7 @@ def at_once(
         return list(threads.map(ask, texts, seeds or range(len(texts))))
 
 
-def finish(writer: Writer, requests: list[Request]) -> dict[int, Completion | UnusableError]:
+def finish(writer: EngineWriter, requests: list[Request]) -> dict[int, Completion | UnusableError]:
     """Advance a writer of this process until all requests are finished."""
     results: dict[int, Completion | UnusableError] = {}
     while waiting := [one for one in requests if one.number not in results]:
@@ -140,7 +140,7 @@ def test_a_common_beginning_is_computed_once(
     computed = counted(monkeypatch)
 
     def tokens_of(sequences: int, questions: Sequence[str]) -> tuple[int, list[str]]:
-        writer = Writer(tiny_gguf, sequences, 2048, 8192, 1)
+        writer = EngineWriter(tiny_gguf, sequences, 2048, 8192, 1)
         requests = [request(i, beginning + text) for i, text in enumerate(questions)]
         results = finish(writer, requests)
         texts = [result.text for _, result in sorted(results.items()) if result]  # type: ignore[union-attr]
@@ -156,7 +156,7 @@ def test_a_common_beginning_is_computed_once(
 def test_a_later_request_uses_the_beginning_of_an_ended_one(
     tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    writer, computed = Writer(tiny_gguf, 2, 1024, 4096, 1), counted(monkeypatch)
+    writer, computed = EngineWriter(tiny_gguf, 2, 1024, 4096, 1), counted(monkeypatch)
     text = "The boatyard rents moorings and repairs hulls. " * 10
     first = finish(writer, [request(1, text, max_tokens=8)])[1]
     before = computed()
@@ -208,13 +208,13 @@ def test_a_seed_chooses_the_text_and_a_temperature_of_zero_needs_none(writer: Lo
 
 
 def test_a_request_that_was_given_up_makes_room_for_others(tiny_gguf: Path) -> None:
-    writer = Writer(tiny_gguf, 1, 512, 512, 1)
+    writer = EngineWriter(tiny_gguf, 1, 512, 512, 1)
     assert writer.advance([request(1, QUESTIONS[0], max_tokens=200)]) == []
     assert set(finish(writer, [request(2, QUESTIONS[1])])) == {2}
 
 
 def test_a_full_cache_delays_requests_but_loses_none(tiny_gguf: Path) -> None:
-    writer = Writer(tiny_gguf, 8, 256, 300, 1)
+    writer = EngineWriter(tiny_gguf, 8, 256, 300, 1)
     requests = [request(i, text, max_tokens=60) for i, text in enumerate(QUESTIONS)]
     results = finish(writer, requests)
     assert len(results) == len(QUESTIONS)

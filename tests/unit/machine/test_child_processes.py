@@ -16,7 +16,7 @@ import pytest
 
 from localtune.errors import ConfigError
 from localtune.llama.level_names import check_levels
-from localtune.llama.quantize_dry_run import Recipe
+from localtune.llama.quantize_dry_run import LevelSettings
 from localtune.machine.processes import ProcessEndedError, Remote, Worker, describe_exit
 
 COUNTER = "collections:Counter"
@@ -148,7 +148,7 @@ def test_many_threads_may_use_one_object() -> None:
 
 def test_a_dataclass_goes_there_and_back() -> None:
     with Worker() as worker:
-        assert worker.call(Recipe, "Q4_K_M", None) == Recipe("Q4_K_M", None)
+        assert worker.call(LevelSettings, "Q4_K_M", None) == LevelSettings("Q4_K_M", None)
 
 
 def test_signals_are_named_in_words() -> None:

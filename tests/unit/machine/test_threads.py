@@ -17,7 +17,7 @@ from localtune.build.pipeline import stages
 from localtune.build.steps import Build, in_threads
 from localtune.config.stages import BaseConfig, BuildConfig, TrainConfig
 from localtune.export.convert import convert
-from localtune.llama.engine import Model
+from localtune.llama.engine import EngineModel
 from localtune.machine.cores import chosen_threads, cores, llama_threads, usable_cores, use_threads
 from localtune.machine.threads import ThreadChoice, TorchThreads, counts_up_to
 from localtune.progress import Silent
@@ -290,7 +290,7 @@ def test_llama_cpp_measures_the_counts_of_a_large_model_and_answers_the_same(
     convert(base, tmp_path / "tiny.gguf", name="tiny")
     answers, used = [], []
     for threads in (0, 1):
-        model = Model(tmp_path / "tiny.gguf", 128, threads, None)
+        model = EngineModel(tmp_path / "tiny.gguf", 128, threads, None)
         prompt = model.token_ids("The keys of the boatyard are kept by")
         used.append(set[int]())
         answers.append([])

@@ -13,7 +13,7 @@ import pytest
 
 from localtune.formatting import duration, interval, percent, plural, size
 from localtune.report import write_report
-from localtune.report.charts import Recall, loss_curve, recall_bars
+from localtune.report.charts import RecallBar, loss_curve, recall_bars
 from localtune.template_files import templates_folder
 from localtune.workspace import write_json, write_jsonl
 
@@ -152,7 +152,7 @@ def test_texts_of_documents_stay_text(page: Page) -> None:
 
 
 def test_charts_are_valid_svg() -> None:
-    bars = [Recall("a < b", 0.0, (0.0, 0.1), False), Recall("Q4_K_M", 1.0, (0.9, 1.0), True)]
+    bars = [RecallBar("a < b", 0.0, (0.0, 0.1), False), RecallBar("Q4_K_M", 1.0, (0.9, 1.0), True)]
     drawn = [recall_bars(bars), loss_curve([(1, 3.0), (2, float("nan")), (3, 1.0)])]
     drawn.append(loss_curve([(step, 1e-4 * step) for step in range(5000)]))
     for svg in drawn:

@@ -33,7 +33,7 @@ from localtune.errors import BaseModelError, ConfigError, TrainingError
 from localtune.machine import ranks
 from localtune.progress import Silent, SilentBar
 from localtune.training.checkpoints import last_whole
-from localtune.training.development import ANSWER, Development, Recall, _fell
+from localtune.training.development import ANSWER, Development, ValidationRecall, _fell
 from localtune.training.isolation import BY_LESSON, attend_by_lesson
 from localtune.training.lora import Amount, recipe
 from localtune.training.loss import answer_loss
@@ -291,7 +291,7 @@ def test_the_model_answers_as_it_would_alone(base: Path, tokenizer: Any) -> None
     split, folder = splitter_of(tokenizer), base.parent
     asked = Development(questions_file(folder), keep)
     before = torch.get_rng_state()
-    assert Recall(asked, tokenizer, split, False, print).right(model) == 0
+    assert ValidationRecall(asked, tokenizer, split, False, print).right(model) == 0
     assert model.training and plain.config._attn_implementation == BY_LESSON
     assert torch.equal(before, torch.get_rng_state())
     plain.set_attn_implementation("eager")
@@ -315,7 +315,7 @@ def test_fewer_are_asked_at_one_time_where_memory_lacks(
     plain, split = LlamaForCausalLM.from_pretrained(base), splitter_of(tokenizer)
     model = get_peft_model(plain, LoraConfig(target_modules="all-linear", task_type="CAUSAL_LM"))
     asked = Development(questions_file(tmp_path), lambda text, _: bool(said.append(text)))
-    recall = Recall(asked, tokenizer, split, False, print)
+    recall = ValidationRecall(asked, tokenizer, split, False, print)
     recall.right(model)
     together = [*said]
     said.clear()
@@ -349,7 +349,7 @@ def test_a_best_checkpoint_that_went_with_a_divergence_is_forgotten(
     base: Path, tokenizer: Any, tmp_path: Path
 ) -> None:
     asked = Development(questions_file(tmp_path), lambda *_: True)
-    recall = Recall(asked, tokenizer, splitter_of(tokenizer), False, print)
+    recall = ValidationRecall(asked, tokenizer, splitter_of(tokenizer), False, print)
     settings = TrainingArguments(str(tmp_path), use_cpu=True, report_to=[])
     state = TrainerState(best_global_step=40, best_metric=0.9)
     recall.on_train_begin(settings, state, None)
