@@ -13,8 +13,8 @@ from collections import defaultdict
 from pathlib import Path
 
 import localtune
-from localtune.build.adapter_only import load
 from localtune.build.grading import grade_model
+from localtune.build.models import load
 from localtune.build.open_build import open_build, shipped
 from localtune.cli.terminal import progress_for_stderr, recall
 from localtune.evaluation.recall import wilson

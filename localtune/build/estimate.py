@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localtune.build import exams, steps
-from localtune.build.steps import Build
+from localtune.build.job import Build
 from localtune.config.extras import FOUR_BIT, is_installed
 from localtune.config.stages import AUTO, NF4, TINY, USUAL_HOURS, BuildConfig
 from localtune.errors import ConfigError, InputError
 from localtune.estimate import candidates, stages
+from localtune.estimate import measured as measured_module
 from localtune.estimate.advice import Advice, advise
 from localtune.estimate.bill import energy, hosted
 from localtune.estimate.electricity import carbon, power
@@ -30,9 +31,9 @@ from localtune.training.lora import Amount
 from localtune.workspace import Workspace, read_jsonl
 
 if TYPE_CHECKING:
-    from localtune.estimate.base import Base
-    from localtune.estimate.costs import Costs
     from localtune.estimate.machine import Machine
+    from localtune.estimate.measured import Costs
+    from localtune.estimate.shape import Base
 
 Row = dict[str, Any]
 READING_BAND = 0.25
@@ -63,7 +64,7 @@ class TrialReading:
     build: Build
     documents: list[Row]
     advice: Advice
-    rows: list[stages.Estimate]
+    rows: list[measured_module.Estimate]
     problem: str = ""
 
 
@@ -99,7 +100,7 @@ def _read(build: Build, scratch: Path, progress: Progress) -> TrialReading:
             progress.stage(name)
             with measured() as usage:
                 call(apart, progress)
-            row = stages.Estimate(name, usage.seconds, READING_BAND, usage.memory, True)
+            row = measured_module.Estimate(name, usage.seconds, READING_BAND, usage.memory, True)
             rows.append(row)
     except InputError as error:
         if not apart.at.passages.exists():
@@ -171,7 +172,7 @@ def _with_base(build: Build, read: TrialReading, progress: Progress) -> BuildCon
     return replace(build.config, base=chosen)
 
 
-def _targets(at: Workspace, found: Costs) -> list[stages.Estimate]:
+def _targets(at: Workspace, found: Costs) -> list[measured_module.Estimate]:
     from localtune.estimate.targets import soft_targets
 
     return soft_targets(
@@ -187,9 +188,9 @@ def _candidates(
     build: Build, read: TrialReading, hours: float, machine: Machine, progress: Progress
 ) -> list[candidates.Candidate]:
     """Compare the catalogue's bases, told from a few steps of one of them."""
-    from localtune.estimate.base import Base
     from localtune.estimate.costs import reference
     from localtune.estimate.local_bases import local_bases
+    from localtune.estimate.shape import Base
 
     one = candidates.reference()
     known = reference(
@@ -241,7 +242,7 @@ def _candidate(row: candidates.Candidate) -> Row:
 
 
 def _problems(
-    found: Costs, machine: Machine, total: stages.Estimate, hours: float, best: str
+    found: Costs, machine: Machine, total: measured_module.Estimate, hours: float, best: str
 ) -> list[Row]:
     """Say what stands in the way of this build, each with what to do."""
     listed, base = [], found.base

@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from localtune.build.hours import fit, seconds_left
-from localtune.build.steps import Build
+from localtune.build.job import Build
 from localtune.formatting import duration
 from localtune.progress import Progress
 from localtune.workspace import read_json, read_jsonl, write_json
 
 if TYPE_CHECKING:
-    from localtune.estimate.costs import Costs
+    from localtune.estimate.measured import Costs
 
 THOROUGH = 600.0  # seconds of training from which on a build tries the other stages too
 FEW = 100  # steps of training for which it isn't worth planning
@@ -47,8 +47,8 @@ def keep_estimate(build: Build, progress: Progress) -> None:
 
 def _cost(build: Build, progress: Progress) -> Costs:
     """Try training; the stages after it too where training takes long or there is a limit."""
-    from localtune.estimate.base import Base
     from localtune.estimate.costs import cost
+    from localtune.estimate.shape import Base
 
     at, config = build.at, build.config
     base = Base(config.base.base, read_json(at.base / "config.json"), at.base, True, None)

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from localtune.build.hashes import ABSENT, Hashes
+from localtune.build.job import Build
 from localtune.build.stage import Lock
-from localtune.build.steps import Build
 from localtune.errors import EvaluationError
 from localtune.progress import Progress
 from localtune.workspace import read_jsonl, temporary_path, write_text

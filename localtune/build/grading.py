@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from localtune.build.adapter_only import load
-from localtune.build.steps import Build, convert_base
+from localtune.build.job import Build
+from localtune.build.models import convert_base, load
 from localtune.config.stages import PLAIN_TEMPLATE, GradeConfig
 from localtune.progress import Progress
 from localtune.prompts import with_system

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from localtune.build import job
 from localtune.build.hashes import Hashes
+from localtune.build.job import Build
 from localtune.build.open_build import open_build
-from localtune.build.pipeline import check_before, requantize, run_some, standings
-from localtune.build.steps import Build, imatrix_of, make_level
-from localtune.errors import ConfigError
+from localtune.build.pipeline import check_before, keep_settings, run_stage, stages, standings
+from localtune.build.stage import Lock
+from localtune.build.steps import imatrix_of, make_level
+from localtune.config.stages import QuantizeConfig
+from localtune.errors import ConfigError, InputError
 from localtune.evaluation.ladder import recommend, sit, stray
 from localtune.evaluation.recall import read_exam
 from localtune.export.levels import quantize_file
@@ -119,3 +123,41 @@ def _file(build: Build, level: str, own: bool, progress: Progress) -> Iterator[t
             yield file, error.message
             return
         yield file, ""
+
+
+def requantize(build: Build, chosen: QuantizeConfig, progress: Progress) -> list[Path]:
+    """Make levels from the master, point the Modelfile to the first, and return their files.
+
+    The levels that the build has stay. Raises InputError where the master is gone.
+    """
+    others = [known for known in build.config.quantize.levels if known not in chosen.levels]
+    settings = replace(chosen, levels=(*chosen.levels, *others))
+    changed = replace(build, config=replace(build.config, quantize=settings))
+    check_before(changed)
+    with build.at.hold(), no_room_is_an_error(build.at.folder):
+        names = [f"quantize {level}" for level in chosen.levels]
+        run_some(changed, ["imatrix", *names, "modelfile"], progress)
+        keep_settings(changed)
+    return [build.at.level_gguf(level) for level in chosen.levels]
+
+
+def run_some(build: Build, names: Sequence[str], progress: Progress) -> None:
+    """Run the named stages that must run; the build folder is held by who calls.
+
+    Raises InputError where the master is gone.
+    """
+    if build.config.export.adapter_only:
+        raise InputError(
+            f"{build.at.folder} ships an adapter alone, which has no levels.",
+            "Build again without --adapter-only.",
+        )
+    if not build.at.master.exists():
+        raise InputError(
+            f"{build.at.master} isn't there; every level is made from it.",
+            job.AGAIN,
+        )
+    lock = Lock(build.at.lock, Hashes(build.at.hashes))
+    for stage in stages(build):
+        if stage.name in names:
+            run_stage(stage, lock, progress)
+    lock.hashes.save()

@@ -2,80 +2,21 @@
 
 from __future__ import annotations
 
-import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import localtune
-from localtune.errors import InputError, UnsupportedError
+from localtune.build.headers import header_of
+from localtune.errors import UnsupportedError
 from localtune.formatting import plural
-from localtune.links import WEIGHTS, check_model
+from localtune.links import WEIGHTS
 from localtune.workspace import read_jsonl
 
 if TYPE_CHECKING:
-    from localtune.build.steps import Build
-    from localtune.llama.header import Header
+    from localtune.build.job import Build
 
 BYTES_PER_TOKEN = 3  # few enough for every language
 LICENCES = ("LICENSE*", "LICENCE*", "COPYING*")
-
-
-def modelfile_of(source: Path) -> str:
-    """Return the Modelfile that would be written. Raises LocaltuneError."""
-    from localtune.ollama.modelfile import modelfile_text
-
-    if (source / "work" / "build.json").is_file():
-        return _of_build(source)
-    if (source / "config.json").is_file():
-        return _of_folder(source.resolve())
-    if source.is_file():
-        return modelfile_text(source)
-    raise InputError(
-        f"{source} is no GGUF, no model of transformers' format and no build.",
-        "Give a .gguf file, a folder with a config.json, or a build folder.",
-    )
-
-
-def _of_build(folder: Path) -> str:
-    from localtune.build import adapter_only
-    from localtune.build.open_build import open_build, shipped
-    from localtune.ollama.modelfile import modelfile_text
-
-    build = open_build(folder)
-    if build.config.export.adapter_only:
-        return adapter_only.modelfile_text(build)
-    made, licence = made_from(build), licence_of(build.at.base)
-    said = (made, licence, build.config.chat.system)
-    return modelfile_text(shipped(build), *said, exact=True, lesson_tokens=lesson_tokens(build))
-
-
-def _of_folder(folder: Path) -> str:
-    from localtune.ollama.modelfile import text_of_header
-
-    check_model(folder)
-    out = Path(f"{folder.name}.gguf")
-    made = f"First: localtune convert {folder} --to {out}"
-    return text_of_header(header_of(folder), out, made, licence_of(folder))
-
-
-def header_of(folder: Path, template: str | None = None) -> Header:
-    """Return the header that a model of transformers' format gets as GGUF.
-
-    `template` is another chat template than its own. Raises ExportError, RuntimeFileError.
-    """
-    from localtune.export.unpack.gguf_source import SOURCE
-    from localtune.export.write.master import export_vocabulary
-    from localtune.llama.llama import read_header
-
-    if (folder / SOURCE).exists():  # it was made from a GGUF
-        header = read_header(folder / SOURCE)
-        return replace(header, template=template or header.template)
-    with tempfile.TemporaryDirectory() as temporary:
-        gguf = Path(temporary) / f"{folder.name}.gguf"
-        export_vocabulary(folder, gguf, template)
-        header = read_header(gguf)
-    return replace(header, template=template or header.template)
 
 
 def comment_for(base: Path, template: str | None) -> str:

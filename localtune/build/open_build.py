@@ -11,8 +11,8 @@ from shlex import quote
 from typing import Any
 
 from localtune.bases.sources import system_of
-from localtune.build.base_choice import kept
-from localtune.build.steps import ADAPTER, AGAIN, Build
+from localtune.build.job import ADAPTER, AGAIN, Build
+from localtune.build.kept_base import kept
 from localtune.config.file import from_dict
 from localtune.config.stages import BuildConfig, ChatConfig, CorpusConfig
 from localtune.errors import ConfigError, InputError

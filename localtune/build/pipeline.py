@@ -7,29 +7,31 @@ what each one calls; stage.py decides whether it must run.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from localtune.bases.sources import check_gguf, origin
+from localtune.bases.sources import origin
 from localtune.build import (
     adapter_only,
     estimate_stage,
     exams,
     grading,
+    job,
     results,
     steps,
     writing_stages,
 )
+from localtune.build.base import check_gguf
 from localtune.build.base_choice import settle
 from localtune.build.hashes import Hashes
 from localtune.build.hours import hours_setting
+from localtune.build.job import Build
 from localtune.build.stage import Lock, Stage, Standing
-from localtune.build.steps import Build
 from localtune.config.fields import locked_values, to_dict
-from localtune.config.stages import NF4, READERS, QuantizeConfig
+from localtune.config.stages import NF4, READERS
 from localtune.errors import InputError
 from localtune.lessons.teacher.selection import check_teacher
 from localtune.llama.level_names import check_levels
@@ -143,7 +145,7 @@ def _whole(build: Build, stage: Callable[..., Stage]) -> list[Stage]:
 
 def _upon_base(build: Build, stage: Callable[..., Stage]) -> list[Stage]:
     """Return the stages from an adapter to one that is shipped alone."""
-    at, config, shipped = build.at, build.config, build.at.level_gguf(steps.ADAPTER)
+    at, config, shipped = build.at, build.config, build.at.level_gguf(job.ADAPTER)
     said = {"system": config.chat.system, "max_length": config.train.max_length}
     # fmt: off
     return [
@@ -190,44 +192,6 @@ def run(build: Build, progress: Progress | None = None) -> Result:
         round(time.monotonic() - began, 2),
         read_json(build.at.scores),
     )
-
-
-def requantize(build: Build, chosen: QuantizeConfig, progress: Progress) -> list[Path]:
-    """Make levels from the master, point the Modelfile to the first, and return their files.
-
-    The levels that the build has stay. Raises InputError where the master is gone.
-    """
-    others = [known for known in build.config.quantize.levels if known not in chosen.levels]
-    settings = replace(chosen, levels=(*chosen.levels, *others))
-    changed = replace(build, config=replace(build.config, quantize=settings))
-    check_before(changed)
-    with build.at.hold(), no_room_is_an_error(build.at.folder):
-        names = [f"quantize {level}" for level in chosen.levels]
-        run_some(changed, ["imatrix", *names, "modelfile"], progress)
-        keep_settings(changed)
-    return [build.at.level_gguf(level) for level in chosen.levels]
-
-
-def run_some(build: Build, names: Sequence[str], progress: Progress) -> None:
-    """Run the named stages that must run; the build folder is held by who calls.
-
-    Raises InputError where the master is gone.
-    """
-    if build.config.export.adapter_only:
-        raise InputError(
-            f"{build.at.folder} ships an adapter alone, which has no levels.",
-            "Build again without --adapter-only.",
-        )
-    if not build.at.master.exists():
-        raise InputError(
-            f"{build.at.master} isn't there; every level is made from it.",
-            steps.AGAIN,
-        )
-    lock = Lock(build.at.lock, Hashes(build.at.hashes))
-    for stage in stages(build):
-        if stage.name in names:
-            run_stage(stage, lock, progress)
-    lock.hashes.save()
 
 
 def check_before(build: Build) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from localtune.build.hashes import Hashes
-from localtune.build.steps import Build
+from localtune.build.job import Build
 from localtune.progress import Progress
 from localtune.workspace import Workspace, read_json, size_of, write_json
 

@@ -8,36 +8,18 @@ from __future__ import annotations
 import tempfile
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from localtune.build.hours import with_cuts
+from localtune.build.job import Build
 from localtune.build.template_check import check_template
-from localtune.config.stages import PLAIN_TEMPLATE, BuildConfig
+from localtune.config.stages import PLAIN_TEMPLATE
 from localtune.errors import EvaluationError, UnsupportedError
 from localtune.llama.level_names import wants_imatrix
 from localtune.machine import ranks
 from localtune.machine.cores import use_threads
 from localtune.progress import Progress, Silent
 from localtune.workspace import Workspace, read_jsonl, write_json
-
-AGAIN = "Run the `localtune build` command of this build again, with the same options."
-ADAPTER = "adapter"  # what stands for a level where the adapter alone is shipped
-
-
-@dataclass(frozen=True)
-class Build:
-    """What a build is made from, how, and where."""
-
-    docs: Path
-    config: BuildConfig
-    at: Workspace
-
-    @property
-    def levels(self) -> tuple[str, ...]:
-        """Return the levels that are shipped, or the adapter in their place."""
-        adapter_only = self.config.export.adapter_only
-        return (ADAPTER,) if adapter_only else self.config.quantize.levels
 
 
 def in_threads(step: Callable[[Build, Progress], None], build: Build, progress: Progress) -> None:
@@ -73,7 +55,8 @@ def lessons(build: Build, progress: Progress) -> None:
 
 
 def base(build: Build, progress: Progress) -> None:
-    from localtune.bases.sources import fetch, system_of
+    from localtune.bases.sources import system_of
+    from localtune.build.base import fetch
 
     fetch(build.config.base, build.at.base, progress)
     if build.config.export.adapter_only and (own := system_of(build.config.base)):
@@ -82,22 +65,6 @@ def base(build: Build, progress: Progress) -> None:
         )
         progress.note(f"system prompt of lessons, exam and Modelfile: {whose} in Ollama")
     check_template(build.at, build.config)
-
-
-def convert_base(build: Build, out: Path, progress: Progress, kind: str = "bf16") -> None:
-    """Write the untuned base as a GGUF, with a plain chat template where it has none."""
-    from localtune.export.convert import convert
-
-    at = build.at
-    convert(
-        at.base,
-        out,
-        kind=kind,
-        name=at.name,
-        template=PLAIN_TEMPLATE,
-        offline=build.config.base.offline,
-        progress=progress,
-    )
 
 
 def targets(build: Build, progress: Progress) -> None:
@@ -150,7 +117,7 @@ def merged_into(at: Workspace) -> Path:
 
 def lesson_splitter(at: Workspace, progress: Progress) -> Callable[[str], list[int]] | None:
     """Return how the master's tokenizer will split text; None where only transformers can say."""
-    from localtune.bases.sources import splitter
+    from localtune.build.base import splitter
     from localtune.export.write.master import export_vocabulary
     from localtune.llama.llama import Splitter
 
@@ -187,7 +154,7 @@ def export(build: Build, progress: Progress) -> None:
 
 
 def verify(build: Build, progress: Progress) -> None:
-    from localtune.bases.sources import splitter
+    from localtune.build.base import splitter
     from localtune.evaluation.faithful import check
     from localtune.llama.llama import Model
 

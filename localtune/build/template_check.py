@@ -41,7 +41,7 @@ def check_template(at: Workspace, config: BuildConfig) -> None:
 
     A base that only another converter knows is left to training, which says the same.
     """
-    from localtune.build.modelfiles import header_of
+    from localtune.build.headers import header_of
 
     if not at.base.exists():  # an estimate has none
         return

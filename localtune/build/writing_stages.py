@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localtune.bases.fetch import parameters
-from localtune.build import exams, steps
+from localtune.build import exams, models, steps
 from localtune.build.hashes import Hashes
 from localtune.build.hours import hours_setting, writing_clock
+from localtune.build.job import Build
 from localtune.build.stage import Stage
-from localtune.build.steps import Build
 from localtune.build.template_check import check_template
 from localtune.config.fields import locked_values
 from localtune.config.stages import OLLAMA
@@ -149,7 +149,7 @@ def make_gguf(build: Build, progress: Progress) -> str:
     at = build.at
     if not (at.base / SOURCE).exists():
         with temporary_path(at.work / "base-BF16.gguf") as whole:
-            steps.convert_base(build, whole, progress)
+            models.convert_base(build, whole, progress)
             quantize(whole, at.writer_gguf, "Q8_0", progress=progress)
     return f"{Path(build.config.base.base).name} {Hashes(at.hashes).file(_gguf(build))[:16]}"
 

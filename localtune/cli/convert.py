@@ -1,4 +1,4 @@
-"""The commands about files of models: `convert` and `merge`. main.py adds them to the others."""
+"""The command `convert`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from localtune.cli.command import echo, echo_answer
+from localtune.cli.command import echo
 
 
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL_OR_BUILD")
@@ -61,29 +61,3 @@ def convert(
         by = convert_model(model, adapter, out, kind=kind or "bf16", progress=progress, **given)
     converter = "" if by == "own" else f", by {by}'s converter"
     echo(f"{out} ({size(out.stat().st_size)}{converter})")
-
-
-@click.argument("model", type=click.Path(path_type=Path))
-@click.argument("adapter", type=click.Path(path_type=Path))
-@click.option("--to", "out", type=click.Path(path_type=Path), required=True, help="A new folder.")
-def merge(model: Path, adapter: Path, out: Path) -> None:
-    """Write MODEL with the PEFT adapter ADAPTER merged in, in transformers' format."""
-    from localtune.cli.terminal import progress_for_stderr
-    from localtune.export.convert import check_folders
-    from localtune.export.merge import merge as merge_adapter
-    from localtune.formatting import size
-
-    check_folders(model, adapter)
-    merge_adapter(model, adapter, out, progress_for_stderr())
-    echo(f"{out} ({size(sum(file.stat().st_size for file in out.iterdir()))})")
-
-
-@click.argument("source", type=click.Path(path_type=Path), metavar="GGUF_OR_MODEL_OR_BUILD")
-def modelfile(source: Path) -> None:
-    """Print the Modelfile of a GGUF file, of a model of transformers' format, or of a build.
-
-    Its template renders what the model's own chat template renders, or there is none in it.
-    """
-    from localtune.build.modelfiles import modelfile_of
-
-    echo_answer(modelfile_of(source), nl=False)

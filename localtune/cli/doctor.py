@@ -1,4 +1,4 @@
-"""What this machine has and lacks, with the fix. Starts nothing but `ollama --version`."""
+"""The command `doctor`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from localtune.cli.command import echo
+from localtune.cli.options import as_json, print_json
 from localtune.config.extras import library_version
 from localtune.config.stages import TINY, BaseConfig
 from localtune.formatting import size
@@ -126,3 +128,18 @@ def _ollama() -> MachineCheck:
     except (OSError, subprocess.TimeoutExpired):
         return MachineCheck("note", "ollama", f"{program} doesn't answer", "Reinstall Ollama.")
     return MachineCheck("ok", "ollama", (done.stdout or done.stderr).strip().splitlines()[-1])
+
+
+@as_json
+def doctor(as_json: bool) -> None:
+    """Say what this machine has and lacks, with the fix."""
+    findings = list(examine())
+    if as_json:
+        print_json([vars(finding) for finding in findings])
+    else:
+        for finding in findings:
+            echo(f"{finding.state:<8}{finding.what:<18}{finding.detail}")
+            if finding.fix:
+                echo(f"{'':<26}{finding.fix}")
+    if any(finding.state == "missing" for finding in findings):
+        sys.exit(1)

@@ -1,4 +1,4 @@
-"""The commands about Ollama: `install` and `uninstall`. main.py adds them to the others."""
+"""The command `install`."""
 
 from __future__ import annotations
 
@@ -131,17 +131,3 @@ def _llama_cpp(build: Path, level: str, port: int, context: int, start: bool) ->
         click.echo("Add --start to run it now.", err=True)
     else:
         click.echo(f"{server_command.PROGRAM} isn't on the PATH here.", err=True)
-
-
-@click.argument("model", metavar="NAME_OR_BUILD")
-@click.option("--host", default="", metavar="URL", help=HOST)
-def uninstall(model: str, host: str) -> None:
-    """Delete a model from Ollama; the build's own files stay.
-
-    Of a BUILD only what `localtune install` made of it, unless that was changed since.
-    """
-    from localtune.cli.terminal import progress_for_stderr
-    from localtune.deploy.uninstall import uninstall as uninstall_model
-
-    for place in uninstall_model(model, host, progress_for_stderr()):
-        echo(f"{place.name} is no longer in Ollama's list at {place.url}.")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 import click
 
+from localtune.cli.command import echo
 from localtune.config.fields import flags, section_type, sections
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -63,3 +67,25 @@ def groups() -> dict[str, list[str]]:
     for flag, (section, _) in flags().items():
         sections.setdefault(section, []).append(flag)
     return sections
+
+
+folder = click.argument("build", type=click.Path(path_type=Path))
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+
+
+def print_json(value: Any) -> None:
+    echo(json.dumps(value, ensure_ascii=False, indent=1))
+
+
+which_level = click.option(
+    "--level",
+    default="",
+    metavar="LEVEL",
+    help="Use this level. [default: the one in the Modelfile]",
+)
+context_of = partial(
+    click.option,
+    "--context",
+    type=click.IntRange(min=64),
+    metavar="TOKENS",
+)

@@ -1,4 +1,4 @@
-"""The command `plan`: what a build would take. main.py adds it to the others."""
+"""The command `plan`."""
 
 from __future__ import annotations
 

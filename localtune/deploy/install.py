@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from localtune.build.adapter_only import files_of
 from localtune.build.hashes import Hashes
+from localtune.build.job import Build
+from localtune.build.models import files_of
 from localtune.build.open_build import open_build, shipped
-from localtune.build.steps import Build
 from localtune.deploy.install_files import InstallRequest, commands_of, level_of, what_is_wanted
 from localtune.deploy.installed import InstalledModel, installed_models, record
 from localtune.errors import DiskFullError, InputError, ServerError

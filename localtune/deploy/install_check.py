@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from localtune.build.adapter_only import files_of
-from localtune.build.steps import Build
+from localtune.build.job import Build
+from localtune.build.models import files_of
 from localtune.config.stages import PLAIN_TEMPLATE
 from localtune.deploy.install_files import InstallRequest
 from localtune.deploy.installed import InstalledModel

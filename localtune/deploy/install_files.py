@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from localtune.build.adapter_only import base_gguf
+from localtune.build.job import Build
+from localtune.build.models import base_gguf
 from localtune.build.open_build import shipped
-from localtune.build.steps import Build
 from localtune.errors import BaseModelError, InputError
 from localtune.ollama.modelfile_grammar import Command, parse
 from localtune.ollama.name import Name, read_name, valid_name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from localtune.build.steps import Build
+from localtune.build.job import Build
 from localtune.errors import InputError
 from localtune.workspace import read_json, write_json
 

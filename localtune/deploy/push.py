@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from localtune.build.job import Build
 from localtune.build.open_build import open_build, shipped
-from localtune.build.steps import Build
 from localtune.deploy import hub
 from localtune.deploy.hub import Upload
 from localtune.deploy.receipt import doubt

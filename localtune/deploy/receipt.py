@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from localtune.build.hashes import ABSENT, Hashes
-from localtune.build.steps import Build
+from localtune.build.job import Build
 from localtune.workspace import read_json
 
 KEPT = "they were made with --keep-private"

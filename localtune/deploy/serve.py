@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from localtune.build.adapter_only import files_of
+from localtune.build.models import files_of
 from localtune.build.open_build import open_build, shipped
 from localtune.deploy.address import check_free, is_loopback, local_url
 from localtune.errors import ConfigError, RuntimeFileError

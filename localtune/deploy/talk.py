@@ -24,7 +24,7 @@ def answer(folder: Path, question: str, level: str = "", context: int = 0) -> tu
     """
     build = open_build(folder)
     gguf = shipped(build, level)
-    from localtune.build.adapter_only import load  # only once there is a file to load
+    from localtune.build.models import load  # only once there is a file to load
 
     model = load(build, gguf, context or build.config.grade.context)
     messages = with_system([{"role": "user", "content": question}], build.config.chat.system)
@@ -45,7 +45,7 @@ def converse(
     """
     build = open_build(folder)
     gguf = shipped(build, level)
-    from localtune.build.adapter_only import load  # only once there is a file to load
+    from localtune.build.models import load  # only once there is a file to load
 
     model, said = load(build, gguf, context or ROOM), list[Message]()
     while question := read().strip():

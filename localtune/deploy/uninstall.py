@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from localtune.build.job import Build
 from localtune.build.open_build import open_build
-from localtune.build.steps import Build
 from localtune.deploy.installed import InstalledModel, forget, installed_models
 from localtune.errors import InputError
 from localtune.ollama.client import Ollama

@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from localtune.bases.catalogue import CatalogueEntry, find
+from localtune.bases.catalogue import find
 from localtune.bases.sources import gguf_of
 from localtune.config.stages import BaseConfig
 from localtune.errors import BaseModelError
+from localtune.estimate.local_bases import config_of
+from localtune.estimate.shape import Base
 from localtune.loading import UNTRUSTED, not_loaded
 from localtune.workspace import read_json
-
-
-@dataclass(frozen=True)
-class Base:
-    """A base's config.json, and the folder it lies in where transformers can load it already.
-
-    `here` says that nothing must be fetched; `entry` is None where the catalogue doesn't know it.
-    """
-
-    id: str
-    config: dict[str, Any]
-    folder: Path | None
-    here: bool
-    entry: CatalogueEntry | None
 
 
 def base_of(chosen: BaseConfig) -> Base:
@@ -56,14 +42,6 @@ def is_cached(name: str) -> bool:
 
     chosen = BaseConfig(base=name)
     return bool(chosen.folder() or cached(chosen))
-
-
-def config_of(gguf: Path) -> dict[str, Any]:
-    """Return what the config.json of a GGUF would hold. Raises BaseModelError."""
-    from localtune.export.unpack.folder import read
-    from localtune.export.unpack.gguf_source import GgufSource
-
-    return dict(read(GgufSource(gguf))[1])
 
 
 def _from_hub(chosen: BaseConfig) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from localtune.estimate.electricity import KWH, Power, carbon
-from localtune.estimate.stages import Estimate
+from localtune.estimate.measured import Estimate
 
 if TYPE_CHECKING:
-    from localtune.estimate.costs import Costs
+    from localtune.estimate.measured import Costs
 
 
 def energy(total: Estimate, drawn: Power, country: str, price: float) -> dict[str, Any]:

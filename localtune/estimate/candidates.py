@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from localtune.bases.catalogue import CatalogueEntry, entries, find
 from localtune.config.stages import AUTO, NF4, NF4_BYTES, TINY, TrainConfig
 from localtune.estimate.machine import Machine
+from localtune.estimate.measured import Training
 from localtune.estimate.shape import Shape, shape_of
-from localtune.estimate.training import Training
 from localtune.training.lora import Amount, Recipe, recipe
 
 REFERENCE = "HuggingFaceTB/SmolLM2-135M-Instruct"

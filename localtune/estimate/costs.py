@@ -4,71 +4,28 @@ from __future__ import annotations
 
 import tempfile
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from localtune.config.stages import NF4, BuildConfig
 from localtune.errors import LocaltuneError
-from localtune.estimate import stages
-from localtune.estimate.base import Base
+from localtune.estimate import measured, stages
 from localtune.estimate.disk import disk
+from localtune.estimate.measured import Costs
 from localtune.estimate.outline import sizes
-from localtune.estimate.shape import Shape, shape_of, write_base
-from localtune.estimate.training import Training, estimate
+from localtune.estimate.shape import Base, Shape, shape_of, write_base
+from localtune.estimate.training import estimate
 from localtune.estimate.yardstick import run_through
 from localtune.machine.cores import llama_threads
 from localtune.machine.usage import tree_memory
 from localtune.progress import Progress
 
 if TYPE_CHECKING:
+    from localtune.training.lengths import Lessons
     from localtune.training.lora import Recipe
-    from localtune.training.rehearse import Lessons
 
-MEMORY_BAND = 0.1
 _import_seconds = 0.0  # what loading PyTorch and the others took, the first time
-
-
-@dataclass(frozen=True)
-class Costs:
-    """What a build with a base takes; `held` are bytes that were held before any training.
-
-    `precision` is the option's value.
-    """
-
-    base: Base
-    shape: Shape
-    lessons: Lessons
-    recipe: Recipe
-    training: Training
-    rows: list[stages.Estimate]
-    bytes: dict[str, int]
-    held: int
-    precision: str = "auto"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON holds it."""
-        row = asdict(self.training)
-        return {
-            "training": {
-                **asdict(self.recipe),
-                "precision": row["precision"],
-                "lesson_tokens": self.lessons.tokens,
-                "step_seconds": round(self.training.step, 3),
-                "layers_tried": list(self.training.layers),
-            },
-            "stages": [_rounded(row) for row in self.rows],
-            "memory": {
-                "bytes": self.training.memory,
-                "graphics_bytes": self.training.graphics_memory,
-                "band": MEMORY_BAND,
-            },
-            "disk": self.bytes,
-        }
-
-
-def _rounded(row: stages.Estimate) -> dict[str, Any]:
-    return asdict(row) | {"seconds": round(row.seconds, 2)}
 
 
 def load_libraries() -> None:
@@ -130,7 +87,7 @@ def _behind(
     questions: int,
     held: int,
     progress: Progress,
-) -> list[stages.Estimate]:
+) -> list[measured.Estimate]:
     """Return the stages behind training; none for a family that only llama.cpp's script writes."""
     try:
         threads = llama_threads(shape.parameters)

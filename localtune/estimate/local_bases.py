@@ -95,8 +95,6 @@ def _file(entry: CatalogueEntry, file: Path, place: str) -> LocalBase:
 
 def _config_of(gguf: Path) -> dict[str, Any]:
     """Return what config.json of a GGUF would hold, {} for one that can't be tuned."""
-    from localtune.estimate.base import config_of
-
     try:
         return config_of(gguf)
     except BaseModelError:
@@ -141,3 +139,11 @@ def _unknown(gguf: Path) -> CatalogueEntry | None:
         config=config,
         speaks=speaks,
     )
+
+
+def config_of(gguf: Path) -> dict[str, Any]:
+    """Return what the config.json of a GGUF would hold. Raises BaseModelError."""
+    from localtune.export.unpack.folder import read
+    from localtune.export.unpack.gguf_source import GgufSource
+
+    return dict(read(GgufSource(gguf))[1])

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from localtune.bases.catalogue import CatalogueEntry
 from localtune.config.stages import TINY, BaseConfig
 from localtune.errors import BaseModelError
 
@@ -185,3 +186,17 @@ def _random_bf16() -> bytes:
 
     values = np.random.default_rng(7).normal(0, 0.02, PIECE // 2).astype(np.float32)
     return (values.view(np.uint32) >> 16).astype(np.uint16).tobytes()
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base's config.json, and the folder it lies in where transformers can load it already.
+
+    `here` says that nothing must be fetched; `entry` is None where the catalogue doesn't know it.
+    """
+
+    id: str
+    config: dict[str, Any]
+    folder: Path | None
+    here: bool
+    entry: CatalogueEntry | None

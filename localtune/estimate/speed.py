@@ -9,8 +9,8 @@ import time
 
 from localtune.config.stages import TrainConfig
 from localtune.estimate.candidates import Work, reference
+from localtune.estimate.measured import Training
 from localtune.estimate.shape import shape_of
-from localtune.estimate.training import Training
 from localtune.training.lora import USUAL_ROW_TOKENS, Amount
 
 # docs/decisions/0034-recipe.md, SmolLM2-135M-Instruct on tests/third_organisation: 292 steps of

@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from localtune.config.stages import BuildConfig
+from localtune.estimate.measured import Estimate, Training, Yardstick
 from localtune.estimate.shape import Shape
-from localtune.estimate.training import Training
-from localtune.estimate.yardstick import Yardstick
 
 PROMPTS = 16  # that `verify` compares (evaluation/faithful.py)
 BAND = 0.5  # of stages that are told of a small model
 CHECKED = 60  # tokens of a prompt and its answer, about
 FLOAT = 4  # bytes of a weight where base and adapter are merged
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """Seconds of a stage, the share they may be off, and bytes at the highest (0: not estimated).
-
-    `measured` says that the very work was done for it, not a part of it.
-    """
-
-    stage: str
-    seconds: float
-    band: float
-    memory: int = 0
-    measured: bool = False
 
 
 def training(steps: int, checks: int, found: Training, before: float) -> Estimate:

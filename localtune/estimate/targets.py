@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from localtune.estimate.stages import Estimate
+from localtune.estimate.measured import Estimate
 
 Row = dict[str, Any]
 FORWARD = 0.5  # of a step's operations (shape.Shape.step_flops)

@@ -7,44 +7,25 @@ five. A base of few layers is trained as it is.
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from localtune.config.stages import TrainConfig
 from localtune.estimate.fresh import in_fresh_process
+from localtune.estimate.measured import Training
 from localtune.estimate.shape import Config, Shape, write_base
 from localtune.progress import Progress
 
 if TYPE_CHECKING:
+    from localtune.training.lengths import Lessons
     from localtune.training.lora import Recipe
-    from localtune.training.rehearse import Lessons, Rehearsed
+    from localtune.training.rehearse import Rehearsed
 
 WHOLE = 8  # layers up to which the whole base is rehearsed
 SHORT, LONGER = 1, 5
 FORWARD = 0.4  # of a step's time: a pass forward, without LoRA
 QUICK, TIMES = 25_000_000, 4  # parameters under which steps are short: more are tried, and here
 LEAST_BAND = 0.1  # of the time: what two runs on an idle machine differ by
-
-
-@dataclass(frozen=True)
-class Training:
-    """What training will take: seconds of a step, of a check and of all else, bytes at the highest.
-
-    At a check the questions set aside are asked. `band` is the share by which the seconds of a step
-    may be off; `memory` counts from nothing, this process as it is now included. `weight_bytes` are
-    those of a weight while it is used.
-    """
-
-    step: float
-    band: float
-    check: float
-    around: float
-    memory: int
-    graphics_memory: int
-    weight_bytes: float
-    precision: str
-    layers: tuple[int, ...]
 
 
 def estimate(

@@ -9,12 +9,12 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from localtune.config.stages import QuantizeConfig
+from localtune.estimate.measured import Yardstick
 from localtune.estimate.shape import Config, cut, shape_of, write_base
 from localtune.progress import Progress, Silent
 
@@ -26,24 +26,6 @@ MOST_LAYERS = 6
 TOKENS = 256  # the importance matrix is tried with
 ASKED = [{"role": "user", "content": "When does the office of the department open on weekdays?"}]
 SAID = 12  # tokens of an answer that are waited for
-
-
-@dataclass(frozen=True)
-class Yardstick:
-    """Seconds that a model of `parameters` took, each with what doesn't grow taken off.
-
-    `quantize` by level; `prompt` and `token` are of a question and of one token of an answer, by
-    level and "BF16"; `start` is what a quantizer's process takes to begin.
-    """
-
-    parameters: int
-    export: float
-    load: float
-    imatrix_token: float
-    start: float
-    quantize: dict[str, float]
-    prompt: dict[str, float]
-    token: dict[str, float]
 
 
 def run_through(

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from localtune.errors import ExportError
+from localtune.export.read.arrays import Array
 from localtune.export.read.config_json import Config, read_config
 from localtune.export.read.merged import Merged
-from localtune.export.read.tensors import INDEX, Array
+from localtune.export.read.tensors import INDEX
 from localtune.export.write.blocks import BLOCK
 from localtune.export.write.safetensors_file import Piece, Raw, narrow, write_safetensors
 from localtune.progress import Progress, Silent

@@ -16,7 +16,6 @@ from typing import Any
 import torch
 
 from localtune.progress import Progress
-from localtune.training.layers import decoder_layers
 
 MAX_ERROR = 1e-5  # of the largest state; rounding in float32 is less
 SAMPLE = 24  # tokens of the check
@@ -128,3 +127,14 @@ def _reserve(file: int, size: int) -> None:
         os.posix_fallocate(file, 0, size)
     else:
         os.truncate(file, size)
+
+
+def decoder_layers(causal: Any) -> torch.nn.ModuleList | None:
+    """Return the layers of a causal LM, None where they are not one list of the right length."""
+    count = causal.config.get_text_config().num_hidden_layers
+    lists = [
+        module
+        for module in causal.base_model.modules()
+        if isinstance(module, torch.nn.ModuleList) and len(module) == count
+    ]
+    return lists[0] if len(lists) == 1 else None

@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 
 from localtune.config.stages import NF4, TrainConfig
 from localtune.training.fused_lora import fuse_lora
+from localtune.training.layer_inputs import decoder_layers
 from localtune.training.lora import Recipe
 from localtune.training.machine import halve_what_is_frozen, in_bf16, on_gpu
 from localtune.workspace import atomic_path
@@ -51,17 +51,6 @@ def _lower_layers(model: Any, trained: int) -> str | None:
     name = next(name for name, module in model.named_modules() if module is layers)
     numbers = "|".join(str(i) for i in range(len(layers) - trained))
     return rf"(.*\.)?{re.escape(name)}\.({numbers})\..*"
-
-
-def decoder_layers(causal: Any) -> torch.nn.ModuleList | None:
-    """Return the layers of a causal LM, None where they are not one list of the right length."""
-    count = causal.config.get_text_config().num_hidden_layers
-    lists = [
-        module
-        for module in causal.base_model.modules()
-        if isinstance(module, torch.nn.ModuleList) and len(module) == count
-    ]
-    return lists[0] if len(lists) == 1 else None
 
 
 def save_adapter(model: PeftModel, tokenizer: Any, adapter: Path) -> None:

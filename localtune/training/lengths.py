@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from localtune.config.stages import TrainConfig
@@ -133,3 +134,28 @@ def halves(text: str) -> list[str]:
             middle = min(places, key=lambda at: abs(at - middle))
             break
     return [half for half in (text[:middle].rstrip(), text[middle:].lstrip()) if half]
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """Where lessons lie, and what all of them come to.
+
+    `corpus` is the tokens of the documents, `row` those of a packed row, `answers` the share of
+    tokens that is learned, `said` the tokens of an answer, `seconds` what tokenising all will take.
+    `aside` are the questions set aside, where there are any.
+    """
+
+    file: Path
+    aside: Path | None
+    tokens: int
+    corpus: int
+    rows: int
+    row: int
+    answers: float
+    said: float
+    seconds: float
+
+    @property
+    def memory(self) -> int:
+        """Return the bytes that all lessons take as lists in CPython (measured: 843,443, 68 MB)."""
+        return self.tokens * 80

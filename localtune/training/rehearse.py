@@ -27,7 +27,7 @@ from localtune.config.stages import NF4_BYTES, PLAIN_TEMPLATE, TrainConfig
 from localtune.loading import LOCAL
 from localtune.machine.usage import Peak
 from localtune.training.development import Development
-from localtune.training.lengths import fit_for, row_length, text_tokens
+from localtune.training.lengths import Lessons, fit_for, row_length, text_tokens
 from localtune.training.lora import Amount, Recipe, recipe
 from localtune.training.tokenise import IGNORED, PackedRows, Split, splitter_of
 from localtune.training.train import train
@@ -36,31 +36,6 @@ from localtune.workspace import read_jsonl, write_jsonl
 SAMPLE = 2000  # lessons that are tokenised
 TRIED = 400  # lessons that are trained on
 STEPS = 4  # the first isn't counted: it warms up, and AdamW has no memory yet
-
-
-@dataclass(frozen=True)
-class Lessons:
-    """Where lessons lie, and what all of them come to.
-
-    `corpus` is the tokens of the documents, `row` those of a packed row, `answers` the share of
-    tokens that is learned, `said` the tokens of an answer, `seconds` what tokenising all will take.
-    `aside` are the questions set aside, where there are any.
-    """
-
-    file: Path
-    aside: Path | None
-    tokens: int
-    corpus: int
-    rows: int
-    row: int
-    answers: float
-    said: float
-    seconds: float
-
-    @property
-    def memory(self) -> int:
-        """Return the bytes that all lessons take as lists in CPython (measured: 843,443, 68 MB)."""
-        return self.tokens * 80
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers import PreTrainedTokenizerFast as Fast
 
 import localtune
-from localtune.bases.sources import fetch, splits_alike, splitter
+from localtune.build.base import fetch, splits_alike, splitter
 from localtune.config.stages import PLAIN_TEMPLATE, BaseConfig
 from localtune.errors import EvaluationError
 from localtune.evaluation.faithful import check, divergence, log_softmax, torch_logits

@@ -10,7 +10,7 @@ import pytest
 from conftest import make_base
 from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter
 
-from localtune.bases.sources import check_gguf
+from localtune.build.base import check_gguf
 from localtune.config.file import from_dict
 from localtune.config.stages import BaseConfig, BuildConfig
 from localtune.errors import BaseModelError, ConfigError

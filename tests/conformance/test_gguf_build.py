@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 import localtune
-from localtune.build.modelfiles import modelfile_of
 from localtune.build.open_build import open_build, start
 from localtune.build.pipeline import standings
 from localtune.config.file import from_dict
+from localtune.deploy.modelfile import modelfile_of
 from localtune.deploy.talk import answer
 from localtune.errors import BaseModelError, InputError, LocaltuneError
 from localtune.export.convert_command import convert_adapter, convert_model

@@ -13,7 +13,7 @@ import pytest
 from rule_teacher import RuleTeacher, teaching
 
 from localtune.build import writing_stages
-from localtune.build.steps import Build
+from localtune.build.job import Build
 from localtune.config.stages import BaseConfig, BuildConfig, LessonsConfig
 from localtune.errors import ConfigError
 from localtune.lessons.teacher.selection import MAX_PARAMETERS, choose_in_ollama, teacher_file

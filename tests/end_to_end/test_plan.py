@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from localtune.build.estimate_stage import keep_estimate
-from localtune.build.steps import Build
+from localtune.build.job import Build
 from localtune.cli.plan_view import show_plan
 from localtune.config.stages import BaseConfig, BuildConfig, QuantizeConfig, TrainConfig
 from localtune.progress import Silent

@@ -10,8 +10,9 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from localtune.build import adapter_only
-from localtune.build.pipeline import keep_settings, requantize
-from localtune.build.steps import Build
+from localtune.build.job import Build
+from localtune.build.levels import requantize
+from localtune.build.pipeline import keep_settings
 from localtune.config.stages import BaseConfig, BuildConfig, ExportConfig, QuantizeConfig
 from localtune.export.convert import convert
 from localtune.export.unpack.folder import unpack

@@ -18,16 +18,16 @@ import pytest
 from click.testing import CliRunner
 
 from localtune.bases.fetch import fetch_base
-from localtune.build.modelfiles import modelfile_of
+from localtune.build.job import Build
 from localtune.build.open_build import open_build, read_documents, shipped, start
 from localtune.build.pipeline import keep_settings, standings
-from localtune.build.steps import Build
 from localtune.cli.main import cli
 from localtune.config.stages import BaseConfig, BuildConfig, CorpusConfig
 from localtune.corpus import Artefacts, read_corpus
 from localtune.corpus.read.files import find_files
 from localtune.corpus.read.reader import read_files
 from localtune.corpus.read.readings import Readings
+from localtune.deploy.modelfile import modelfile_of
 from localtune.deploy.receipt import doubt
 from localtune.errors import InputError, LocaltuneError
 from localtune.lessons.ledger import Ledger

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from localtune.corpus.clean.boilerplate import Removed, without_boilerplate
@@ -17,23 +16,12 @@ from localtune.corpus.clean.language import language_of
 from localtune.corpus.clean.quality import reject
 from localtune.corpus.read.chats import Message
 from localtune.corpus.read.formats import Text, read_text, safe, safe_text, title_line
+from localtune.corpus.read.reading import Reading, Settings
 from localtune.corpus.split.passages import Passage, cut
 from localtune.errors import UnreadableError
 from localtune.privacy import find_private
 
-VERSION = 1  # of what a reading holds: another one makes every file be read again
 LEFT_OUT, SHOWN = 500, 2000  # pieces of a file that are shown, and characters of each
-Reading = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a reading depends on beside the file. `allow` holds casefolded values."""
-
-    passage_tokens: int
-    private: bool
-    allow: tuple[str, ...]
-    ocr: bool
 
 
 def read_document(data: bytes, kind: str, name: str, settings: Settings) -> Reading:

@@ -14,10 +14,9 @@ from typing import Any
 from localtune.config.extras import OCR, is_installed, library_version
 from localtune.config.stages import READERS, CorpusConfig
 from localtune.corpus.read.archives import MOST_MEMBERS
-from localtune.corpus.read.document import VERSION, Reading, Settings
 from localtune.corpus.read.files import FoundFile, judge_member
+from localtune.corpus.read.reading import VERSION, FileReading, Job, Settings
 from localtune.corpus.read.readings import Readings, key_of
-from localtune.corpus.read.worker import Job
 from localtune.corpus.read.workers import Workers
 from localtune.machine.cores import cores
 from localtune.progress import Bar, Progress
@@ -48,15 +47,6 @@ class _Item:
         root, path = os.fsencode(found.root), os.fsencode(found.path.relative_to(found.root))
         small = not found.members and _is_small(found.path)
         return Job(root, path, found.members, found.format, name, self.most, small, patience)
-
-
-@dataclass(frozen=True)
-class FileReading:
-    """A file and what was read of it; nothing (an empty reading) where `found` says why."""
-
-    found: FoundFile
-    sha256: str
-    reading: Reading
 
 
 def read_files(

@@ -11,28 +11,14 @@ import resource
 import signal
 import sys
 import traceback
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, NoReturn
 
 from localtune.corpus.read.archives import members_of, read_file
-from localtune.corpus.read.document import Settings, read_document
+from localtune.corpus.read.document import read_document
+from localtune.corpus.read.reading import Job, Settings
 from localtune.errors import UnreadableError
-
-
-@dataclass(frozen=True)
-class Job:
-    """A file to read: `path` below `root`, bytes as the system has them; `members` of archives."""
-
-    root: bytes
-    path: bytes
-    members: tuple[str, ...]
-    kind: str
-    name: str
-    most: int  # bytes
-    small: bool = True  # so that others may wait behind it
-    patience: float = 1.0  # times the seconds a file has
 
 
 def answer(job: Job, settings: Settings) -> dict[str, Any]:

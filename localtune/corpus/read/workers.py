@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any, Generic, Protocol, TypeVar
 
-from localtune.corpus.read.document import Settings
-from localtune.corpus.read.worker import Job
+from localtune.corpus.read.reading import Job, Settings
 from localtune.errors import LocaltuneError
 from localtune.machine.processes import module_command, module_environment
 

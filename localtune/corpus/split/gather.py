@@ -14,7 +14,7 @@ from typing import Any
 
 from localtune.config.stages import CorpusConfig
 from localtune.corpus.read.formats import title_line
-from localtune.corpus.read.reader import FileReading
+from localtune.corpus.read.reading import FileReading
 from localtune.corpus.split.duplicates import representatives
 from localtune.corpus.split.passages import count_tokens
 from localtune.privacy import Finding, Pseudonyms, find_known_names, find_private, name_parts, scrub

@@ -17,7 +17,8 @@ import numpy as np
 
 from localtune.errors import ExportError
 from localtune.export.read.adapter_config import cannot_merge, read_adapter_config, value_for
-from localtune.export.read.tensors import Array, Tensors
+from localtune.export.read.arrays import Array
+from localtune.export.read.tensors import Tensors
 
 KEPT = 8  # modules whose factors stay in memory: more than threads work on at once
 PREFIX = "base_model.model."

@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from localtune.errors import ExportError
 from localtune.export.read.adapter import Adapter
+from localtune.export.read.arrays import Array, Raw, widen
 from localtune.export.read.config_json import Config
-from localtune.export.read.tensors import Array, Raw, Tensors, widen
+from localtune.export.read.tensors import Tensors
 
 Index = npt.NDArray[np.intp]
 UNUSED = (".rotary_emb.inv_freq", ".attn.masked_bias", ".attn.bias", ".attention.masked_bias")

@@ -14,13 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from localtune.errors import ExportError, UnsupportedError
+from localtune.export.read.arrays import Array, Raw, widen
 from localtune.export.read.config_json import read_json
 
-Array = npt.NDArray[np.float32]
-Raw = npt.NDArray[Any]
 INDEX = "model.safetensors.index.json"
 WHOLE = ("model.safetensors", "adapter_model.safetensors")
 TYPES = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": np.uint16}
@@ -82,13 +80,6 @@ class Tensors:
     def read(self, name: str) -> Array:
         """Read one tensor as float32."""
         return widen(self.raw(name)).astype(np.float32, copy=True)
-
-
-def widen(raw: Raw) -> Array:
-    """Return stored numbers as float32; uint16 stands for BF16."""
-    if raw.dtype == np.uint16:
-        return (raw.astype(np.uint32) << 16).view(np.float32)
-    return raw.astype(np.float32)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -21,7 +21,7 @@ from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 from gguf.quants import dequantize
 
 from localtune.errors import BaseModelError
-from localtune.export.read.tensors import Array, widen
+from localtune.export.read.arrays import Array, widen
 
 Index = npt.NDArray[np.intp]
 NUMBERS = dict(enumerate("BbHhIif?")) | {

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gguf import GGUFValueType, GGUFWriter
 
-from localtune.export.read.tensors import Array
+from localtune.export.read.arrays import Array
 from localtune.export.unpack.gguf_source import SOURCE, GgufSource
 from localtune.export.unpack.weights import FACTORS
 

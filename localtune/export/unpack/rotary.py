@@ -13,8 +13,8 @@ import numpy as np
 
 from localtune.errors import BaseModelError
 from localtune.export.families.rope import FIRST, YARN, Rope, llama3_factors
+from localtune.export.read.arrays import Array
 from localtune.export.read.config_json import Config, head_width
-from localtune.export.read.tensors import Array
 from localtune.export.unpack.said import GgufMetadata
 
 THETA = 10000.0

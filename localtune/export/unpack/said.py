@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from localtune.errors import BaseModelError
-from localtune.export.read.tensors import Array
+from localtune.export.read.arrays import Array
 from localtune.export.unpack.gguf_source import AGAIN, GgufSource
 
 

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from localtune.errors import BaseModelError
 from localtune.export.families.family import Family
+from localtune.export.read.arrays import Array
 from localtune.export.read.config_json import Config
-from localtune.export.read.tensors import Array
 from localtune.export.unpack.gguf_source import PLAIN, GgufSource, GgufTensor, can_be_read
 
 Index = npt.NDArray[np.intp]

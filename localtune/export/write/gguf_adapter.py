@@ -32,13 +32,14 @@ from gguf.quants import quantize
 from localtune.errors import ExportError
 from localtune.export.families.family import Family
 from localtune.export.read.adapter import Adapter
+from localtune.export.read.arrays import Array, widen
 from localtune.export.read.config_json import read_config
 from localtune.export.read.merged import Merged, plain
-from localtune.export.read.tensors import Array, widen
 from localtune.export.tokenizer.vocabulary import count_tokens
 from localtune.export.write.card import read_card
 from localtune.export.write.gguf_file import BYTES, TYPES
-from localtune.export.write.mapping import Written, complete, family_of, tensor_map
+from localtune.export.write.mapping import complete, family_of, tensor_map
+from localtune.export.write.parts import Written
 from localtune.progress import Progress, Silent
 from localtune.workspace import atomic_path
 

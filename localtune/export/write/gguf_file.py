@@ -19,11 +19,11 @@ import numpy.typing as npt
 from gguf import GGMLQuantizationType, GGUFValueType, GGUFWriter, Keys
 
 from localtune.errors import ExportError
+from localtune.export.read.arrays import Array
 from localtune.export.read.merged import Merged
-from localtune.export.read.tensors import Array
 from localtune.export.unpack.metadata import Packed
 from localtune.export.write.blocks import BLOCK, run_in_threads, to_bf16
-from localtune.export.write.mapping import Part, Written
+from localtune.export.write.parts import Part, Written
 from localtune.progress import Progress
 from localtune.workspace import check_room
 

@@ -7,11 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Protocol
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any
 
 from localtune.errors import ExportError, UnsupportedError
 from localtune.export.families import FAMILIES, linear_attention
@@ -19,8 +15,8 @@ from localtune.export.families.family import Family
 from localtune.export.families.loadable import check_loadable
 from localtune.export.families.rope import rope_metadata
 from localtune.export.read.config_json import Config, head_width, with_defaults
+from localtune.export.write.parts import Part, Weights, Written
 
-Index = npt.NDArray[np.intp]
 NUMBER = re.compile(r"(?<=\.)(?:0|[1-9]\d*)(?=\.)")
 TERM = re.compile(r"(\d*)([a-zA-Z])")
 # GGUF key -> (config.json's name, type), for every family that has it.
@@ -40,40 +36,6 @@ KEYS: dict[str, tuple[str, type]] = {
 }
 # These stay float32 whatever the type of the file, as do vectors.
 ALWAYS_FLOAT = ("ffn_gate_inp", "position_embd", "ssm_conv1d")
-
-
-class Weights(Protocol):
-    """The headers of a base's weights by plain name, such as merged.Merged's."""
-
-    def names(self) -> list[str]: ...
-    def shape(self, name: str) -> tuple[int, ...]: ...
-    def has_own_head(self) -> bool: ...
-
-
-@dataclass(frozen=True)
-class Part:
-    """Rows of one weight: all, or those of `rows` in that order."""
-
-    source: str
-    rows: Index | None
-
-
-@dataclass(frozen=True)
-class Written:
-    """One GGUF tensor: its parts one below another, and what is done to every row.
-
-    `shape` is numpy's, (rows, columns) or (experts, rows, columns). `vector` says that it stays
-    float32. `turned` weights are stored as (in, out).
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    parts: tuple[Part, ...]
-    columns: Index | None = None
-    turned: bool = False
-    plus_one: bool = False
-    negative_exp: bool = False
-    vector: bool = False
 
 
 def family_of(config: Config) -> Family:

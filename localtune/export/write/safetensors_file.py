@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from localtune.export.read.tensors import Array
+from localtune.export.read.arrays import Array
 from localtune.export.write.blocks import run_in_threads, to_bf16
 from localtune.progress import Progress
 from localtune.workspace import check_room

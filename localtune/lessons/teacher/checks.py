@@ -14,7 +14,7 @@ from dataclasses import replace
 from localtune.lessons.grounding import DIGITS, askable, content, declines, grounded, stems
 from localtune.lessons.keywords import stem
 from localtune.lessons.similarity import words
-from localtune.lessons.teacher.judge import Judged
+from localtune.lessons.teacher.pair import Judged
 from localtune.lessons.teacher.requests import PROMPTS
 from localtune.lessons.teacher.sections import Section
 from localtune.lessons.teacher.statements import cell_fault, statements_of, stating

@@ -11,23 +11,13 @@ from localtune.lessons.kept_back import KeptBack
 from localtune.lessons.similarity import words
 from localtune.lessons.teacher.checks import Checks
 from localtune.lessons.teacher.facts import SectionFact
-from localtune.lessons.teacher.judge import Judged
+from localtune.lessons.teacher.pair import Judged, Pair
 from localtune.lessons.teacher.requests import Ask
 from localtune.lessons.teacher.sections import Section
 
 NEAR_EXAM = "near a question of the exam"
 ASKED_BEFORE = "the question was asked before"
 TWO_ANSWERS = "the same question has two answers"
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A question and its answer; `style` is the request that it comes from."""
-
-    section: str  # its id
-    style: str
-    question: str
-    answer: str
 
 
 @dataclass

@@ -25,16 +25,10 @@ from localtune.lessons.keywords import stem
 from localtune.lessons.ledger import Ledger
 from localtune.lessons.similarity import ExamQuestions, words
 from localtune.lessons.teacher.checks import Checks
-from localtune.lessons.teacher.collection import Pair
 from localtune.lessons.teacher.facts import SectionFact, facts_in
-from localtune.lessons.teacher.judge import (
-    Judge,
-    Judged,
-    is_right_answer,
-    judge_of_answers,
-    wrong_answers,
-)
+from localtune.lessons.teacher.judge import Judge, is_right_answer, judge_of_answers, wrong_answers
 from localtune.lessons.teacher.near_misses import NearMisses
+from localtune.lessons.teacher.pair import Judged, Pair
 from localtune.lessons.teacher.pairs import second_answer
 from localtune.lessons.teacher.requests import PROMPTS, Ask, Asker, pairs_in
 from localtune.lessons.teacher.sections import Section, sections_of

@@ -9,29 +9,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from random import Random
 
 from localtune.lessons.agreement import agrees
 from localtune.lessons.grounding import content
+from localtune.lessons.teacher.pair import Judged
 from localtune.lessons.teacher.requests import Ask, Asker, Row
-from localtune.lessons.teacher.sections import Section
 
 SAMPLE_REQUESTS = 40  # of each sort, which the limit is taken from
 MIN_SAMPLE_REQUESTS = 12
 WRONG_ANSWERS_FOUND, OTHER_QUESTIONS_FOUND = 0.95, 0.88  # shares, of those known to be wrong
 RIGHT_ABOVE = 0.3  # share of all requests that must lie above the limit, or the writer cannot judge
 SEED = 0
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A question with its answer, and the statement of the section that is shown with it."""
-
-    section: Section
-    question: str
-    answer: str
-    statement: str = ""
 
 
 class Judge:

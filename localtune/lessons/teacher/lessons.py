@@ -23,9 +23,10 @@ from localtune.lessons.kept_back import kept_from_lessons
 from localtune.lessons.ledger import Ledger, key_of
 from localtune.lessons.rules.structure import brought, write_rows
 from localtune.lessons.teacher.checks import Checks
-from localtune.lessons.teacher.collection import Pair, PairCollection
+from localtune.lessons.teacher.collection import PairCollection
 from localtune.lessons.teacher.facts import facts_in
 from localtune.lessons.teacher.near_misses import NearMisses
+from localtune.lessons.teacher.pair import Pair
 from localtune.lessons.teacher.pairs import PAIRS_PER_FACT, PairWriter
 from localtune.lessons.teacher.requests import PROMPTS, Asker, in_language
 from localtune.lessons.teacher.restated import restated

@@ -16,9 +16,9 @@ from itertools import chain, compress, islice, zip_longest
 from random import Random
 
 from localtune.lessons.grounding import stems
-from localtune.lessons.teacher.collection import Pair
 from localtune.lessons.teacher.facts import SectionFact
 from localtune.lessons.teacher.judge import SAMPLE_REQUESTS
+from localtune.lessons.teacher.pair import Pair
 from localtune.lessons.teacher.requests import Ask, Asker, Row
 from localtune.lessons.teacher.retrieval import Search
 from localtune.lessons.teacher.sections import Section

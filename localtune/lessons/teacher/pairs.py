@@ -14,12 +14,7 @@ from math import ceil
 from localtune.lessons.agreement import agrees
 from localtune.lessons.facts import facts_of
 from localtune.lessons.similarity import words
-from localtune.lessons.teacher.collection import (
-    ASKED_BEFORE,
-    Pair,
-    PairCollection,
-    question_key,
-)
+from localtune.lessons.teacher.collection import ASKED_BEFORE, PairCollection, question_key
 from localtune.lessons.teacher.facts import SectionFact
 from localtune.lessons.teacher.judge import (
     is_right_answer,
@@ -29,6 +24,7 @@ from localtune.lessons.teacher.judge import (
     other_questions,
     wrong_answers,
 )
+from localtune.lessons.teacher.pair import Pair
 from localtune.lessons.teacher.requests import Ask, Asker, Row, pairs_in, questions_in
 from localtune.lessons.teacher.sections import Section
 from localtune.lessons.teacher.trial import without_failing

@@ -11,8 +11,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from random import Random
 
-from localtune.lessons.teacher.collection import Pair
 from localtune.lessons.teacher.facts import SectionFact
+from localtune.lessons.teacher.pair import Pair
 from localtune.lessons.teacher.requests import PROMPTS, in_language
 
 MAX_STATEMENTS = 2  # that hold a value; one that stands everywhere tells nothing

@@ -8,7 +8,8 @@ from typing import Any
 from localtune.lessons.facts import id_of
 from localtune.lessons.kept_back import KeptBack
 from localtune.lessons.similarity import words
-from localtune.lessons.teacher.collection import Pair, PairCollection
+from localtune.lessons.teacher.collection import PairCollection
+from localtune.lessons.teacher.pair import Pair
 
 VALIDATION_QUESTIONS, MIN_VALIDATION_QUESTIONS = 40, 20
 MIN_OTHER_PAIRS = 3  # about the same fact, so that it is still learned

@@ -12,9 +12,9 @@ import pytest
 
 from localtune.build.exams import changed_by_hand, set_aside
 from localtune.build.hashes import Hashes
+from localtune.build.job import Build
 from localtune.build.pipeline import run_stage, stages, standings
 from localtune.build.stage import Lock
-from localtune.build.steps import Build
 from localtune.config.stages import BaseConfig, BuildConfig, ExamConfig
 from localtune.errors import EvaluationError, InputError
 from localtune.lessons.rules.exam import write_exam

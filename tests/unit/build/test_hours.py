@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from localtune.build.hours import fit, seconds_left, with_cuts, writing_clock
+from localtune.build.job import Build
 from localtune.build.pipeline import stages
-from localtune.build.steps import Build
 from localtune.config.stages import BuildConfig, TrainConfig
 from localtune.training.lora import Recipe
 from localtune.workspace import Workspace, write_json

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from localtune.build.hashes import Hashes
+from localtune.build.job import Build
 from localtune.build.open_build import open_build, shipped, slug, start
 from localtune.build.pipeline import keep_settings, run_stage, stages, standings
 from localtune.build.results import seconds_of
 from localtune.build.stage import Lock, Stage, differences
-from localtune.build.steps import Build
 from localtune.config.stages import (
     BuildConfig,
     ChatConfig,

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from small_build import make_build
 
-from localtune.build.modelfiles import modelfile_of
+from localtune.build.job import Build
 from localtune.build.open_build import start
 from localtune.build.pipeline import check_before, keep_settings
-from localtune.build.steps import Build
 from localtune.config.stages import BuildConfig, ChatConfig
+from localtune.deploy.modelfile import modelfile_of
 from localtune.deploy.talk import answer
 from localtune.errors import InputError
 from localtune.ollama.modelfile_grammar import parse

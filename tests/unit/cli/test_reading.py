@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from localtune.build.job import Build
 from localtune.build.pipeline import keep_settings
-from localtune.build.steps import Build
 from localtune.cli.main import cli
 from localtune.cli.reading import dropped_of, exam_of, lessons_of, sample
 from localtune.config.stages import BuildConfig, QuantizeConfig

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from localtune.config.stages import CorpusConfig
 from localtune.corpus import Artefacts, read_corpus
 from localtune.corpus.clean.characters import holds_control
-from localtune.corpus.read.document import Settings, read_document
+from localtune.corpus.read.document import read_document
 from localtune.corpus.read.files import FoundFile
 from localtune.corpus.read.formats import MARKDOWN, plain, read_text
-from localtune.corpus.read.reader import FileReading
+from localtune.corpus.read.reading import FileReading, Settings
 from localtune.corpus.split.gather import gather
 from localtune.corpus.split.passages import count_tokens, cut
 from localtune.errors import InputError

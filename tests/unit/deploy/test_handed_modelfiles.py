@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from small_build import make_adapter_build, make_build
 from stand_in_ollama import StandIn
 
+from localtune.build.job import Build
 from localtune.build.open_build import open_build
-from localtune.build.steps import Build
 from localtune.cli.main import cli
 
 pytestmark = pytest.mark.slow

@@ -20,8 +20,8 @@ from click.testing import CliRunner
 from small_build import make_build
 from stand_in_ollama import Handler, StandIn, chatml, digest_of
 
+from localtune.build.job import Build
 from localtune.build.open_build import open_build
-from localtune.build.steps import Build
 from localtune.cli.main import cli
 from localtune.deploy.install_check import expected_prompt
 from localtune.deploy.install_files import InstallRequest, what_is_wanted

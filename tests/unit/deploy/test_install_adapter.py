@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from small_build import make_adapter_build
 from stand_in_ollama import Handler, StandIn, chatml
 
+from localtune.build.job import Build
 from localtune.build.open_build import open_build
-from localtune.build.steps import Build
 from localtune.cli.main import cli
 
 pytestmark = pytest.mark.slow

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from small_build import make_build
 
-from localtune.build.steps import Build
+from localtune.build.job import Build
 from localtune.errors import ServerError
 from localtune.ollama.client import Ollama, Unreachable
 from localtune.ollama.host import server_url

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from huggingface_hub import constants
 
-from localtune.build.base_choice import kept, settle
+from localtune.build.base_choice import settle
+from localtune.build.job import Build
+from localtune.build.kept_base import kept
 from localtune.build.open_build import open_build, start
 from localtune.build.pipeline import keep_settings, stages
-from localtune.build.steps import Build
 from localtune.config.stages import BaseConfig, BuildConfig, LessonsConfig, TrainConfig
 from localtune.errors import BaseModelError, ConfigError
 from localtune.estimate.choose_base import Choice, Wanted, choose_base, languages_of

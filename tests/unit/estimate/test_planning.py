@@ -26,16 +26,17 @@ from localtune.estimate.disk import disk
 from localtune.estimate.electricity import carbon, countries, power
 from localtune.estimate.fresh import in_fresh_process
 from localtune.estimate.machine import Machine, this_machine
+from localtune.estimate.measured import Estimate, Training, Yardstick
 from localtune.estimate.outline import sizes
 from localtune.estimate.shape import Shape, cut, shape_of, write_base
-from localtune.estimate.stages import Estimate, behind_training, whole
+from localtune.estimate.stages import behind_training, whole
 from localtune.estimate.targets import soft_targets
-from localtune.estimate.training import Training, _from_line
-from localtune.estimate.yardstick import Yardstick
+from localtune.estimate.training import _from_line
 from localtune.export.convert import convert
 from localtune.llama.quantize import quantize
+from localtune.training.lengths import Lessons
 from localtune.training.lora import Amount, Recipe
-from localtune.training.rehearse import Lessons, Rehearsed, pack_lessons, recipe_for, rehearse
+from localtune.training.rehearse import Rehearsed, pack_lessons, recipe_for, rehearse
 from localtune.workspace import write_jsonl
 
 TINY = BaseConfig("tiny").folder()

@@ -10,13 +10,13 @@ from scripted_writer import Heard, ScriptedWriter
 
 from localtune.lessons.ledger import Ledger
 from localtune.lessons.teacher.judge import (
-    Judged,
     is_right_answer,
     is_same_question,
     judge_of_answers,
     other_questions,
     wrong_answers,
 )
+from localtune.lessons.teacher.pair import Judged
 from localtune.lessons.teacher.requests import Ask, Asker
 from localtune.lessons.teacher.sections import Section
 from localtune.llama.writing import Completion, UnusableError

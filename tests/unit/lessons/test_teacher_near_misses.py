@@ -10,9 +10,9 @@ from scripted_writer import ScriptedWriter
 from localtune.lessons.grounding import content
 from localtune.lessons.keywords import stem
 from localtune.lessons.ledger import Ledger
-from localtune.lessons.teacher.collection import Pair
 from localtune.lessons.teacher.facts import facts_in
 from localtune.lessons.teacher.near_misses import NearMisses
+from localtune.lessons.teacher.pair import Pair
 from localtune.lessons.teacher.requests import Asker
 from localtune.lessons.teacher.retrieval import Search
 from localtune.lessons.teacher.sections import Section, sections_of

@@ -12,8 +12,9 @@ from scripted_writer import Heard, Reply, ScriptedWriter, lines
 
 from localtune.lessons.ledger import Ledger
 from localtune.lessons.teacher.checks import Checks
-from localtune.lessons.teacher.collection import Pair, PairCollection, is_about
+from localtune.lessons.teacher.collection import PairCollection, is_about
 from localtune.lessons.teacher.facts import SectionFact, facts_in
+from localtune.lessons.teacher.pair import Pair
 from localtune.lessons.teacher.pairs import PairWriter
 from localtune.lessons.teacher.requests import Ask, Asker, pairs_in, questions_in
 from localtune.lessons.teacher.sections import sections_of

@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from localtune.build.steps import Build, lesson_splitter
+from localtune.build.job import Build
+from localtune.build.steps import lesson_splitter
 from localtune.build.writing_stages import _known
 from localtune.config.stages import BaseConfig, BuildConfig
 from localtune.errors import LocaltuneError, RuntimeFileError

@@ -13,8 +13,9 @@ import pytest
 import torch
 from torch.nn.modules.module import register_module_forward_pre_hook
 
+from localtune.build.job import Build
 from localtune.build.pipeline import stages
-from localtune.build.steps import Build, in_threads
+from localtune.build.steps import in_threads
 from localtune.config.stages import BaseConfig, BuildConfig, TrainConfig
 from localtune.export.convert import convert
 from localtune.llama.engine import EngineModel

@@ -15,8 +15,8 @@ import torch
 from safetensors.torch import load_file
 
 import localtune
+from localtune.build.job import Build
 from localtune.build.pipeline import check_before
-from localtune.build.steps import Build
 from localtune.config.stages import BaseConfig, BuildConfig, TrainConfig
 from localtune.errors import TrainingError
 from localtune.evaluation.faithful import load_merged

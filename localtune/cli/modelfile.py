@@ -1,0 +1,20 @@
+"""The command `modelfile`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from localtune.cli.command import echo_answer
+
+
+@click.argument("source", type=click.Path(path_type=Path), metavar="GGUF_OR_MODEL_OR_BUILD")
+def modelfile(source: Path) -> None:
+    """Print the Modelfile of a GGUF file, of a model of transformers' format, or of a build.
+
+    Its template renders what the model's own chat template renders, or there is none in it.
+    """
+    from localtune.deploy.modelfile import modelfile_of
+
+    echo_answer(modelfile_of(source), nl=False)
