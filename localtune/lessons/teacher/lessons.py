@@ -17,18 +17,18 @@ from localtune.config.stages import LessonsConfig
 from localtune.lessons import replay
 from localtune.lessons.development import write_development
 from localtune.lessons.each import write_each
-from localtune.lessons.facts import id_of
 from localtune.lessons.general import replay_words
 from localtune.lessons.kept_back import kept_from_lessons
 from localtune.lessons.ledger import Ledger, key_of
 from localtune.lessons.rules.structure import brought, write_rows
 from localtune.lessons.teacher.checks import Checks
 from localtune.lessons.teacher.collection import PairCollection
+from localtune.lessons.teacher.conversations import chat, declined, joined
 from localtune.lessons.teacher.facts import facts_in
 from localtune.lessons.teacher.near_misses import NearMisses
 from localtune.lessons.teacher.pair import Pair
 from localtune.lessons.teacher.pairs import PAIRS_PER_FACT, PairWriter
-from localtune.lessons.teacher.requests import PROMPTS, Asker, in_language
+from localtune.lessons.teacher.requests import Asker
 from localtune.lessons.teacher.restated import restated
 from localtune.lessons.teacher.reverse import reversed_pairs
 from localtune.lessons.teacher.sections import sections_of
@@ -39,7 +39,6 @@ from localtune.workspace import read_jsonl, write_json, write_jsonl
 
 Row = dict[str, Any]
 NEAR_MISS_SHARE = 0.12  # of all questions
-TURNS = (1, 2, 3, 3, 4)  # questions in one conversation
 MIN_KEPT_SHARE = 0.05  # of the pairs that were written
 
 
@@ -84,43 +83,52 @@ def write_lessons_with(
     kept_back = kept_from_lessons(files.exam, [])
     written = PairCollection({s.id: s for s in sections}, facts, Checks(sections), kept_back)
     asker = Asker(writer, Ledger(files.ledgers / "lessons.jsonl"), progress)
-    pair_writer = PairWriter(asker, written)
-    pair_writer.write(config.effort, is_late)
+    PairWriter(asker, written).write(config.effort, is_late)
     _check(written, writer, progress)
     pairs, aside = set_aside(written, config.seed) if files.development else (written.kept, [])
     wanted = round(len(pairs) * NEAR_MISS_SHARE / (1 - NEAR_MISS_SHARE))
-    crossing = NearMisses(sections, facts, config.seed)
-    misses = crossing.write(asker, pairs, wanted)
+    found = NearMisses(sections, facts, config.seed).write(asker, pairs, wanted)
+    misses = [(question, name) for question, name in found if not kept_back.is_near(question)]
     asker.ledger.keep_used()
-    misses = [(question, name) for question, name in misses if not kept_back.is_near(question)]
-    spoken, r = dict(files.languages), Random(config.seed)
-    turned = reversed_pairs(
-        written.all_facts(), {s.id: spoken.get(s.document, "") for s in sections}, config.seed
-    )
-    told = [pair for pair in turned if not kept_back.is_near(pair.question, pair.answer)]
-    chats = [_chat(pair, written.sections[pair.section].document) for pair in [*pairs, *told]]
-    chats += [_declined(question, name, spoken, r) for question, name in misses]
-    r.shuffle(chats)
     lessons = [
-        *_conversations(chats, r),
+        *_conversations(written, pairs, misses, files, config.seed),
         *(text for section in sections for text in restated(section, config.seed)),
     ]
     lessons += _replayed(base, lessons, files, config, progress) if base else []
-    r.shuffle(lessons)
+    Random(config.seed).shuffle(lessons)
     own = list(brought(files.chats, kept_back))
     write_rows(
         files.lessons, [*lessons, *own], rows, files.allow, files.system, config.replay, config.seed
     )
     _write_counts(written, len(misses), writer, files)
     if files.development:
-        rows = [row_of(pair, written.sections[pair.section].document) for pair in aside]
-        write_development(files.development, rows, progress)
+        asked = [row_of(pair, written.sections[pair.section].document) for pair in aside]
+        write_development(files.development, asked, progress)
     progress.note(
         f"{len(lessons):,} lessons from {len(pairs):,} pairs and {len(misses):,} near-misses"
     )
     if own:
         progress.note(f"{len(own):,} chats, as they were brought")
     return len(lessons) + len(own)
+
+
+def _conversations(
+    written: PairCollection,
+    pairs: list[Pair],
+    misses: list[tuple[str, str]],
+    files: LessonFiles,
+    seed: int,
+) -> Iterator[Row]:
+    """Yield conversations about pairs, values and near-misses, (question, document), mixed."""
+    documents = {key: section.document for key, section in written.sections.items()}
+    languages, r = dict(files.languages), Random(seed)
+    spoken = {key: languages.get(document, "") for key, document in documents.items()}
+    turned = reversed_pairs(written.all_facts(), spoken, seed)
+    told = [p for p in turned if not written.kept_back.is_near(p.question, p.answer)]
+    asked = [chat(p.style, documents[p.section], p.question, p.answer) for p in [*pairs, *told]]
+    asked += [declined(question, name, languages.get(name, ""), r) for question, name in misses]
+    r.shuffle(asked)
+    return joined(asked, r)
 
 
 def _check(written: PairCollection, writer: Writer, progress: Progress) -> None:
@@ -142,35 +150,6 @@ def _check(written: PairCollection, writer: Writer, progress: Progress) -> None:
     )
     if reasons:
         progress.note(f"dropped: {reasons}")
-
-
-def _chat(pair: Pair, document: str) -> Row:
-    return _lesson(pair.style, document, pair.question, pair.answer)
-
-
-def _declined(question: str, document: str, languages: dict[str, str], r: Random) -> Row:
-    """Return a lesson that declines, in the language of the document."""
-    known = in_language(PROMPTS["declined"], languages.get(document, ""))
-    return _lesson("unknown", document, question, r.choice(known))
-
-
-def _lesson(kind: str, document: str, question: str, answer: str) -> Row:
-    messages = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
-    return {"id": id_of(kind, question), "kind": kind, "document": document, "messages": messages}
-
-
-def _conversations(chats: list[Row], r: Random) -> Iterator[Row]:
-    """Join questions into conversations, which share one system prompt."""
-    i = 0
-    while i < len(chats):
-        part = chats[i : i + r.choice(TURNS)]
-        i += len(part)
-        yield {
-            "id": id_of(*(row["id"] for row in part)),
-            "kind": part[0]["kind"] if len(part) == 1 else "chat",
-            "document": ", ".join(dict.fromkeys(row["document"] for row in part)),
-            "messages": [message for row in part for message in row["messages"]],
-        }
 
 
 def _write_counts(written: PairCollection, misses: int, writer: Writer, files: LessonFiles) -> None:
