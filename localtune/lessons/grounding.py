@@ -6,7 +6,7 @@ By rule, over words: no other model judges. Takes and gives texts.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 
 from localtune.declining import REFUSALS
@@ -14,8 +14,6 @@ from localtune.lessons.keywords import STOP, stem
 from localtune.lessons.similarity import words
 
 ENOUGH = 0.75  # share of the plain words of a text that must stand in the passage
-ALIKE = 0.6  # F1 of their content words, from which on two answers say the same
-LONGEST = 60  # words of an answer
 ALIKE_BEGIN = 5  # letters: "opening" stands for "opened"
 _NUMBERS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
@@ -28,22 +26,12 @@ _TEXT = re.compile(
     r"|\bas (?:mentioned|stated|described) (?:above|below|here)\b",
     re.I,
 )
-_REFERS = re.compile(r"(?:It|Its|They|Their|He|His|She|Her|This|These|Those|That)\b")
-_WHOLE = re.compile(r"[\w)\"'”’%°€$£]+[.!?]?$")
 
 
 def declines(said: str) -> bool:
     """Whether a text says that one doesn't know."""
     heard = f" {' '.join(words(said))} "
     return any(f" {' '.join(words(phrase))} " in heard for phrase in REFUSALS)
-
-
-def stands_alone(text: str) -> bool:
-    """Whether an answer can be read without passage and question: short, whole, about a name."""
-    short = 1 <= len(text.split()) <= LONGEST
-    return (
-        short and not _TEXT.search(text) and not _REFERS.match(text) and bool(_WHOLE.search(text))
-    )
 
 
 def askable(question: str, passage: str) -> bool:
@@ -75,30 +63,6 @@ def grounded(text: str, passage: str, question: str = "") -> bool:
     held = [known.holds(word) or asked.holds(word) for word in plain]
     new = any(known.holds(word) and not asked.holds(word) for word in said)
     return (new or not question) and sum(held) >= ENOUGH * len(held)
-
-
-def alike(a: str, b: str) -> bool:
-    """Whether two answers say the same: equal numbers and names, and mostly the same words."""
-    if declines(a) or declines(b):
-        return declines(a) and declines(b)
-    if _numbers(a) != _numbers(b):
-        return False
-    one, other = set(content(a)), set(content(b))
-    if not one or not other:
-        return words(a) == words(b)
-    # A short answer within a long one says the same.
-    shared = len(one & other)
-    return shared == min(len(one), len(other)) or 2 * shared / (len(one) + len(other)) >= ALIKE
-
-
-def agreed(samples: Sequence[str]) -> str:
-    """Return the shortest of the samples that another one is alike; "" where none is."""
-    agree = [
-        a
-        for i, a in enumerate(samples)
-        if any(alike(a, b) for b in [*samples[:i], *samples[i + 1 :]])
-    ]
-    return min(agree, key=len, default="")
 
 
 def content(text: str) -> list[str]:

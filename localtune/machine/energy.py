@@ -42,11 +42,6 @@ class Energy:
         self._before = self._cards.millijoules()
         self._joules = {zone.kind: 0.0 for zone in self._zones}
 
-    @property
-    def measures(self) -> bool:
-        """Whether any counter can be read."""
-        return bool(self._zones or self._before is not None)
-
     def joules(self) -> dict[str, float]:
         """Return {"processor": …, "memory": …, "graphics": …} since the start, what is measured."""
         for zone in self._zones:

@@ -99,11 +99,6 @@ def thoughtful() -> Iterator[Chat]:
     yield from (Chat(messages) for messages in conversations(THOUGHTS))
 
 
-def shows(name: str, chat: Chat) -> bool:
-    """Whether a template is for a chat: Ollama refuses tools where a template shows none."""
-    return not chat.tools or ".Tools" in text_of(name)
-
-
 @cache
 def text_of(name: str) -> str:
     """Return a Go template's text. A part ends where its last line does."""

@@ -6,12 +6,9 @@ import pytest
 
 from localtune.lessons.grounding import (
     REFUSALS,
-    agreed,
-    alike,
     askable,
     declines,
     grounded,
-    stands_alone,
 )
 
 PAGE = """Tarnbrook Boatyard > Fees
@@ -64,25 +61,6 @@ def test_a_question_must_be_about_the_passage_and_not_mention_it() -> None:
     assert not askable("According to the text, who manages the slipway?", PAGE)
     assert not askable("What else?", PAGE)
     assert not askable("Where do elephants usually sleep?", PAGE)
-
-
-def test_an_answer_stands_alone() -> None:
-    assert stands_alone("Hull cleaning costs 1,250 euros.")
-    assert not stands_alone("It costs 1,250 euros.")
-    assert not stands_alone("The text says that hull cleaning costs 1,250 euros.")
-    assert not stands_alone("Hull cleaning costs 1,250 euros and,")
-    assert not stands_alone(" ".join(["word"] * 61))
-    assert not stands_alone("")
-
-
-def test_two_of_three_must_agree() -> None:
-    right, short = "Hull cleaning costs 1,250 euros.", "It costs 1250 euros for hull cleaning."
-    assert agreed([right, "The crane lifts boats.", short]) == right
-    assert agreed([right, "Hull cleaning costs 1,260 euros."]) == ""
-    assert agreed([right]) == "" and agreed([]) == ""
-    assert alike("Ilse Varga.", "The slipway is managed by Ilse Varga.")
-    assert not alike("Ilse Varga manages it.", "I don't know who manages it.")
-    assert alike("I don't know.", "I'm not sure about that.")
 
 
 def test_every_refusal_is_known_as_one() -> None:
