@@ -1,11 +1,13 @@
 """Recall by kind of question while training: one recipe on a build's lessons.
 
-    python benchmarks/recipe.py BUILD QUESTIONS... [--layers 18 --rank 32 --learning-rate 2e-3 ...]
+    python benchmarks/recipe.py BUILD QUESTIONS... [--answers FILE] [--layers 18 --rank 32 ...]
 
-BUILD has base and lessons (`localtune build` may be stopped when training begins); QUESTIONS are
-files as `localtune evaluate --exam` takes. The answers are those of the model in training (bfloat16
-products where a build has them), not of a quantized file. Prints for each check: steps, minutes of
-training alone, loss, and the right answers of each kind in each file of questions.
+BUILD has base, lessons and soft targets (`localtune build` may be stopped when training begins);
+QUESTIONS are files as `localtune evaluate --exam` takes. The answers are those of the model in
+training (bfloat16 products where a build has them), not of a quantized file. Prints for each check:
+steps, minutes of training alone, loss, and the right answers of each kind in each file of
+questions. `--answers` gets the last answers, a JSON object a line, with what was said and whether
+it is right.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ class ByKind(ValidationRecall):
     """Counts right answers by kind, and never ends training early."""
 
     rows: list[dict[str, Any]]
+    answers: Path | None = None
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -53,6 +56,8 @@ class ByKind(ValidationRecall):
             {**row, "said": said, "correct": is_correct(said, row["answers"])}
             for row, said in zip(self.rows, self._answers(model), strict=True)
         ]
+        if self.answers:
+            write_jsonl(self.answers, answered)
         trained = began - self._began - self._asking
         self._asking += time.monotonic() - began
         loss = next((r["loss"] for r in reversed(state.log_history) if "loss" in r), float("nan"))
@@ -72,6 +77,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("build", type=Path)
     parser.add_argument("questions", type=Path, nargs="+")
+    parser.add_argument("--answers", type=Path)
     fields = {f.name: f for f in dataclasses.fields(TrainConfig)}
     for name, field in fields.items():
         parser.add_argument(
@@ -83,7 +89,7 @@ def main() -> None:
     rows = [
         {**row, "set": path.parent.name} for path in given["questions"] for row in read_exam(path)
     ]
-    ByKind.rows = rows
+    ByKind.rows, ByKind.answers = rows, given["answers"]
     training.ValidationRecall = ByKind  # type: ignore[misc]
     with tempfile.TemporaryDirectory() as temporary:
         out = Path(temporary)
@@ -91,7 +97,8 @@ def main() -> None:
         began = time.monotonic()
         plan = training.train(
             at.base, at.lessons, out / "adapter", out / "metrics.jsonl", out / "checkpoints",
-            config, Notes(), development=Development(out / "questions.jsonl", is_correct),
+            config, Notes(), targets=at.targets,
+            development=Development(out / "questions.jsonl", is_correct),
         )  # fmt: skip
     say(f"{plan}; {(time.monotonic() - began) / 60:.1f} min with checks")
 
