@@ -1,4 +1,4 @@
-"""Where the templates lie that come with localtune: of report and card, and of chats."""
+"""Where the templates lie that come with localtune: of report and card."""
 
 from __future__ import annotations
 

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import localtune
-from localtune.build.headers import header_of
-from localtune.errors import UnsupportedError
 from localtune.formatting import plural
 from localtune.links import WEIGHTS
 from localtune.workspace import read_jsonl
@@ -17,21 +15,6 @@ if TYPE_CHECKING:
 
 BYTES_PER_TOKEN = 3  # few enough for every language
 LICENCES = ("LICENSE*", "LICENCE*", "COPYING*")
-
-
-def comment_for(base: Path, template: str | None) -> str:
-    """Return what must stand in front of a chat template, so that Ollama takes it for no other.
-
-    Nothing where a Go template does the same, or where another converter writes the file.
-    """
-    from localtune.ollama.chosen_template import choose
-    from localtune.ollama.modelfile import UNLIKE
-
-    try:
-        header = header_of(base, template)
-    except UnsupportedError:
-        return ""
-    return "" if choose(header) else UNLIKE
 
 
 def made_from(build: Build) -> str:

@@ -127,7 +127,7 @@ def _whole(build: Build, stage: Callable[..., Stage]) -> list[Stage]:
     # fmt: off
     return [
         stage("export", {}, [at.base, at.trained_upon, at.adapter], [at.master], GGUF, steps.export,
-              version=3),
+              version=4),
         stage("verify", {}, [at.base, at.trained_upon, at.adapter, at.master, at.exam],
               [at.faithful], (*TRAINERS, *LLAMA), steps.verify, version=2),
         *([stage("imatrix", {"imatrix_tokens": config.quantize.imatrix_tokens},
@@ -138,7 +138,7 @@ def _whole(build: Build, stage: Callable[..., Stage]) -> list[Stage]:
                 [at.level_gguf(level)], LLAMA, partial(steps.quantize, level)) for level in levels],
         stage("modelfile", {"system": config.chat.system, "max_length": config.train.max_length},
               [at.level_gguf(levels[0]), at.base, at.passages, at.chats, at.lessons],
-              [at.modelfile], (), steps.modelfile, version=3),
+              [at.modelfile], (), steps.modelfile, version=4),
     ]
     # fmt: on
 
@@ -154,7 +154,7 @@ def _upon_base(build: Build, stage: Callable[..., Stage]) -> list[Stage]:
               (*TRAINERS, *LLAMA), adapter_only.verify, version=3),
         stage("modelfile", {"base": config.base.base, **said},
               [shipped, at.adapter, at.lessons], [at.modelfile], (), adapter_only.modelfile,
-              version=2),
+              version=3),
     ]
     # fmt: on
 

@@ -136,9 +136,8 @@ def lesson_splitter(at: Workspace, progress: Progress) -> Callable[[str], list[i
 
 
 def export(build: Build, progress: Progress) -> None:
-    from localtune.build.modelfiles import comment_for
     from localtune.export.convert import convert
-    from localtune.export.tokenizer.vocabulary import chat_template
+    from localtune.ollama.modelfile import UNLIKE
 
     at = build.at
     convert(
@@ -146,7 +145,7 @@ def export(build: Build, progress: Progress) -> None:
         at.master,
         adapter=at.adapter,
         name=at.name,
-        comment=comment_for(at.base, chat_template(at.adapter)),
+        comment=UNLIKE,
         offline=build.config.base.offline,
         progress=progress,
     )

@@ -49,6 +49,11 @@ def check_template(at: Workspace, config: BuildConfig) -> None:
         header = header_of(at.base)
     except UnsupportedError:
         return
+    if config.export.adapter_only and not header.template:
+        raise ConfigError(
+            f"{config.base.base} has no chat template, and an adapter brings none.",
+            "Omit --adapter-only: a merged model has the template that it was trained with.",
+        )
     template = header.template or PLAIN_TEMPLATE
     for shape in _shapes(at, config):
         if fault := _fault(template, shape.messages, header.bos, header.eos):

@@ -13,7 +13,7 @@ from localtune.cli.command import echo_answer
 def modelfile(source: Path) -> None:
     """Print the Modelfile of a GGUF file, of a model of transformers' format, or of a build.
 
-    Its template renders what the model's own chat template renders, or there is none in it.
+    It has no template: Ollama 0.30 and later render the chat template in the GGUF.
     """
     from localtune.deploy.modelfile import modelfile_of
 

@@ -91,11 +91,10 @@ def _compare(
         return "same"
     progress.warn(_difference(shown, text))
     has_template = any(c.name == "TEMPLATE" and c.value for c in wanted.commands)
-    better = ("1", "the Modelfile's TEMPLATE") if has_template else ("0", "the GGUF's template")
-    progress.warn(
-        f"start the server with OLLAMA_GO_TEMPLATE={better[0]} in its environment, so that it "
-        f"takes {better[1]}, or update it; `localtune serve` asks as the exam did"
-    )
+    fix = "start the server with OLLAMA_GO_TEMPLATE=0 in its environment, or update it"
+    if has_template:
+        fix = "remove TEMPLATE from the Modelfile and install it again with --replace"
+    progress.warn(f"{fix}; then it uses the GGUF's chat template, as `localtune serve` does")
     return "other"
 
 

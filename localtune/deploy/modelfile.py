@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from localtune.build.headers import header_of
@@ -40,9 +41,12 @@ def _of_build(folder: Path) -> str:
 
 
 def _of_folder(folder: Path) -> str:
-    from localtune.ollama.modelfile import text_of_header
+    from localtune.ollama.modelfile import UNLIKE, text_of_header
 
     check_model(folder)
     out = Path(f"{folder.name}.gguf")
     made = f"First: localtune convert {folder} --to {out}"
-    return text_of_header(header_of(folder), out, made, licence_of(folder))
+    header = header_of(folder)
+    if header.template:  # `convert` writes the comment
+        header = replace(header, template=UNLIKE + header.template)
+    return text_of_header(header, out, made, licence_of(folder))

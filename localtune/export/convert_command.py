@@ -18,10 +18,11 @@ def convert_model(model: Path, adapter: Path | None, out: Path, **options: Any) 
     `options` are those of export.convert.convert. Raises LocaltuneError.
     """
     from localtune.export.convert import convert
+    from localtune.ollama.modelfile import UNLIKE
 
     options["name"] = options.get("name") or _name(model)
     with folders(model, adapter, out, options["progress"]) as (base, tuned):
-        return convert(base, out, adapter=tuned, **options)
+        return convert(base, out, adapter=tuned, comment=UNLIKE, **options)
 
 
 def convert_adapter(

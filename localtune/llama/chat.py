@@ -21,9 +21,6 @@ RENDER_ERRORS = (
     *(RecursionError, MemoryError),
 )
 
-# Two days, to find the templates that name the date.
-DAYS = (datetime.datetime(2024, 2, 29), datetime.datetime(2031, 11, 3))
-
 
 class Generation(Extension):
     """transformers' own tag around what an assistant says, which changes nothing of a prompt."""
@@ -37,24 +34,14 @@ class Generation(Extension):
 
 
 def render(
-    template: str,
-    messages: Sequence[Mapping[str, Any]],
-    bos: str,
-    eos: str,
-    ask: bool = True,
-    day: datetime.datetime | None = None,
-    tools: Sequence[Mapping[str, Any]] = (),
-    thinks: bool | None = None,
+    template: str, messages: Sequence[Mapping[str, Any]], bos: str, eos: str, ask: bool = True
 ) -> str:
     """Render messages; with `ask` the prompt ends where the assistant's answer begins.
 
-    `day` is today where it isn't given. `thinks` is whether to think before an answer, None for
-    what the template does by itself; it has one of two names there. Raises RuntimeFileError.
+    Raises RuntimeFileError.
     """
-    today = (day or datetime.datetime.now()).strftime
+    today = datetime.datetime.now().strftime
     said: dict[str, Any] = {"messages": messages, "bos_token": bos, "eos_token": eos}
-    said |= {"tools": tools} if tools else {}
-    said |= {} if thinks is None else {"enable_thinking": thinks, "thinking": thinks}
     try:
         with bounded():
             made = _compiled(template)

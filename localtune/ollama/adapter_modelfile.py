@@ -11,14 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from localtune.errors import RuntimeFileError
-from localtune.llama.header import Header
 from localtune.llama.llama import read_header
-from localtune.ollama.chosen_template import GoTemplate, choose
 from localtune.ollama.modelfile import (
     EXACT,
     LIMIT,
     LONGEST_CONTEXT,
+    REQUIRES,
     SETTINGS,
+    UNLIKE,
     Line,
     licence_lines,
     lines_of,
@@ -29,7 +29,6 @@ from localtune.ollama.name import valid_name
 from localtune.ollama.store import OllamaModel
 from localtune.workspace import write_text
 
-TRAINED = "# The chat template that the adapter was trained with, which isn't the base's own."
 INHERITED = "# Template, stops, context and licence are those of the base in Ollama."
 # server/create.go: layers of a model that is named are kept, and a LICENSE comes on top of them.
 LICENSED = "# The licence is that of the base in Ollama, as is every setting that isn't named here."
@@ -63,26 +62,25 @@ def adapter_modelfile_text(
     """Return the text of a GGUF adapter's Modelfile, which will lie at `modelfile`.
 
     `base` is a GGUF, or the name of a model in Ollama, which keeps its own chat template and stops.
-    `template` is the Jinja that the adapter was trained with, where it isn't that of the GGUF;
-    `known` is the model in Ollama that the GGUF is of: the file isn't stored a second time, and
-    its licence there counts; else that is the text `licence`. `lesson_tokens` is the length of the
-    longest lesson, 0 if not known.
-    Raises RuntimeFileError for a GGUF that can't be read, and for such a template where no Go
-    template can be derived from it.
+    `template` is the Jinja that the adapter was trained with, None if not known; `known` is the
+    model in Ollama that the GGUF is of: the file isn't stored a second time, and its licence there
+    counts; else that is the text `licence`. `lesson_tokens` is the length of the longest lesson, 0
+    if not known.
+    Raises RuntimeFileError for a GGUF that can't be read, and for one with another chat template
+    than `template`: Ollama renders that of the GGUF.
     """
     if isinstance(base, str):
         return text_of(_on_a_name(adapter, modelfile, base))
     header = replace(read_header(base), name=adapter.stem.removesuffix("-adapter"))
-    own = template is not None and template != header.template
-    header = replace(header, template=template or header.template)
-    chosen = _chosen(header, own)
-    known = known if known and _can_inherit(known, chosen) else None
+    if template is not None and _core(template) != _core(header.template):
+        raise _other_template()
+    known = known if known and _can_inherit(known) else None
     return text_of(
         [
             f"# ollama create {valid_name(header.name)} -f Modelfile\n{NEEDS}",
             Command("FROM", known.name if known else _named(base, modelfile)),
             Command("ADAPTER", _named(adapter, modelfile)),
-            *_over(known, lines_of(header, chosen, exact=True, lesson_tokens=lesson_tokens)),
+            *_over(known, lines_of(header, exact=True, lesson_tokens=lesson_tokens)),
             *([LICENSED] if known else licence_lines(header, licence)),
         ]
     )
@@ -93,6 +91,7 @@ def _on_a_name(adapter: Path, modelfile: Path, base: str) -> list[Line]:
         f"# ollama create {valid_name(adapter.stem)} -f Modelfile\n{NEEDS}",
         Command("FROM", base),
         Command("ADAPTER", _named(adapter, modelfile)),
+        REQUIRES,
         INHERITED,
         SETTINGS,
         *EXACT,
@@ -101,12 +100,12 @@ def _on_a_name(adapter: Path, modelfile: Path, base: str) -> list[Line]:
     ]
 
 
-def _can_inherit(known: OllamaModel, chosen: GoTemplate | None) -> bool:
-    """Whether a model FROM this one is shown no more than this Modelfile says.
+def _can_inherit(known: OllamaModel) -> bool:
+    """Whether a model FROM this one is shown what the GGUF's chat template renders, and no more.
 
-    What it would inherit can be replaced, but not removed.
+    A Go template that it inherits can be replaced, but not removed.
     """
-    return not known.speaks_first and (chosen is not None or not known.template)
+    return not known.speaks_first and not known.template
 
 
 def _over(known: OllamaModel | None, lines: list[Line]) -> Iterator[Line]:
@@ -121,15 +120,17 @@ def _over(known: OllamaModel | None, lines: list[Line]) -> Iterator[Line]:
     yield from (Command("PARAMETER", "0", key) for key in PENALTIES if inherited.get(key))
 
 
-def _chosen(header: Header, own: bool) -> GoTemplate | None:
-    found = choose(header)
-    if own and found is None:
-        raise RuntimeFileError(
-            "The adapter was trained with a chat template that the base's GGUF doesn't hold and "
-            "that does more than a Go template can be derived for.",
-            "Export it merged into its base instead, which holds the template.",
-        )
-    return replace(found, about=TRAINED) if own and found else found
+def _core(template: str) -> str:
+    """Return a chat template without the comment that `convert` and `build` write before it."""
+    return template.removeprefix(UNLIKE).lstrip("\n")
+
+
+def _other_template() -> RuntimeFileError:
+    return RuntimeFileError(
+        "The adapter was trained with another chat template than the one in the base's GGUF, which "
+        "Ollama would use.",
+        "Merge it into its base instead (without --adapter-only): that GGUF holds the template.",
+    )
 
 
 def _named(file: Path, modelfile: Path) -> str:

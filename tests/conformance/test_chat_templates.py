@@ -1,41 +1,96 @@
-"""Go templates are proved in Go: what is derived renders as the Jinja does, or nothing is derived.
+"""Ollama renders the chat template of a GGUF that localtune writes as transformers renders it.
 
-Over every template that llama.cpp's sources hold, and those of the tokenizers in the folder that
-LOCALTUNE_TOKENIZERS names.
+On the stand-in, over every template that llama.cpp's sources hold, and those of the tokenizers in
+the folder that LOCALTUNE_TOKENIZERS names.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-import random
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
-from conftest import CHATML, make_adapter
-from go_templates import Go
+from conftest import CHATML
 from script_reference import reference
+from stand_in_ollama import StandIn, chatml, detected
+from transformers import PreTrainedTokenizerFast as Fast
 
-from localtune.build.modelfiles import comment_for
 from localtune.config.stages import PLAIN_TEMPLATE
-from localtune.errors import RuntimeFileError
 from localtune.export.write.master import export_master
-from localtune.llama.chat import DAYS, render
+from localtune.llama.chat import RENDER_ERRORS
 from localtune.llama.llama import read_header
-from localtune.ollama.go_template import go_template
+from localtune.ollama.create_request import blob, create_request
 from localtune.ollama.modelfile import UNLIKE, modelfile_text
-from localtune.ollama.modelfile_grammar import Command, holds, parse
-from localtune.ollama.template import CONTENTS, THOUGHTS, conversations, derive
+from localtune.ollama.modelfile_grammar import Command, parse
 
-BOS, EOS = "<s>", "</s>"
-LETTERS = "aé東🚀 \u00a0\u3000\u2028\x1c\n\t\"'`{}<>|[]/\\#-_.,:0"
-# What a person may say and the derivation never looked at.
-RANDOM = random.Random(7)
-SAID = tuple(
-    tuple("".join(RANDOM.choices(LETTERS, k=RANDOM.randrange(40))) for _ in range(3))
-    for _ in range(12)
-)
+Chat = dict[str, Any]  # messages, tools, think: as /api/chat takes them
+Install = Callable[[str, str], "Rendered"]
+
+SYSTEM = {"role": "system", "content": "Be brief.\n"}
+ASK = {"role": "user", "content": "  Who keeps the {{ keys }}?\n"}
+SAID = {"role": "assistant", "content": "Okafor – «since 1998»."}
+AGAIN = {"role": "user", "content": '<|im_end|> "東京" 🚀 [/INST]'}
+THOUGHT = {"role": "assistant", "thinking": "Let me see.\n", "content": "Okafor."}
+CALL = {
+    "role": "assistant",
+    "content": "",
+    "tool_calls": [
+        {
+            "id": "abcdefghi",
+            "type": "function",
+            "function": {
+                "name": "get_weather",
+                "arguments": {"unit": "celsius", "place": "Zürich"},
+            },
+        }
+    ],
+}
+RESULT = {"role": "tool", "content": '{"temp": "<21 °C>"}', "tool_call_id": "abcdefghi"}
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "The weather of a place, now.",
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "unit": {"type": "string", "enum": ["celsius", "fahrenheit"]},
+                "place": {"type": "string", "description": "Town & country"},
+            },
+            "required": ["place"],
+        },
+    },
+}
+CHATS: dict[str, Chat] = {
+    "a question": {"messages": [ASK]},
+    "system": {"messages": [SYSTEM, ASK]},
+    "turns": {"messages": [ASK, SAID, AGAIN]},
+    "system and turns": {"messages": [SYSTEM, ASK, SAID, AGAIN, SAID, ASK]},
+    "cut at the front": {"messages": [SAID, AGAIN]},
+    "thoughts": {"messages": [ASK, THOUGHT, AGAIN]},
+    "with thinking": {"messages": [SYSTEM, ASK], "think": True},
+    "without thinking": {"messages": [SYSTEM, ASK, THOUGHT, AGAIN], "think": False},
+    "tools": {"messages": [SYSTEM, ASK], "tools": [WEATHER]},
+    "a call": {"messages": [ASK, CALL, RESULT], "tools": [WEATHER]},
+    "a call and thoughts": {
+        "messages": [SYSTEM, ASK, {**CALL, "thinking": "Look."}, RESULT, THOUGHT, AGAIN],
+        "tools": [WEATHER],
+        "think": True,
+    },
+}
+DEFAULT_SYSTEM = "{% if messages[0]['role'] != 'system' %}{{ 'Be kind.\\n' }}{% endif %}" + CHATML
+OURS = {
+    "chatml": CHATML,
+    "default system prompt": DEFAULT_SYSTEM,
+    "a line in front": "\n" + CHATML,
+    "spaces in front": "  \n " + CHATML,
+    "no template of the base": PLAIN_TEMPLATE,
+}
 
 
 def published() -> dict[str, str]:
@@ -58,114 +113,102 @@ def _of_tokenizer(folder: Path) -> str:
     return str(held[0]["template"] if isinstance(held, list) else held or "")
 
 
-def rendered(template: str, messages: list[dict[str, str]]) -> set[str]:
+class Rendered:
+    """A model in the stand-in, made of the Modelfile of a GGUF."""
+
+    def __init__(self, server: StandIn, gguf: Path) -> None:
+        self.commands = parse(modelfile_text(gguf))
+        self._url = server.url
+        sent = blob(gguf, hashlib.sha256(gguf.read_bytes()).hexdigest())
+        httpx2.post(f"{self._url}/api/blobs/{sent.digest}", content=gguf.read_bytes())
+        body = create_request(self.commands, "m:latest", {f"./{gguf.name}": sent})
+        httpx2.post(f"{self._url}/api/create", json=body)
+
+    def __call__(self, chat: Chat) -> str:
+        """Return the prompt that Ollama shows the model."""
+        body = {"model": "m:latest", "stream": False, "_debug_render_only": True, **chat}
+        reply = httpx2.post(f"{self._url}/api/chat", json=body).json()
+        return str(reply["_debug_info"]["rendered_template"])
+
+
+@pytest.fixture
+def install(base: Path, tmp_path: Path) -> Iterator[Install]:
+    """Export a base with a chat template and a comment before it, and install it."""
+    server = StandIn(tmp_path / "store")
+
+    def installed(template: str, comment: str) -> Rendered:
+        folder = tmp_path / "base"
+        if not folder.exists():
+            Fast.from_pretrained(base).save_pretrained(folder)
+            for file in base.glob("*.safetensors"):
+                (folder / file.name).write_bytes(file.read_bytes())
+            (folder / "config.json").write_bytes((base / "config.json").read_bytes())
+        (folder / "chat_template.jinja").write_text(template, encoding="utf-8", newline="")
+        export_master(folder, None, tmp_path / "m.gguf", "m", comment=comment)
+        return Rendered(server, tmp_path / "m.gguf")
+
+    yield installed
+    server.close()
+
+
+def expected(tokenizer: Fast, template: str, chat: Chat) -> str | None:
+    """Return what transformers makes of a chat, None where the template refuses it."""
+    thinking = {"enable_thinking": chat["think"]} if "think" in chat else {}
     try:
-        return {render(template, messages, BOS, EOS, day=day) for day in DAYS}
-    except RuntimeFileError:
-        return set()
+        text = tokenizer.apply_chat_template(
+            chat["messages"], chat.get("tools"), chat_template=template, tokenize=False,
+            add_generation_prompt=True, **thinking,
+        )  # fmt: skip
+    except RENDER_ERRORS:
+        return None
+    return str(text)
 
 
-def assert_equal(go: Go, template: str, name: str) -> bool:
-    """Compare along every conversation; return whether a Go template was derived."""
-    pieces = derive(template, BOS, EOS)
-    if pieces is None:
-        return False
-    text = go_template(pieces)
-    assert holds(text), name
-    for messages in conversations((*CONTENTS, *SAID)):
-        wanted = rendered(template, messages)
-        if wanted:
-            assert {go.render(text, messages)} == wanted, name
-    for messages in conversations(THOUGHTS):
-        wanted = rendered(template, messages)
-        same = not wanted or {go.render(text, messages)} == wanted
-        assert same or pieces.keeps_thoughts, name
-    return True
+def assert_equal(install: Install, base: Path, name: str, template: str) -> int:
+    """Compare every chat that a template renders; return their number."""
+    tokenizer, shown = Fast.from_pretrained(base), install(template, UNLIKE)
+    wanted = {chat: expected(tokenizer, template, CHATS[chat]) for chat in CHATS}
+    rendered = {chat: text for chat, text in wanted.items() if text is not None}
+    for chat, text in rendered.items():
+        assert shown(CHATS[chat]) == text, f"{name}: {chat}"
+    return len(rendered)
 
 
-def test_published_templates(go: Go, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("name", OURS)
+def test_a_chat_is_rendered_as_it_was_trained(name: str, base: Path, install: Install) -> None:
+    assert assert_equal(install, base, name, OURS[name]) >= 8
+
+
+@pytest.mark.slow
+def test_published_templates(
+    base: Path, install: Install, capsys: pytest.CaptureFixture[str]
+) -> None:
     templates = published()
     if not templates:
         pytest.skip("llama.cpp's templates can't be fetched: no network")
-    derived = [name for name, text in templates.items() if assert_equal(go, text, name)]
+    counts = [assert_equal(install, base, name, text) for name, text in templates.items()]
     with capsys.disabled():
-        print(f"\n{len(derived)} of {len(templates)} chat templates are worked out in Go, for talk")
-    assert len(derived) >= len(templates) / 2
+        print(f"\n{sum(counts)} chats of {len(templates)} templates are rendered alike in Ollama")
+    assert sum(count > 3 for count in counts) > len(templates) / 2
 
 
-FAMILIES = (
-    "Qwen2.5",
-    "Qwen3-0.6B",
-    "Llama-3.1",
-    "Phi-3.5",
-    "gemma-2",
-    "gemma-4-31B-it",
-    "Mistral-Nemo",
-    "granite-4",
-)
+def test_without_the_comment_ollama_takes_a_template_of_its_own(
+    install: Install,
+) -> None:
+    """It takes a default system prompt away: the reason for the comment."""
+    assert detected(DEFAULT_SYSTEM) == "chatml" and not detected(UNLIKE + DEFAULT_SYSTEM)
+    chat = CHATS["a question"]
+    assert install(DEFAULT_SYSTEM, "")(chat) == chatml(chat["messages"])
+    assert "Be kind." in install(DEFAULT_SYSTEM, UNLIKE)(chat)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_what_people_tune_is_derived(family: str) -> None:
-    held = {name: text for name, text in published().items() if family in name}
-    if not held:
-        pytest.skip("llama.cpp's templates can't be fetched: no network")
-    assert all(derive(text, BOS, EOS) for text in held.values())
+def test_the_modelfile_leaves_the_template_to_the_gguf(install: Install, tmp_path: Path) -> None:
+    commands = install(CHATML, UNLIKE).commands
+    assert Command("REQUIRES", "0.30.0") in commands
+    assert "TEMPLATE" not in [command.name for command in commands]
+    assert read_header(tmp_path / "m.gguf").template == UNLIKE + CHATML
 
 
-ODD = {
-    "braces": "{{ '{{ x }}' }}{% for m in messages %}[{{ m.role }}] {{ m.content }}{{ '{' }}\n"
-    "{% endfor %}A:",
-    "vanishing": "{% for m in messages %}\u00a0{{ m.role }}\u200d: {{ m.content }}\r\n"
-    "{% endfor %}\u2028",
-    "quotes": '"""\n{% for m in messages %}"{{ m.role }}": """{{ m.content }}"""\n{% endfor %}"""',
-    "left": "{% for m in messages %}<{{ m.role }}>{{ m.content.lstrip() }}\n{% endfor %}<a>",
-    "right": "{% for m in messages %}<{{ m.role }}>{{ m.content.rstrip('\\n') }}\n{% endfor %}<a>",
-    # As Gemma 3 has it: a first system message goes into the first question, a later one is a turn.
-    "folded": "{{ bos_token }}{% set first = '' %}{% set rest = messages %}"
-    "{% if messages[0].role == 'system' %}{% set first = messages[0].content + '\n\n' %}"
-    "{% set rest = messages[1:] %}{% endif %}{% for m in rest %}"
-    "{% if (m.role == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('turns') }}{% endif %}"
-    "<turn>{{ 'model' if m.role == 'assistant' else m.role }}\n{{ first if loop.first }}"
-    "{{ m.content | trim }}<end>\n{% endfor %}{% if add_generation_prompt %}<turn>model\n"
-    "{% endif %}",
-    "plain": PLAIN_TEMPLATE,
-}
-
-
-@pytest.mark.parametrize("name", ODD)
-def test_odd_templates(name: str, go: Go) -> None:
-    assert assert_equal(go, ODD[name], name)
-
-
-NOT_DERIVED = {
-    "date": "{{ strftime_now('%d %b') }}{% for m in messages %}{{ m.content }}{% endfor %}",
-    "count": "{% for m in messages %}{{ loop.index }}: {{ m.content }}{% endfor %}",
-    "long": "{% for m in messages %}{{ '!' if loop.index > 8 }}{{ m.content }}{% endfor %}",
-    "length": "{% for m in messages %}{{ m.content[:5000] }}{% endfor %}",
-    "look": "{% for m in messages %}{{ m.content }}{{ '!' if '?' in m.content }}{% endfor %}",
-    "last": "{% for m in messages %}{{ 'now ' if loop.last }}{{ m.content }}{% endfor %}",
-    "upper": "{% for m in messages %}{{ m.content | upper }}{% endfor %}",
-    "cut": "{% for m in messages %}{{ m.content[:20] }}{% endfor %}",
-    "other": "{% for m in messages %}{{ m.content | replace('{', '(') }}{% endfor %}",
-}
-
-
-@pytest.mark.parametrize("name", NOT_DERIVED)
-def test_what_go_cannot_do_is_not_derived(name: str) -> None:
-    assert derive(NOT_DERIVED[name], BOS, EOS) is None
-
-
-def test_ollama_is_kept_from_taking_another_template(base: Path, tmp_path: Path) -> None:
-    """Where Go can't do it, the GGUF's template begins with what is like no other."""
-    dated = CHATML + "{{ strftime_now('%Y') }}"
-    (tmp_path / "base").symlink_to(base)
-    assert comment_for(tmp_path / "base", CHATML) == ""
-    assert comment_for(tmp_path / "base", dated) == UNLIKE
-    adapter = make_adapter(base, tmp_path / "adapter")
-    (adapter / "chat_template.jinja").write_text(dated)
-    export_master(base, adapter, tmp_path / "m.gguf", "m", comment=UNLIKE)
-    assert read_header(tmp_path / "m.gguf").template == UNLIKE + dated
-    said = parse(modelfile_text(tmp_path / "m.gguf"))
-    assert Command("REQUIRES", "0.30.0") in said
-    assert "TEMPLATE" not in [command.name for command in said]
+def test_the_comment_is_written_once(base: Path, install: Install, tmp_path: Path) -> None:
+    install(UNLIKE + CHATML, UNLIKE)
+    assert read_header(tmp_path / "m.gguf").template == UNLIKE + CHATML

@@ -19,7 +19,7 @@ from hub_server import Hub, Repo
 
 pytest_plugins = ["office_build"]
 
-FILES = ["README.md", "office-Q4_K_M.gguf", "office-Q8_0.gguf", "params", "template"]
+FILES = ["README.md", "office-Q4_K_M.gguf", "office-Q8_0.gguf", "params"]
 
 
 @pytest.fixture
@@ -92,8 +92,6 @@ def test_the_card_and_ollamas_files_are_what_the_hub_reads(hub: Hub, copy: Path)
         "stop": ["<|im_end|>"], "temperature": 0, "repeat_penalty": 1, "num_ctx": 512,
         "num_predict": 256,
     }  # fmt: skip
-    modelfile = (copy / "Modelfile").read_text()
-    assert f'TEMPLATE """{files["template"].decode()}"""' in modelfile
 
 
 def test_a_dry_run_lists_sizes_and_asks_nobody(copy: Path) -> None:

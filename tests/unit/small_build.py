@@ -17,7 +17,7 @@ from localtune.config.stages import BaseConfig, BuildConfig, ExportConfig, Quant
 from localtune.export.convert import convert
 from localtune.export.unpack.folder import unpack
 from localtune.llama.quantize import quantize
-from localtune.ollama.modelfile import write_modelfile
+from localtune.ollama.modelfile import UNLIKE, write_modelfile
 from localtune.progress import Silent
 from localtune.workspace import Workspace, write_json, write_jsonl
 
@@ -36,7 +36,7 @@ def make_build(folder: Path, name: str = "boatyard", levels: tuple[str, ...] = (
     at, base = build.at, BaseConfig("tiny").folder()
     assert base
     at.work.mkdir(parents=True)
-    convert(base, at.master, name=name)
+    convert(base, at.master, name=name, comment=UNLIKE)
     shutil.copytree(base, at.base)
     write_jsonl(at.passages, [{"document": "yard.md"}])
     write_jsonl(at.chats, [])

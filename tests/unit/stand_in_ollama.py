@@ -1,7 +1,8 @@
 """A stand-in for an Ollama server: real HTTP, the documented API, its errors, and its accidents.
 
 What it says is taken from docs/api.md and server/routes.go of Ollama 0.33. It keeps blobs and
-manifests in a folder as Ollama does; answers come from a function of the test's.
+manifests in a folder as Ollama does. Prompts are made as 0.30 and later make them: by TEMPLATE, by
+a Go template that it takes for the GGUF's (template/template.go), else by the GGUF's own Jinja.
 """
 
 from __future__ import annotations
@@ -17,14 +18,75 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from gguf import GGUFReader
+
 Row = dict[str, Any]
 PIECE = 1 << 16
+PROMPT = "{{ .Prompt }}"
+# Chat templates that Ollama knows, and the Go template that it takes for one that is like it; it
+# knows 37. This one is of template/index.json.
+KNOWN = {
+    "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + "
+    "'<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}"
+    "{{ '<|im_start|>assistant\n' }}{% endif %}": "chatml",
+}
+ALIKE = 100  # edits from a known template, below which Ollama takes one for it
 
 
 def chatml(messages: list[Row]) -> str:
     """Render messages as ChatML does, up to where the answer begins."""
     turns = (f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in messages)
     return "".join(turns) + "<|im_start|>assistant\n"
+
+
+def edits(one: str, other: str) -> int:
+    """Return the edit distance of two texts; ALIKE or more where it is at least that."""
+    if abs(len(one) - len(other)) >= ALIKE:
+        return ALIKE
+    row = list(range(len(other) + 1))
+    for n, letter in enumerate(one, 1):
+        diagonal, row[0] = row[0], n
+        for at, theirs in enumerate(other, 1):
+            cheapest = min(row[at] + 1, row[at - 1] + 1, diagonal + (letter != theirs))
+            diagonal, row[at] = row[at], cheapest
+    return row[-1]
+
+
+def detected(jinja: str) -> str:
+    """Return the name of the Go template that Ollama takes for a chat template, "" for none."""
+    return next((name for known, name in KNOWN.items() if edits(jinja, known) < ALIKE), "")
+
+
+class Gguf:
+    """What llama-server reads in a GGUF to render a chat; nothing in a file that is damaged."""
+
+    def __init__(self, file: Path) -> None:
+        try:
+            self._reader: GGUFReader | None = GGUFReader(file)
+        except (ValueError, IndexError):
+            self._reader = None
+        self.jinja = str(self._value("tokenizer.chat_template", ""))
+
+    def render(self, messages: list[Row], tools: list[Row], think: bool | None) -> str:
+        """Render a chat by the Jinja in the file, as transformers renders it."""
+        from transformers.utils.chat_template_utils import render_jinja_template
+
+        thinking: Row = {} if think is None else {"enable_thinking": think}
+        (text,), _ = render_jinja_template(
+            [messages], tools or None, chat_template=self.jinja, add_generation_prompt=True,
+            bos_token=self._token("bos"), eos_token=self._token("eos"), **thinking,
+        )  # fmt: skip
+        return str(text)
+
+    def _token(self, name: str) -> str:
+        number = self._value(f"tokenizer.ggml.{name}_token_id", None)
+        return "" if number is None else str(self._value("tokenizer.ggml.tokens", "", number))
+
+    def _value(self, key: str, default: Any, at: int | None = None) -> Any:
+        field = self._reader.get_field(key) if self._reader else None
+        if field is None:
+            return default
+        return field.contents() if at is None else field.contents(at)
 
 
 def digest_of(model: Row) -> str:
@@ -39,7 +101,7 @@ class StandIn:
     /api/create") is answered, one a request; one that returns True has answered itself.
     """
 
-    def __init__(self, store: Path, prompt: Callable[[list[Row]], str] = chatml) -> None:
+    def __init__(self, store: Path, prompt: Callable[[list[Row]], str] | None = None) -> None:
         self.store, self.prompt = store, prompt
         self.version = "0.33.0"
         self.answer = "Ruben Okafor."
@@ -63,6 +125,18 @@ class StandIn:
 
     def blob(self, digest: str) -> Path:
         return self.store / "blobs" / digest.replace(":", "-")
+
+    def rendered(self, model: Row, messages: list[Row], body: Row) -> str:
+        """Return the prompt that a model is shown; the test's own `prompt` goes first."""
+        if self.prompt:
+            return self.prompt(messages)
+        if template := model.get("template", ""):
+            return str(template).replace(PROMPT, messages[-1]["content"])
+        files = [self.blob(digest) for digest in model.get("files", {}).values()]
+        gguf = Gguf(files[0]) if files else None
+        if gguf is None or not gguf.jinja or detected(gguf.jinja):
+            return chatml(messages)
+        return gguf.render(messages, body.get("tools", []), body.get("think"))
 
     def keep(self, name: str, request: Row) -> None:
         """Add a model to the list, and its manifest to the store."""
@@ -200,9 +274,8 @@ class Handler(BaseHTTPRequestHandler):
             messages = [{"role": "system", "content": model["system"]}, *messages]
         reply: Row = {"model": body["model"], "created_at": "2026-11-21T12:00:00Z"}
         if body.get("_debug_render_only") and self.owner.shows_prompts:
-            self.say(
-                200, {**reply, "_debug_info": {"rendered_template": self.owner.prompt(messages)}}
-            )
+            text = self.owner.rendered(model, messages, body)
+            self.say(200, {**reply, "_debug_info": {"rendered_template": text}})
             return
         said = {"role": "assistant", "content": self.owner.answer}
         self.say(200, {**reply, "message": said, "done": True, "done_reason": "stop"})

@@ -59,8 +59,9 @@ def export_master(
     `base` is a folder of transformers' format, `adapter` one of PEFT's. Matrices are of `kind`
     ("bf16", "f16" or "f32"), vectors float32, as llama.cpp's convert_hf_to_gguf.py writes them.
     The chat template is the adapter's, else the base's, else `template`; `comment` is Jinja that
-    renders as nothing, and stands in front of it. A base that was made from a GGUF has that file's
-    metadata said again (unpack/metadata.py). Raises ExportError, DiskFullError.
+    renders as nothing, put before a template that doesn't begin with it. A base that was made from
+    a GGUF has that file's metadata said again (unpack/metadata.py). Raises ExportError,
+    DiskFullError.
     """
     config = read_config(base)
     family = family_of(config)
@@ -71,8 +72,8 @@ def export_master(
     tensors = tensor_map(family, config, merged)
     trained, own = chat_template(adapter) if adapter else None, chat_template(base)
     given = trained or (template if own is None else None)
-    if comment:
-        given = comment + (given or own or "")
+    if comment and (found := given or own):
+        given = _commented(found, comment)
     rows = next(tensor.shape[0] for tensor in tensors if tensor.name == "token_embd.weight")
     source = own_gguf(base)
     constants = factors(source) if source else family.factors(config)
@@ -93,6 +94,13 @@ def export_master(
             _add_metadata(writer, family, config)
             vocabulary.add_to(writer)
         write_tensors(writer, sizes, tensors, constants, merged, kind, progress)
+
+
+def _commented(template: str, comment: str) -> str:
+    """Return a template that renders as before; Jinja drops a line's end after a comment."""
+    if template.startswith(comment):
+        return template
+    return comment + ("\n" if template.startswith("\n") else "") + template
 
 
 def export_vocabulary(base: Path, gguf: Path, template: str | None = None) -> None:

@@ -96,6 +96,18 @@ def test_chats_with_a_system_message_are_refused_by_their_file(
     assert "into the first user message" in no.value.hint
 
 
+def test_an_adapter_alone_needs_a_base_with_a_template(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    build = start(tmp_path / "docs", tmp_path / "out", BuildConfig(base=BaseConfig("tiny")))
+    shutil.copytree(TINY, build.at.base)
+    (build.at.base / "chat_template.jinja").unlink()
+    check_template(build.at, build.config)
+    alone = replace(build.config.export, adapter_only=True)
+    with pytest.raises(ConfigError, match="has no chat template") as refused:
+        check_template(build.at, replace(build.config, base=BaseConfig("x.gguf"), export=alone))
+    assert "Omit --adapter-only" in refused.value.hint
+
+
 def test_an_estimate_without_a_base_is_not_checked(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     build = start(tmp_path / "docs", tmp_path / "out", BuildConfig(base=BaseConfig("tiny")))

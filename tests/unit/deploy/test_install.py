@@ -97,7 +97,7 @@ def test_a_build_is_installed_and_asked(build: Build, server: StandIn, run: Run)
     )
     assert "warning" not in done.stderr and "uploaded" in done.stderr
     made = server.models["boatyard:latest"]
-    assert made["template"].startswith("{{ range .Messages }}")
+    assert "template" not in made and made["requires"] == "0.30.0"
     assert made["parameters"]["stop"] == ["<|im_end|>"] and made["parameters"]["num_ctx"] == 512
     assert made["parameters"]["num_predict"] == 512
     (digest,) = made["files"].values()
@@ -144,7 +144,7 @@ def test_on_a_terminal_it_asks(build: Build, server: StandIn, typed: bytes, code
 def test_names_and_levels(build: Build, server: StandIn, run: Run) -> None:
     run("install", build.at.folder, "--level", "Q4_0", "--name", "me/office:q4")
     found = server.models["me/office:q4"]
-    assert list(found["files"]) == ["boatyard-Q4_0.gguf"] and "template" in found
+    assert list(found["files"]) == ["boatyard-Q4_0.gguf"]
     refused(run("install", build.at.folder, "--level", "Q6_K"), "Q6_K.*isn't there")
     asked = len(server.asked)
     for name in ("größe", "x" * 200, "a:b:c", "office:cloud", "😀", ""):
@@ -169,18 +169,13 @@ def test_no_server_and_another_server(build: Build, server: StandIn, run: Run) -
     assert f"OLLAMA_HOST={server.url} ollama run boatyard\n" in done.stdout
 
 
-def without_template(build: Build) -> None:
-    text = build.at.modelfile.read_text()
-    build.at.modelfile.write_text(re.sub(r'TEMPLATE """.*?"""', "", text, flags=re.S))
-
-
 def test_versions_that_are_too_old(build: Build, server: StandIn, run: Run) -> None:
-    server.version = "0.5.4"
-    refused(run("install", build.at.folder), r"0\.5\.4 is too old.*\n.*0\.5\.5")
-    without_template(build)
-    server.version = "0.29.9"
-    refused(run("install", build.at.folder), r"has no TEMPLATE.*\n.*0\.30\.0")
+    for version in ("0.5.4", "0.29.9"):
+        server.version = version
+        refused(run("install", build.at.folder), rf"{version} is too old.*\n(.*\n)*.*0\.30\.0")
     assert server.uploads() == 0
+    server.version = "0.30.0"
+    assert run("install", build.at.folder, "--name", "oldest").returncode == 0
     server.version = "0.0.0"
     assert run("install", build.at.folder).returncode == 0, "one that somebody built"
 
@@ -236,11 +231,12 @@ def test_another_prompt_is_a_warning_that_says_what_to_do(
     server.prompt = other_prompt
     done = run("install", build.at.folder)
     assert done.returncode == 0 and "another prompt" in done.stderr
-    assert r"assistant\n\n' instead of" in done.stderr and "OLLAMA_GO_TEMPLATE=1" in done.stderr
-    without_template(build)
+    assert r"assistant\n\n' instead of" in done.stderr and "OLLAMA_GO_TEMPLATE=0" in done.stderr
+    with build.at.modelfile.open("a") as modelfile:
+        modelfile.write("TEMPLATE {{ .Prompt }}\n")
     found = run("install", build.at.folder, "--replace", "--json")
     assert json.loads(found.stdout)["prompt"] == "other"
-    assert "OLLAMA_GO_TEMPLATE=0" in found.stderr
+    assert "remove TEMPLATE" in found.stderr
 
 
 def test_bos_and_servers_that_show_nothing_are_no_difference(

@@ -1,4 +1,4 @@
-"""The Modelfile: a Go template probed from the Jinja, stops, and a text Ollama's parser takes."""
+"""The Modelfile: stops, parameters, no template, and a text that Ollama's parser takes."""
 
 from __future__ import annotations
 
@@ -12,17 +12,14 @@ from gguf.scripts.gguf_new_metadata import MetadataDetails, copy_with_new_metada
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localtune.config.stages import PLAIN_TEMPLATE, BaseConfig
+from localtune.config.stages import BaseConfig
 from localtune.errors import RuntimeFileError
 from localtune.export.write.master import export_master
 from localtune.llama.chat import render
 from localtune.llama.header import Header
 from localtune.llama.llama import Model, read_header
-from localtune.ollama.chosen_template import choose
-from localtune.ollama.go_template import go_template
 from localtune.ollama.modelfile import UNLIKE, modelfile_text, stops, text_of_header
 from localtune.ollama.modelfile_grammar import Command, holds, parse, write
-from localtune.ollama.template import derive
 
 CHATML = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content']"
@@ -40,26 +37,6 @@ NO_SYSTEM = (
     "{% for m in messages %}{% if m['role'] == 'user' %}[INST] {{ m['content'] }} [/INST]"
     "{% else %} {{ m['content'] }}{{ eos_token }}{% endif %}{% endfor %}"
 )
-DEFAULT_SYSTEM = (
-    "{% if messages[0]['role'] != 'system' %}{{ '<|im_start|>system\\nBe kind.<|im_end|>\\n' }}"
-    "{% endif %}" + CHATML
-)
-FOLDED = (
-    "{% for m in messages %}{% if m['role'] == 'system' %}{% elif m['role'] == 'user' %}"
-    "U: {{ (messages[0]['content'] + '\\n' if messages[0]['role'] == 'system' and loop.index0 == 1"
-    " else '') + m['content'] }}\n{% elif loop.previtem['role'] != 'user' %}"
-    "{{ raise_exception('no answer without a question') }}"
-    "{% else %}A: {{ m['content'] }}\n{% endif %}{% endfor %}"
-)
-# What Ollama makes of a chat that has grown too long: its oldest messages are gone.
-CUT = [
-    [{"role": "assistant", "content": "Okafor."}, {"role": "user", "content": "Since when?"}],
-    [
-        {"role": "system", "content": "Be brief."},
-        {"role": "assistant", "content": "Okafor."},
-        {"role": "user", "content": "Since when?"},
-    ],
-]
 TALK = [
     {"role": "user", "content": "Who keeps the keys?"},
     {"role": "assistant", "content": "Okafor."},
@@ -71,64 +48,8 @@ def header(template: str, bos: str = "", adds_bos: bool = False, context: int = 
     return Header("office", template, bos, "</s>", adds_bos, context)
 
 
-@pytest.mark.parametrize(
-    "template", [CHATML, PLAIN_TEMPLATE, LLAMA3, NO_SYSTEM, DEFAULT_SYSTEM, FOLDED]
-)
-def test_simple_templates_are_taken_apart(template: str) -> None:
-    pieces = derive(template, "<s>", "</s>")
-    assert pieces is not None
-    assert pieces.render(TALK) == render(template, TALK, "<s>", "</s>")
-
-
-@pytest.mark.parametrize("template", [CHATML, LLAMA3, DEFAULT_SYSTEM])
-@pytest.mark.parametrize("talk", CUT)
-def test_a_chat_that_was_cut_keeps_its_beginning(template: str, talk: list[dict[str, str]]) -> None:
-    pieces = derive(template, "<s>", "</s>")
-    assert pieces is not None
-    assert pieces.render(talk) == render(template, talk, "<s>", "</s>")
-
-
-@pytest.mark.parametrize(
-    "template",
-    [
-        "{{ messages[0]['content'] }}",
-        "{{ messages | length }}",
-        "{% broken",
-        "",
-        CHATML + "{{ strftime_now('%Y') }}",
-        CHATML.replace("message['content']", "message['content'] | upper"),
-    ],
-)
-def test_other_templates_give_none(template: str) -> None:
-    assert derive(template, "<s>", "</s>") is None
-
-
-def test_the_go_template_of_chatml() -> None:
-    pieces = derive(CHATML, "", "<|im_end|>")
-    assert pieces is not None
-    assert go_template(pieces) == (
-        '{{ range .Messages }}{{ if eq .Role "system" }}<|im_start|>system\n{{ .Content }}'
-        '<|im_end|>\n{{ else if eq .Role "user" }}<|im_start|>user\n{{ .Content }}<|im_end|>\n'
-        '{{ else if eq .Role "assistant" }}<|im_start|>assistant\n{{ .Content }}<|im_end|>\n'
-        "{{ end }}{{ end }}<|im_start|>assistant\n"
-    )
-
-
-def test_a_default_system_prompt_reads_as_one() -> None:
-    pieces = derive(DEFAULT_SYSTEM, "", "</s>")
-    assert pieces is not None
-    default = "<|im_start|>system\nBe kind.<|im_end|>\n"
-    first = f'{{{{ if eq $before "" }}}}{default}{{{{ end }}}}<|im_start|>user\n{{{{ .Content }}}}'
-    assert first in go_template(pieces)
-
-
 def text(header: Header, exact: bool = True) -> str:
     return text_of_header(header, Path("office-Q4_K_M.gguf"), "", "", exact=exact)
-
-
-def test_bos_comes_once() -> None:
-    assert "<s>" not in text(header(LLAMA3, "<s>", adds_bos=True))
-    assert "<s>{{ range" in text(header(LLAMA3, "<s>"))
 
 
 def test_the_text() -> None:
@@ -137,7 +58,7 @@ def test_the_text() -> None:
     assert "FROM ./office-Q4_K_M.gguf" in lines
     assert 'PARAMETER stop "<|im_end|>"' in lines and 'PARAMETER stop "</s>"' in lines
     assert "PARAMETER num_ctx 512" in lines and "PARAMETER temperature 0" in lines
-    assert written.count('"""') == 2 and written.isascii()
+    assert "REQUIRES 0.30.0" in lines and written.isascii()
 
 
 def test_what_the_file_says_of_itself() -> None:
@@ -208,14 +129,13 @@ def test_the_command_in_the_comment_can_be_copied() -> None:
     assert first == "# ollama create smollm2-135m-8k-rm-rf -f Modelfile"
 
 
-def test_no_template_where_none_can_be_derived() -> None:
-    dated = "{{ strftime_now('%Y') }}" + CHATML
-    written = text(header(dated, context=131072))
+def test_the_template_is_left_to_the_gguf() -> None:
+    written = text(header(CHATML, context=131072))
     commands = {command.name: command.value for command in parse(written)}
     assert "TEMPLATE" not in commands and commands["REQUIRES"] == "0.30.0"
-    assert "# No TEMPLATE" in written and "Should Ollama" in written
+    assert "# No TEMPLATE" in written and "OLLAMA_GO_TEMPLATE=0" in written
     assert Command("PARAMETER", "4096", "num_ctx") in parse(written)
-    assert "Should Ollama" not in text(header(UNLIKE + dated))
+    assert "OLLAMA_GO_TEMPLATE" not in text(header(UNLIKE + CHATML))
 
 
 def test_what_keeps_a_template_from_being_taken_for_another() -> None:
@@ -225,7 +145,9 @@ def test_what_keeps_a_template_from_being_taken_for_another() -> None:
 
 
 def test_a_base_without_a_chat_template_goes_on_with_a_text() -> None:
-    assert Command("TEMPLATE", "{{ .Prompt }}") in parse(text(header("")))
+    commands = parse(text(header("")))
+    assert Command("TEMPLATE", "{{ .Prompt }}") in commands
+    assert Command("REQUIRES", "0.30.0") in commands
 
 
 def test_nothing_is_said_of_ends_where_there_are_none() -> None:
@@ -236,7 +158,8 @@ def test_nothing_is_said_of_ends_where_there_are_none() -> None:
 def test_a_model_that_makes_embeddings_is_asked_nothing() -> None:
     asked = replace(header(CHATML), embeds=True, metadata={"sampling.temp": "0.5"})
     lines = parse(text(asked))
-    assert [line.name for line in lines] == ["FROM", "PARAMETER"] and lines[1].key == "num_ctx"
+    assert [line.name for line in lines] == ["FROM", "REQUIRES", "PARAMETER"]
+    assert lines[2].key == "num_ctx"
     assert "/api/embed" in text(asked)
 
 
@@ -253,14 +176,20 @@ def test_the_key_by_which_embeddings_are_known_is_read(tmp_path: Path) -> None:
 
 
 def test_a_stop_that_cant_be_written_is_left_out() -> None:
-    assert stops(Header("m", "", "", 'end"', False, 0), None) == ['end"']
-    assert stops(Header("m", "", "", "end\u00a0.", False, 0), None) == []
+    assert stops(Header("m", "", "", 'end"', False, 0)) == ['end"']
+    assert stops(Header("m", "", "", "end\u00a0.", False, 0)) == []
 
 
 def test_stops_are_the_ends_that_the_template_knows() -> None:
     ends = ("<|endoftext|>", "<|im_end|>", "<|file_sep|>")
     asked = replace(header(CHATML), ends=ends)
-    assert stops(asked, choose(asked)) == ["</s>", "<|im_end|>"]
+    assert stops(asked) == ["</s>", "<|im_end|>"]
+
+
+def test_a_stop_is_read_from_the_template_where_no_token_ends_an_answer() -> None:
+    unknown = replace(header(CHATML), eos="", ends=())
+    assert stops(unknown) == ["<|im_end|>"]
+    assert stops(replace(unknown, template="{{ broken")) == []
 
 
 ROUND_TRIP = st.text(
