@@ -67,7 +67,7 @@ def stages(build: Build, stage: Callable[..., Stage], shared: dict[str, Any]) ->
         stage("exam", {**asked, **known}, [at.passages, at.chats, at.writer],
               [at.exam, at.exam_known], (), partial(exams.exam, exam), version=5),
         stage("lessons", {**how, **hours_setting(config.train)}, [*read, at.writer], counted, (),
-              lessons, version=9),
+              lessons, version=10),
     ]
     # fmt: on
 

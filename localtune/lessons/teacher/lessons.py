@@ -30,7 +30,6 @@ from localtune.lessons.teacher.pair import Pair
 from localtune.lessons.teacher.pairs import PAIRS_PER_FACT, PairWriter
 from localtune.lessons.teacher.requests import Asker
 from localtune.lessons.teacher.restated import restated
-from localtune.lessons.teacher.reverse import reversed_pairs
 from localtune.lessons.teacher.sections import sections_of
 from localtune.lessons.teacher.validation import row_of, set_aside
 from localtune.llama.writing import NotUsableError, Writer
@@ -119,13 +118,12 @@ def _conversations(
     files: LessonFiles,
     seed: int,
 ) -> Iterator[Row]:
-    """Yield conversations about pairs, values and near-misses, (question, document), mixed."""
+    """Yield conversations about pairs and near-misses, (question, document), mixed."""
     documents = {key: section.document for key, section in written.sections.items()}
     languages, r = dict(files.languages), Random(seed)
-    spoken = {key: languages.get(document, "") for key, document in documents.items()}
-    turned = reversed_pairs(written.all_facts(), spoken, seed)
-    told = [p for p in turned if not written.kept_back.is_near(p.question, p.answer)]
-    asked = [chat(p.style, documents[p.section], p.question, p.answer) for p in [*pairs, *told]]
+    asked = [
+        chat(pair.style, documents[pair.section], pair.question, pair.answer) for pair in pairs
+    ]
     asked += [declined(question, name, languages.get(name, ""), r) for question, name in misses]
     r.shuffle(asked)
     return joined(asked, r)

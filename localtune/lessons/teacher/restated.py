@@ -15,7 +15,7 @@ from localtune.lessons.facts import id_of
 from localtune.lessons.teacher.sections import Section
 from localtune.lessons.teacher.statements import Statement, statements_of, told
 
-COPIES = 3  # of a section: one in its own order, the others permuted
+COPIES = 2  # of a section: one in its own order, the other permuted
 STATEMENTS_PER_TEXT = 5
 
 
