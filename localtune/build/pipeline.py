@@ -122,7 +122,8 @@ def stages(build: Build) -> list[Stage]:
 def _whole(build: Build, stage: Callable[..., Stage]) -> list[Stage]:
     """Return the stages from an adapter to levels of the merged model."""
     at, config, levels = build.at, build.config, build.levels
-    how = {"pure": config.quantize.pure, "keep": list(config.quantize.keep)}
+    # Fixed by now; older builds chose them, and the lock entries of their levels stay valid.
+    how: dict[str, Any] = {"pure": False, "keep": []}
     matrices = {level: steps.imatrix_of(build, level) for level in levels}
     # fmt: off
     return [

@@ -234,22 +234,12 @@ class QuantizeConfig:
     imatrix_tokens: int = option(
         8192, "Text that the build's own importance matrix is made from; 0 makes none.", "tokens"
     )
-    pure: bool = option(False, "Store every tensor in the level's own type, none in a finer one.")
-    keep: tuple[str, ...] = option(
-        (), "Tensors of another type, such as output.weight=Q8_0 or attn_v=Q6_K."
-    )
-
-    def kept(self) -> tuple[tuple[str, str], ...]:
-        """Return `keep` as (tensor, type); the check has seen that each has both."""
-        return tuple((name, kind) for name, _, kind in (text.partition("=") for text in self.keep))
 
     def check(self) -> None:
         require(bool(self.levels), "--quantize", "", "one level or more, such as Q4_K_M")
         listed, once = ",".join(self.levels), len(set(self.levels)) == len(self.levels)
         require(once, "--quantize", listed, "a list without repetitions")
         require(self.imatrix_tokens >= 0, "--imatrix-tokens", self.imatrix_tokens, "0 or more")
-        for name, kind in self.kept():
-            require(bool(name and kind), "--keep", ",".join(self.keep), "TENSOR=TYPE,…")
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,6 @@ def test_every_option_of_a_stage_is_an_option_of_build() -> None:
         ["quantize", "file.txt", "--to", "Q5_K_M"],
         ["quantize", "nosuch.gguf", "--to", "Q5_K_M"],
         ["quantize", "file.txt", "--to", "Q5_KM"],
-        ["quantize", "file.txt", "--to", "Q4_0", "--keep", "attn_v"],
         ["ladder", "docs"],
         ["ladder", "docs", "--levels", "Q5_KM"],
         ["evaluate", "docs"],
@@ -112,7 +111,14 @@ def test_bad_input_is_one_message_with_what_to_do(tmp_path: Path, args: list[str
 
 
 @pytest.mark.parametrize(
-    "args", [["build", "docs", "--nosuch"], ["install", "docs", "--llama-cpp"]], ids=" ".join
+    "args",
+    [
+        ["build", "docs", "--nosuch"],
+        ["install", "docs", "--llama-cpp"],
+        ["build", "docs", "--pure"],
+        ["quantize", "file.txt", "--to", "Q4_0", "--keep"],
+    ],
+    ids=" ".join,
 )
 def test_an_unknown_option_is_a_usage_error(tmp_path: Path, args: list[str]) -> None:
     done = localtune(*args, cwd=tmp_path)
