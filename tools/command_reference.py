@@ -37,6 +37,7 @@ Written by `python tools/command_reference.py` from the configuration; do not ed
 
 `localtune build DOCS --config localtune.toml` reads options from a file. Each stage has one table.
 A flag overrides the file, and the file overrides the default. An unknown key is an error.
+A key without a flag can only be set in the file.
 
 ```toml
 name = "handbook"
@@ -114,8 +115,8 @@ def field_row(section: str, field: dataclasses.Field[Any]) -> tuple[str, ...]:
     shown = ",".join(default) if isinstance(default, tuple) else str(default)
     shown = shown.lower() if isinstance(default, bool) else shown or "none"
     unit = f" ({field.metadata['unit']})" if field.metadata["unit"] else ""
-    meaning = field.metadata["help"]
-    return f"`{field.name}`", f"`{flag_of(field)}`", name + unit, meaning, shown
+    flag = f"`{flag_of(field)}`" if flag_of(field) else "none"
+    return f"`{field.name}`", flag, name + unit, field.metadata["help"], shown
 
 
 def configuration_page() -> str:

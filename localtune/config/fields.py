@@ -21,16 +21,18 @@ def section_type(section: str) -> type[Any]:
 
 
 def flag_of(spec: dataclasses.Field[Any]) -> str:
-    """Return a field's option name, such as --batch-tokens."""
-    return spec.metadata.get("flag") or "--" + spec.name.replace("_", "-")
+    """Return a field's option name, such as --max-length; "" for a key of localtune.toml only."""
+    flag = spec.metadata["flag"]
+    return "" if flag is None else flag or "--" + spec.name.replace("_", "-")
 
 
 def flags() -> dict[str, tuple[str, dataclasses.Field[Any]]]:
-    """Return {"--batch-tokens": ("train", field)} for every option of every stage."""
+    """Return {"--max-length": ("train", field)} for every flag of every stage."""
     return {
-        flag_of(spec): (section, spec)
+        flag: (section, spec)
         for section in sections()
         for spec in dataclasses.fields(section_type(section))
+        if (flag := flag_of(spec))
     }
 
 

@@ -100,7 +100,7 @@ def _read_toml(file: Path) -> dict[str, Any]:
 
 
 def sections_of_options(options: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Sort {"batch_tokens": 4096} by section; None means not given; raise ConfigError if unknown.
+    """Sort {"max_length": 512} by section; None means not given; raise ConfigError if unknown.
 
     A tuple of texts may be given as one text with commas.
     """

@@ -48,7 +48,7 @@ class CorpusConfig:
     passage_tokens: int = option(1024, "Longest passage that documents are cut into.", "tokens")
     max_file_mb: int = option(50, "Larger files are listed and not read.", "MB")
     file_seconds: int = option(
-        60, "Time for one file; one that takes longer is listed as failed.", "s", lock=False
+        60, "Time for one file; one that takes longer is listed as failed.", "s", None, lock=False
     )
     keep_private: bool = option(False, "Learn private data and secrets too.")
     allow: tuple[str, ...] = option(
@@ -56,7 +56,7 @@ class CorpusConfig:
     )
 
     def check(self) -> None:
-        require(self.file_seconds >= 1, "--file-seconds", self.file_seconds, "1 or more")
+        require(self.file_seconds >= 1, "corpus.file_seconds", self.file_seconds, "1 or more")
         fits = 64 <= self.passage_tokens <= 8192
         require(fits, "--passage-tokens", self.passage_tokens, "between 64 and 8192")
         require(self.max_file_mb >= 1, "--max-file-mb", self.max_file_mb, "1 or more")
@@ -180,11 +180,11 @@ class TrainConfig:
     """Lessons and base to an adapter. 0 means: computed from the lessons and the base."""
 
     rank: int = option(0, "Rank of the LoRA matrices; 0 chooses.")
-    alpha: float = option(0.0, "LoRA alpha; 0 chooses.")
+    alpha: float = option(0.0, "LoRA alpha; 0 chooses.", flag=None)
     layers: int = option(0, "Upper layers of the base that get LoRA matrices; 0 chooses.")
     learning_rate: float = option(0.0, "Highest learning rate; 0 chooses.")
     steps: int = option(0, "Optimiser steps; 0 chooses.")
-    batch_tokens: int = option(0, "Tokens in one optimiser step; 0 chooses.", "tokens")
+    batch_tokens: int = option(0, "Tokens in one optimiser step; 0 chooses.", "tokens", None)
     max_length: int = option(0, "Longest lesson; 0 chooses by the lessons and the base.", "tokens")
     seed: int = option(7, "Seed of the order of lessons and of LoRA.", flag="--train-seed")
     hours: float = option(
@@ -197,9 +197,11 @@ class TrainConfig:
     )
 
     def check(self) -> None:
-        for name in "rank alpha layers learning_rate steps batch_tokens hours threads".split():
+        for name in "rank layers learning_rate steps hours threads".split():
             value = getattr(self, name)
             require(value >= 0, "--" + name.replace("_", "-"), value, "0 or more")
+        for name in ("alpha", "batch_tokens"):
+            require(getattr(self, name) >= 0, f"train.{name}", getattr(self, name), "0 or more")
         formats, devices = ("auto", "bf16", "float32", NF4), ("auto", "cpu", "cuda")
         require(self.precision in formats, "--precision", self.precision, " or ".join(formats))
         require(self.device in devices, "--device", self.device, " or ".join(devices))
@@ -207,7 +209,7 @@ class TrainConfig:
         require(fits, "--max-length", self.max_length, "0, or 16 or more")
         enough = not self.batch_tokens or self.batch_tokens >= max(16, self.max_length)
         rule = f"at least 16 and --max-length ({self.max_length})"
-        require(enough, "--batch-tokens", self.batch_tokens, rule)
+        require(enough, "train.batch_tokens", self.batch_tokens, rule)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from localtune.config.fields import flags, locked_values, sections, to_dict
+from localtune.config.fields import flag_of, flags, locked_values, sections, to_dict
 from localtune.config.file import from_dict, load, sections_of_options
 from localtune.config.stages import BuildConfig
 from localtune.errors import ConfigError
@@ -61,13 +61,25 @@ def test_a_whole_number_may_stand_for_a_float(tmp_path: Path) -> None:
 
 
 def test_python_options_are_the_flags() -> None:
-    given: dict[str, Any] = {"quantize": "Q8_0, Q4_K_M", "batch_tokens": 512, "base": None}
+    given: dict[str, Any] = {"quantize": "Q8_0, Q4_K_M", "max_length": 512, "base": None}
     assert sections_of_options(given) == {
         "quantize": {"levels": ("Q8_0", "Q4_K_M")},
-        "train": {"batch_tokens": 512},
+        "train": {"max_length": 512},
     }
-    with pytest.raises(ConfigError, match="no option 'batchtokens'"):
-        sections_of_options({"batchtokens": 1})
+    with pytest.raises(ConfigError, match="no option 'maxlength'"):
+        sections_of_options({"maxlength": 1})
+
+
+@pytest.mark.parametrize("key", ["corpus.file_seconds", "train.alpha", "train.batch_tokens"])
+def test_some_keys_are_those_of_the_file_only(tmp_path: Path, key: str) -> None:
+    section, _, name = key.partition(".")
+    config = load(written(tmp_path, f"[{section}]\n{name} = 17"), {})
+    assert getattr(getattr(config, section), name) == 17
+    with pytest.raises(ConfigError, match=f"no option '{name}'"):
+        sections_of_options({name: 17})
+    with pytest.raises(ConfigError, match=f"^{key} is -1") as raised:
+        load(written(tmp_path, f"[{section}]\n{name} = -1"), {})
+    assert raised.value.hint == f"Change {key}."
 
 
 def test_every_field_has_help_and_a_flag_of_its_own() -> None:
@@ -76,7 +88,8 @@ def test_every_field_has_help_and_a_flag_of_its_own() -> None:
     from localtune.config.fields import section_type
 
     all_fields = [spec for section in sections() for spec in fields(section_type(section))]
-    assert len(flags()) == len(all_fields), "two options share a flag"
+    with_flag = [spec for spec in all_fields if flag_of(spec)]
+    assert len(flags()) == len(with_flag) == len(all_fields) - 3, "two options share a flag"
     assert all(spec.metadata.get("help") for spec in all_fields)
 
 
