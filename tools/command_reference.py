@@ -18,7 +18,7 @@ from typing import Any, get_type_hints
 import click
 
 from localtune.cli.main import TITLES, cli
-from localtune.config.fields import flag_of, flags, section_type, sections
+from localtune.config.fields import flag_of, flags, options_of, section_type, sections
 
 PAGES = Path(__file__).parents[1] / "docs" / "reference"
 COMMANDS_HEAD = """\
@@ -122,10 +122,10 @@ def field_row(section: str, field: dataclasses.Field[Any]) -> tuple[str, ...]:
 def configuration_page() -> str:
     """Return docs/reference/configuration.md."""
     lines = [CONFIGURATION_HEAD.rstrip()]
-    for section in sections():
-        fields = dataclasses.fields(section_type(section))
-        lines += [f"\n## `[{section}]`: {TITLES[section].lower()}\n"]
-        rows = [field_row(section, field) for field in fields]
+    for section in ("", *sections()):
+        title = f"`[{section}]`: {TITLES[section].lower()}" if section else "Above the tables"
+        lines += [f"\n## {title}\n"]
+        rows = [field_row(section, field) for field in options_of(section)]
         lines += table(("key", "flag", "type", "meaning", "default"), rows)
     return "\n".join(lines) + "\n"
 

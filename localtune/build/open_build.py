@@ -29,7 +29,9 @@ from localtune.workspace import (
 
 Row = dict[str, Any]
 # Keys of build.json, by table, that older versions wrote.
-OLD_KEYS = {"quantize": ("pure", "keep")}
+OLD_KEYS = {
+    "exam": ("seed",), "lessons": ("seed",), "train": ("seed",), "quantize": ("pure", "keep"),
+}  # fmt: skip
 
 
 def start(docs: Path, out: Path | None, config: BuildConfig) -> Build:
@@ -196,8 +198,12 @@ def _settings(file: Path) -> tuple[Path, str, BuildConfig]:
 
 
 def _without_old_keys(config: dict[str, Any]) -> dict[str, Any]:
-    """Return a configuration of build.json without the keys that only older versions had."""
-    return {
+    """Return a configuration of build.json without the keys that only older versions had.
+
+    The seed of an older build is that of its exam.
+    """
+    seed = {"seed": config["exam"]["seed"]} if "seed" in config.get("exam", {}) else {}
+    return seed | {
         table: {k: value for k, value in values.items() if k not in OLD_KEYS[table]}
         if table in OLD_KEYS
         else values

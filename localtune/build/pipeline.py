@@ -30,8 +30,9 @@ from localtune.build.hashes import Hashes
 from localtune.build.hours import hours_setting
 from localtune.build.job import Build
 from localtune.build.stage import Lock, Stage, Standing
+from localtune.config.extras import READERS
 from localtune.config.fields import locked_values, to_dict
-from localtune.config.stages import NF4, READERS
+from localtune.config.stages import NF4
 from localtune.errors import InputError
 from localtune.lessons.teacher.selection import check_teacher
 from localtune.llama.level_names import check_levels

@@ -23,16 +23,10 @@ PLAIN_TEMPLATE = (
     "{% endfor %}{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
 )
 IGNORE = ".localtuneignore"  # in any folder of documents, in the syntax of .gitignore
-# The libraries whose version can change what is read of a file.
-READERS = (
-    "trafilatura", "markdown-it-py", "ftfy", "xberg", "pypdfium2", "pygments", "py3langid", "rensa",
-    "phonenumbers", "rapidocr",
-)  # fmt: skip
-
-
 GGUF, OLLAMA = ".gguf", "ollama:"
 AUTO, TINY = "auto", "tiny"  # values of --base: chosen by localtune, and the built-in one
 REPLAY_SHARE = 0.2  # of all words of the lessons, for a base other than the built-in one
+SEED = 7
 USUAL_HOURS = 1.0  # of a build that a base is chosen for, where --hours isn't given
 MODES, EFFORTS = ("auto", "structure", "self", "teacher"), ("quick", "normal", "max")
 NF4 = "nf4"  # the base in 4 bits, with the extra `4bit`
@@ -67,7 +61,7 @@ class ExamConfig:
     """Passages to the exam."""
 
     questions: int = option(160, "Questions in the exam, at most.")
-    seed: int = option(7, "Seed of the choice of questions.", flag="--exam-seed")
+    seed: int = SEED  # that of BuildConfig
     new: bool = option(
         False, "Make a new exam, even if it was changed by hand.", flag="--new-exam", lock=False
     )
@@ -89,7 +83,7 @@ class LessonsConfig:
     teacher_model: str = option("", "The model's name there, where the URL serves several.")
     effort: str = option("normal", "How much a model writes: quick, normal or max.")
     parallel: int = option(4, "Requests to a teacher at once.", lock=False)
-    seed: int = option(7, "Seed of the choice of wordings.", flag="--lessons-seed")
+    seed: int = SEED  # that of BuildConfig
     replay: float = option(
         -1.0,
         "Share of the base's own answers and general text among the lessons, so that it keeps what "
@@ -186,7 +180,7 @@ class TrainConfig:
     steps: int = option(0, "Optimiser steps; 0 chooses.")
     batch_tokens: int = option(0, "Tokens in one optimiser step; 0 chooses.", "tokens", None)
     max_length: int = option(0, "Longest lesson; 0 chooses by the lessons and the base.", "tokens")
-    seed: int = option(7, "Seed of the order of lessons and of LoRA.", flag="--train-seed")
+    seed: int = SEED  # that of BuildConfig
     hours: float = option(
         0.0, "Time for the whole build, which is cut to fit; 0 cuts nothing.", "hours", lock=False
     )
@@ -252,15 +246,10 @@ class GradeConfig:
     context: int = option(512, "Context the exam is asked in.", "tokens")
 
     def check(self) -> None:
-        require(
-            self.max_answer_tokens >= 1, "--max-answer-tokens", self.max_answer_tokens, "1 or more"
-        )
-        require(
-            self.context > self.max_answer_tokens,
-            "--context",
-            self.context,
-            f"more than --max-answer-tokens ({self.max_answer_tokens})",
-        )
+        longest = self.max_answer_tokens
+        require(longest >= 1, "--max-answer-tokens", longest, "1 or more")
+        rule = f"more than --max-answer-tokens ({longest})"
+        require(self.context > longest, "--context", self.context, rule)
 
 
 @dataclass(frozen=True)
@@ -268,6 +257,7 @@ class BuildConfig:
     """Everything that can be chosen about a build."""
 
     name: str = ""
+    seed: int = option(SEED, "Seed of exam, lessons and training.")
     corpus: CorpusConfig = CorpusConfig()
     exam: ExamConfig = ExamConfig()
     lessons: LessonsConfig = LessonsConfig()
@@ -277,6 +267,11 @@ class BuildConfig:
     export: ExportConfig = ExportConfig()
     quantize: QuantizeConfig = QuantizeConfig()
     grade: GradeConfig = GradeConfig()
+
+    def __post_init__(self) -> None:
+        for section in ("exam", "lessons", "train"):
+            seeded = dataclasses.replace(getattr(self, section), seed=self.seed)
+            object.__setattr__(self, section, seeded)  # the dataclass is frozen
 
     def with_replay(self) -> LessonsConfig:
         """Return the lessons' configuration with the share of replay, which the base decides.
@@ -291,8 +286,9 @@ class BuildConfig:
 
     def check(self) -> None:
         """Raise ConfigError, naming the flag, at the first value that can't be used."""
+        require(0 <= self.seed < 2**32, "--seed", self.seed, "between 0 and 4294967295")
         for spec in dataclasses.fields(self):
-            if spec.name != "name":
+            if dataclasses.is_dataclass(spec.default):
                 getattr(self, spec.name).check()
         a_gguf = bool(self.base.file() or self.base.in_ollama())
         if self.export.adapter_only and not a_gguf:

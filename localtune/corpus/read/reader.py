@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from localtune.config.extras import OCR, is_installed, library_version
-from localtune.config.stages import READERS, CorpusConfig
+from localtune.config.extras import OCR, READERS, is_installed, library_version
+from localtune.config.stages import CorpusConfig
 from localtune.corpus.read.archives import MOST_MEMBERS
 from localtune.corpus.read.files import FoundFile, judge_member
 from localtune.corpus.read.reading import VERSION, FileReading, Job, Settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,20 @@ def test_choices_of_tensor_types_are_left_out(build: Build) -> None:
 def test_levels_of_the_usual_types_stay_done(build: Build) -> None:
     levels = [stage for stage in stages(build) if stage.name.startswith("quantize")]
     assert levels and all(level.config == {"pure": False, "keep": []} for level in levels)
+
+
+@pytest.mark.parametrize("seed", [7, 3])
+def test_three_equal_seeds_are_one(build: Build, seed: int) -> None:
+    settings = read_json(build.at.settings)
+    del settings["config"]["seed"]
+    write_json(build.at.settings, settings)
+    add_old_keys(build, exam={"seed": seed}, lessons={"seed": seed}, train={"seed": seed})
+    assert open_build(build.at.folder).config == replace(build.config, seed=seed)
+
+
+def test_the_lock_has_the_seed_where_older_builds_had_it(build: Build) -> None:
+    seeds = {stage.name: stage.config["seed"] for stage in stages(build) if "seed" in stage.config}
+    assert seeds == {"exam": 7, "lessons": 7, "plan": 7, "train": 7}
 
 
 @pytest.mark.parametrize("values", [7, "ab", ["pure"]])

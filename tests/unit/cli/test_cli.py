@@ -116,6 +116,7 @@ def test_bad_input_is_one_message_with_what_to_do(tmp_path: Path, args: list[str
         ["build", "docs", "--nosuch"],
         ["install", "docs", "--llama-cpp"],
         ["build", "docs", "--pure"],
+        ["build", "docs", "--train-seed"],
         ["build", "docs", "--batch-tokens"],
         ["corpus", "docs", "--file-seconds"],
         ["quantize", "file.txt", "--to", "Q4_0", "--keep"],
