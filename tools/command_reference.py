@@ -18,7 +18,7 @@ from typing import Any, get_type_hints
 import click
 
 from localtune.cli.main import TITLES, cli
-from localtune.config.fields import flag_of, flags, section_type, sections
+from localtune.config.fields import flag_of, flags, options_of, section_type, sections
 
 PAGES = Path(__file__).parents[1] / "docs" / "reference"
 COMMANDS_HEAD = """\
@@ -37,6 +37,7 @@ Written by `python tools/command_reference.py` from the configuration; do not ed
 
 `localtune build DOCS --config localtune.toml` reads options from a file. Each stage has one table.
 A flag overrides the file, and the file overrides the default. An unknown key is an error.
+A key without a flag can only be set in the file.
 
 ```toml
 name = "handbook"
@@ -114,17 +115,17 @@ def field_row(section: str, field: dataclasses.Field[Any]) -> tuple[str, ...]:
     shown = ",".join(default) if isinstance(default, tuple) else str(default)
     shown = shown.lower() if isinstance(default, bool) else shown or "none"
     unit = f" ({field.metadata['unit']})" if field.metadata["unit"] else ""
-    meaning = field.metadata["help"]
-    return f"`{field.name}`", f"`{flag_of(field)}`", name + unit, meaning, shown
+    flag = f"`{flag_of(field)}`" if flag_of(field) else "none"
+    return f"`{field.name}`", flag, name + unit, field.metadata["help"], shown
 
 
 def configuration_page() -> str:
     """Return docs/reference/configuration.md."""
     lines = [CONFIGURATION_HEAD.rstrip()]
-    for section in sections():
-        fields = dataclasses.fields(section_type(section))
-        lines += [f"\n## `[{section}]`: {TITLES[section].lower()}\n"]
-        rows = [field_row(section, field) for field in fields]
+    for section in ("", *sections()):
+        title = f"`[{section}]`: {TITLES[section].lower()}" if section else "Above the tables"
+        lines += [f"\n## {title}\n"]
+        rows = [field_row(section, field) for field in options_of(section)]
         lines += table(("key", "flag", "type", "meaning", "default"), rows)
     return "\n".join(lines) + "\n"
 

@@ -252,7 +252,7 @@ def _problems(
         said = f"{base.id} needs {needs / 1e9:.1f} GB of memory; there are {there / 1e9:.1f} GB."
         less = " Or keep the base in 4 bits: --precision nf4, with the extra 4bit."
         less = less if found.training.graphics_memory and found.precision != NF4 else ""
-        hint = f"Choose --base {best}, which fits, or lower --batch-tokens.{less}"
+        hint = f"Choose --base {best}, which fits, or lower train.batch_tokens.{less}"
         listed.append(_problem(said, hint))
     if found.bytes["peak"] > machine.free_disk:
         said = f"{found.bytes['peak'] / 1e9:.1f} GB of disk are needed"

@@ -28,6 +28,10 @@ from localtune.workspace import (
 )
 
 Row = dict[str, Any]
+# Keys of build.json, by table, that older versions wrote.
+OLD_KEYS = {
+    "exam": ("seed",), "lessons": ("seed",), "train": ("seed",), "quantize": ("pure", "keep"),
+}  # fmt: skip
 
 
 def start(docs: Path, out: Path | None, config: BuildConfig) -> Build:
@@ -179,7 +183,7 @@ def _settings(file: Path) -> tuple[Path, str, BuildConfig]:
     kept = read_json(file)
     try:
         documents, name = str(kept["documents"]), check_name(kept["name"])
-        config = from_dict(kept["config"], str(file))
+        config = from_dict(_without_old_keys(kept["config"]), str(file))
         check_levels(config.quantize.levels)
     except (KeyError, TypeError, AttributeError, ConfigError) as error:
         raise InputError(
@@ -191,6 +195,20 @@ def _settings(file: Path) -> tuple[Path, str, BuildConfig]:
             "Run `localtune build` again.",
         )
     return Path(documents), name, config
+
+
+def _without_old_keys(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a configuration of build.json without the keys that only older versions had.
+
+    The seed of an older build is that of its exam.
+    """
+    seed = {"seed": config["exam"]["seed"]} if "seed" in config.get("exam", {}) else {}
+    return seed | {
+        table: {k: value for k, value in values.items() if k not in OLD_KEYS[table]}
+        if table in OLD_KEYS
+        else values
+        for table, values in config.items()
+    }
 
 
 def shipped(build: Build, level: str = "") -> Path:

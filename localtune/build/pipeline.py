@@ -30,8 +30,9 @@ from localtune.build.hashes import Hashes
 from localtune.build.hours import hours_setting
 from localtune.build.job import Build
 from localtune.build.stage import Lock, Stage, Standing
+from localtune.config.extras import READERS
 from localtune.config.fields import locked_values, to_dict
-from localtune.config.stages import NF4, READERS
+from localtune.config.stages import NF4
 from localtune.errors import InputError
 from localtune.lessons.teacher.selection import check_teacher
 from localtune.llama.level_names import check_levels
@@ -122,7 +123,8 @@ def stages(build: Build) -> list[Stage]:
 def _whole(build: Build, stage: Callable[..., Stage]) -> list[Stage]:
     """Return the stages from an adapter to levels of the merged model."""
     at, config, levels = build.at, build.config, build.levels
-    how = {"pure": config.quantize.pure, "keep": list(config.quantize.keep)}
+    # Fixed by now; older builds chose them, and the lock entries of their levels stay valid.
+    how: dict[str, Any] = {"pure": False, "keep": []}
     matrices = {level: steps.imatrix_of(build, level) for level in levels}
     # fmt: off
     return [

@@ -214,8 +214,7 @@ def make_level(build: Build, level: str, out: Path, progress: Progress) -> None:
     from localtune.llama.quantize import Quantizer
     from localtune.llama.quantize_dry_run import LevelSettings
 
-    chosen = build.config.quantize
-    recipe = LevelSettings(level, imatrix_of(build, level), chosen.pure, chosen.kept())
+    recipe = LevelSettings(level, imatrix_of(build, level))
     with Quantizer() as quantizer:
         write_level(quantizer, build.at.master, out, recipe, progress)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -32,48 +31,17 @@ HOST = "Ollama's address, as HOST:PORT or a URL. [default: OLLAMA_HOST, or this 
 )
 @click.option("--replace", is_flag=True, help="Replace a model of that name without asking.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
-@click.option("--llama-cpp", is_flag=True, help="Print the llama-server command instead.")
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    metavar="PORT",
-    default=8080,
-    show_default=True,
-    help="llama-server's port.",
-)
-@click.option(
-    "--context",
-    type=click.IntRange(min=0),
-    default=0,
-    metavar="TOKENS",
-    help="llama-server's context. [default: num_ctx of the Modelfile]",
-)
-@click.option("--start", is_flag=True, help="Start llama-server too.")
-def install(
-    build: Path, name: str, host: str, level: str, replace: bool, as_json: bool, **llama: Any
-) -> None:
+def install(build: Path, name: str, host: str, level: str, replace: bool, as_json: bool) -> None:
     """Put the model in BUILD into the list of a running Ollama, and ask it one question.
 
     NAME stands for NAME:latest, as everywhere in Ollama.
     """
-    if llama.pop("llama_cpp"):
-        _check_apart(replace or bool(name or host) or as_json, "--llama-cpp asks no Ollama.")
-        _llama_cpp(build, level, **llama)
-        return
-    _check_apart(llama["start"], "--start is for --llama-cpp.")
     from localtune.cli.terminal import progress_for_stderr
     from localtune.deploy.install import install as install_build
 
     progress = progress_for_stderr()
     installed = install_build(build, name, host, level, asking(replace), progress)
     show_installed(*installed, as_json=as_json)
-
-
-def _check_apart(wrong: bool, why: str) -> None:
-    if wrong:
-        raise ConfigError(
-            f"These options don't go together: {why}", "`localtune install --help` lists them."
-        )
 
 
 def show_installed(build: Any, wanted: Any, place: InstalledModel, as_json: bool = False) -> None:
@@ -117,17 +85,3 @@ def asking(replace: bool) -> Callable[[str, str], bool]:
         return click.confirm(f"Ollama has a model {name} already. Replace it?", err=True)
 
     return decide
-
-
-def _llama_cpp(build: Path, level: str, port: int, context: int, start: bool) -> None:
-    from localtune.deploy.install import llama_server
-    from localtune.llama import server_command
-
-    line = llama_server(build, level, port, context)
-    click.echo(shlex.join(line))
-    if start:
-        server_command.start(line)
-    elif server_command.is_there():
-        click.echo("Add --start to run it now.", err=True)
-    else:
-        click.echo(f"{server_command.PROGRAM} isn't on the PATH here.", err=True)

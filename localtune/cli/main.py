@@ -19,6 +19,7 @@ from localtune.cli.command import Commands, command_of
 from localtune.cli.options import groups
 
 TITLES = {
+    "": "The build",
     "corpus": "Documents",
     "exam": "Exam",
     "lessons": "Lessons",
@@ -31,9 +32,8 @@ TITLES = {
 }
 
 rich_click.rich_click.MAX_WIDTH = 100
-PANELS = {"The build": ["--out", "--name", "--config", "--json"]} | {
-    TITLES.get(section, section): names for section, names in groups().items()
-}
+PANELS = {TITLES[section]: names for section, names in groups().items()}
+PANELS["The build"] += ["--out", "--name", "--config", "--json"]
 ASKED = ["--country", "--price", "--watts", "--hosted-price"]
 rich_click.rich_click.OPTION_GROUPS = {
     f"localtune {name}": [{"name": title, "options": names} for title, names in panels.items()]

@@ -18,8 +18,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def stage_options(command: Command) -> Command:
-    """Add an option for every field of every stage; one that isn't given is passed as None."""
-    for section in reversed(sections()):
+    """Add every flag of the build and its stages; one that isn't given is passed as None."""
+    for section in reversed(("", *sections())):
         command = section_options(section)(command)
     return command
 

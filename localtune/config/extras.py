@@ -8,6 +8,12 @@ from importlib.util import find_spec
 FOUR_BIT, OCR = "4bit", "ocr"
 MODULES = {FOUR_BIT: ("bitsandbytes",), OCR: ("rapidocr", "onnxruntime")}
 
+# The libraries whose version can change what is read of a file.
+READERS = (
+    "trafilatura", "markdown-it-py", "ftfy", "xberg", "pypdfium2", "pygments", "py3langid", "rensa",
+    "phonenumbers", "rapidocr",
+)  # fmt: skip
+
 
 def is_installed(extra: str) -> bool:
     """Whether all modules of an extra are there."""

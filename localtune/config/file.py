@@ -11,23 +11,25 @@ import typing
 from pathlib import Path
 from typing import Any
 
-from localtune.config.fields import flags, section_type, sections
+from localtune.config.fields import flags, options_of, section_type, sections
 from localtune.config.stages import BuildConfig
 from localtune.errors import ConfigError
+
+GENERAL = {"name": str, "seed": int}  # the keys above the tables
 
 
 def from_dict(values: dict[str, Any], source: str = "the configuration") -> BuildConfig:
     """Build a configuration from {section: {key: value}}; raise ConfigError at an unknown key."""
     known: dict[str, Any] = {}
     for key, value in values.items():
-        if key == "name":
-            known["name"] = _converted(value, str, "name", source)
+        if key in GENERAL:
+            known[key] = _converted(value, GENERAL[key], key, source)
         elif key in sections():
             known[key] = _section(key, value, source)
         else:
             raise ConfigError(
                 f"{source}: unknown key {key!r}.",
-                f"Known are name and the tables {', '.join(sections())}.",
+                f"Known are {', '.join(GENERAL)} and the tables {', '.join(sections())}.",
             )
     return BuildConfig(**known)
 
@@ -38,7 +40,8 @@ def _section(section: str, values: object, source: str) -> Any:
             f"{source}: {section} must be a table.", f"Write [{section}] above its keys."
         )
     kind = section_type(section)
-    hints = typing.get_type_hints(kind)
+    types = typing.get_type_hints(kind)
+    hints = {spec.name: types[spec.name] for spec in options_of(section)}
     for key in values:
         if key not in hints:
             known = ", ".join(hints) or "no keys"
@@ -75,14 +78,15 @@ def _converted(value: object, kind: Any, where: str, source: str) -> Any:
 def load(file: Path | None, flags: dict[str, dict[str, Any]], name: str = "") -> BuildConfig:
     """Read localtune.toml, lay the given flags over it and check every value.
 
-    `flags` holds {section: {key: value}} of what was given on the command line only.
+    `flags` holds {section: {key: value}} of what was given on the command line only; "" is the
+    whole build.
     Raises ConfigError, naming the file and key, or the flag.
     """
     values = _read_toml(file) if file else {}
     from_dict(values, str(file))
-    merged = dict(values)
-    for section, given in flags.items():
-        merged[section] = {**merged.get(section, {}), **given}
+    merged = {**values, **flags.get("", {})}
+    for section in flags.keys() - {""}:
+        merged[section] = {**merged.get(section, {}), **flags[section]}
     if name:
         merged["name"] = name
     config = from_dict(merged)
@@ -100,9 +104,9 @@ def _read_toml(file: Path) -> dict[str, Any]:
 
 
 def sections_of_options(options: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Sort {"batch_tokens": 4096} by section; None means not given; raise ConfigError if unknown.
+    """Sort {"max_length": 512} by section; None means not given; raise ConfigError if unknown.
 
-    A tuple of texts may be given as one text with commas.
+    The section "" is the whole build. A tuple of texts may be given as one text with commas.
     """
     known, sorted_options = flags(), dict[str, dict[str, Any]]()
     for name, value in options.items():

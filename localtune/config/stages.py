@@ -23,16 +23,10 @@ PLAIN_TEMPLATE = (
     "{% endfor %}{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
 )
 IGNORE = ".localtuneignore"  # in any folder of documents, in the syntax of .gitignore
-# The libraries whose version can change what is read of a file.
-READERS = (
-    "trafilatura", "markdown-it-py", "ftfy", "xberg", "pypdfium2", "pygments", "py3langid", "rensa",
-    "phonenumbers", "rapidocr",
-)  # fmt: skip
-
-
 GGUF, OLLAMA = ".gguf", "ollama:"
 AUTO, TINY = "auto", "tiny"  # values of --base: chosen by localtune, and the built-in one
 REPLAY_SHARE = 0.2  # of all words of the lessons, for a base other than the built-in one
+SEED = 7
 USUAL_HOURS = 1.0  # of a build that a base is chosen for, where --hours isn't given
 MODES, EFFORTS = ("auto", "structure", "self", "teacher"), ("quick", "normal", "max")
 NF4 = "nf4"  # the base in 4 bits, with the extra `4bit`
@@ -48,7 +42,7 @@ class CorpusConfig:
     passage_tokens: int = option(1024, "Longest passage that documents are cut into.", "tokens")
     max_file_mb: int = option(50, "Larger files are listed and not read.", "MB")
     file_seconds: int = option(
-        60, "Time for one file; one that takes longer is listed as failed.", "s", lock=False
+        60, "Time for one file; one that takes longer is listed as failed.", "s", None, lock=False
     )
     keep_private: bool = option(False, "Learn private data and secrets too.")
     allow: tuple[str, ...] = option(
@@ -56,7 +50,7 @@ class CorpusConfig:
     )
 
     def check(self) -> None:
-        require(self.file_seconds >= 1, "--file-seconds", self.file_seconds, "1 or more")
+        require(self.file_seconds >= 1, "corpus.file_seconds", self.file_seconds, "1 or more")
         fits = 64 <= self.passage_tokens <= 8192
         require(fits, "--passage-tokens", self.passage_tokens, "between 64 and 8192")
         require(self.max_file_mb >= 1, "--max-file-mb", self.max_file_mb, "1 or more")
@@ -67,7 +61,7 @@ class ExamConfig:
     """Passages to the exam."""
 
     questions: int = option(160, "Questions in the exam, at most.")
-    seed: int = option(7, "Seed of the choice of questions.", flag="--exam-seed")
+    seed: int = SEED  # that of BuildConfig
     new: bool = option(
         False, "Make a new exam, even if it was changed by hand.", flag="--new-exam", lock=False
     )
@@ -89,7 +83,7 @@ class LessonsConfig:
     teacher_model: str = option("", "The model's name there, where the URL serves several.")
     effort: str = option("normal", "How much a model writes: quick, normal or max.")
     parallel: int = option(4, "Requests to a teacher at once.", lock=False)
-    seed: int = option(7, "Seed of the choice of wordings.", flag="--lessons-seed")
+    seed: int = SEED  # that of BuildConfig
     replay: float = option(
         -1.0,
         "Share of the base's own answers and general text among the lessons, so that it keeps what "
@@ -180,13 +174,13 @@ class TrainConfig:
     """Lessons and base to an adapter. 0 means: computed from the lessons and the base."""
 
     rank: int = option(0, "Rank of the LoRA matrices; 0 chooses.")
-    alpha: float = option(0.0, "LoRA alpha; 0 chooses.")
+    alpha: float = option(0.0, "LoRA alpha; 0 chooses.", flag=None)
     layers: int = option(0, "Upper layers of the base that get LoRA matrices; 0 chooses.")
     learning_rate: float = option(0.0, "Highest learning rate; 0 chooses.")
     steps: int = option(0, "Optimiser steps; 0 chooses.")
-    batch_tokens: int = option(0, "Tokens in one optimiser step; 0 chooses.", "tokens")
+    batch_tokens: int = option(0, "Tokens in one optimiser step; 0 chooses.", "tokens", None)
     max_length: int = option(0, "Longest lesson; 0 chooses by the lessons and the base.", "tokens")
-    seed: int = option(7, "Seed of the order of lessons and of LoRA.", flag="--train-seed")
+    seed: int = SEED  # that of BuildConfig
     hours: float = option(
         0.0, "Time for the whole build, which is cut to fit; 0 cuts nothing.", "hours", lock=False
     )
@@ -197,9 +191,11 @@ class TrainConfig:
     )
 
     def check(self) -> None:
-        for name in "rank alpha layers learning_rate steps batch_tokens hours threads".split():
+        for name in "rank layers learning_rate steps hours threads".split():
             value = getattr(self, name)
             require(value >= 0, "--" + name.replace("_", "-"), value, "0 or more")
+        for name in ("alpha", "batch_tokens"):
+            require(getattr(self, name) >= 0, f"train.{name}", getattr(self, name), "0 or more")
         formats, devices = ("auto", "bf16", "float32", NF4), ("auto", "cpu", "cuda")
         require(self.precision in formats, "--precision", self.precision, " or ".join(formats))
         require(self.device in devices, "--device", self.device, " or ".join(devices))
@@ -207,7 +203,7 @@ class TrainConfig:
         require(fits, "--max-length", self.max_length, "0, or 16 or more")
         enough = not self.batch_tokens or self.batch_tokens >= max(16, self.max_length)
         rule = f"at least 16 and --max-length ({self.max_length})"
-        require(enough, "--batch-tokens", self.batch_tokens, rule)
+        require(enough, "train.batch_tokens", self.batch_tokens, rule)
 
 
 @dataclass(frozen=True)
@@ -234,22 +230,12 @@ class QuantizeConfig:
     imatrix_tokens: int = option(
         8192, "Text that the build's own importance matrix is made from; 0 makes none.", "tokens"
     )
-    pure: bool = option(False, "Store every tensor in the level's own type, none in a finer one.")
-    keep: tuple[str, ...] = option(
-        (), "Tensors of another type, such as output.weight=Q8_0 or attn_v=Q6_K."
-    )
-
-    def kept(self) -> tuple[tuple[str, str], ...]:
-        """Return `keep` as (tensor, type); the check has seen that each has both."""
-        return tuple((name, kind) for name, _, kind in (text.partition("=") for text in self.keep))
 
     def check(self) -> None:
         require(bool(self.levels), "--quantize", "", "one level or more, such as Q4_K_M")
         listed, once = ",".join(self.levels), len(set(self.levels)) == len(self.levels)
         require(once, "--quantize", listed, "a list without repetitions")
         require(self.imatrix_tokens >= 0, "--imatrix-tokens", self.imatrix_tokens, "0 or more")
-        for name, kind in self.kept():
-            require(bool(name and kind), "--keep", ",".join(self.keep), "TENSOR=TYPE,…")
 
 
 @dataclass(frozen=True)
@@ -260,15 +246,10 @@ class GradeConfig:
     context: int = option(512, "Context the exam is asked in.", "tokens")
 
     def check(self) -> None:
-        require(
-            self.max_answer_tokens >= 1, "--max-answer-tokens", self.max_answer_tokens, "1 or more"
-        )
-        require(
-            self.context > self.max_answer_tokens,
-            "--context",
-            self.context,
-            f"more than --max-answer-tokens ({self.max_answer_tokens})",
-        )
+        longest = self.max_answer_tokens
+        require(longest >= 1, "--max-answer-tokens", longest, "1 or more")
+        rule = f"more than --max-answer-tokens ({longest})"
+        require(self.context > longest, "--context", self.context, rule)
 
 
 @dataclass(frozen=True)
@@ -276,6 +257,7 @@ class BuildConfig:
     """Everything that can be chosen about a build."""
 
     name: str = ""
+    seed: int = option(SEED, "Seed of exam, lessons and training.")
     corpus: CorpusConfig = CorpusConfig()
     exam: ExamConfig = ExamConfig()
     lessons: LessonsConfig = LessonsConfig()
@@ -285,6 +267,11 @@ class BuildConfig:
     export: ExportConfig = ExportConfig()
     quantize: QuantizeConfig = QuantizeConfig()
     grade: GradeConfig = GradeConfig()
+
+    def __post_init__(self) -> None:
+        for section in ("exam", "lessons", "train"):
+            seeded = dataclasses.replace(getattr(self, section), seed=self.seed)
+            object.__setattr__(self, section, seeded)  # the dataclass is frozen
 
     def with_replay(self) -> LessonsConfig:
         """Return the lessons' configuration with the share of replay, which the base decides.
@@ -299,8 +286,9 @@ class BuildConfig:
 
     def check(self) -> None:
         """Raise ConfigError, naming the flag, at the first value that can't be used."""
+        require(0 <= self.seed < 2**32, "--seed", self.seed, "between 0 and 4294967295")
         for spec in dataclasses.fields(self):
-            if spec.name != "name":
+            if dataclasses.is_dataclass(spec.default):
                 getattr(self, spec.name).check()
         a_gguf = bool(self.base.file() or self.base.in_ollama())
         if self.export.adapter_only and not a_gguf:

@@ -10,9 +10,8 @@ from typing import Any
 
 from localtune.build.hashes import Hashes
 from localtune.build.job import Build
-from localtune.build.models import files_of
 from localtune.build.open_build import open_build, shipped
-from localtune.deploy.install_files import InstallRequest, commands_of, level_of, what_is_wanted
+from localtune.deploy.install_files import InstallRequest, level_of, what_is_wanted
 from localtune.deploy.installed import InstalledModel, installed_models, record
 from localtune.errors import DiskFullError, InputError, ServerError
 from localtune.formatting import size
@@ -208,21 +207,3 @@ def _create(
             f"model takes {size(whole)}. {error.message}",
             "Free some space there, then run the same command again.",
         ) from error
-
-
-def llama_server(folder: Path, level: str, port: int, context: int) -> list[str]:
-    """Return the command line of a `llama-server` for a build; `context` 0 is the Modelfile's.
-
-    Raises LocaltuneError, also where the model was trained on less than `context`.
-    """
-    from localtune.llama.llama import read_header
-    from localtune.llama.server_command import context_for, llama_command
-
-    build = open_build(folder)
-    gguf, adapter = files_of(build, shipped(build, level))
-    request = create_request(commands_of(build), "", {})
-    known = request.get("parameters", {})
-    upon = ["--lora", str(adapter)] if adapter else []
-    tokens = context_for(context, read_header(gguf).context) if context else known.get("num_ctx", 0)
-    limit = known.get("num_predict", 0)
-    return [*llama_command(gguf, build.at.name, port, tokens, limit), *upon]

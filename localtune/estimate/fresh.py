@@ -27,6 +27,6 @@ def in_fresh_process(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) ->
     except ProcessEndedError as error:
         raise TrainingError(
             f"The trial steps of the estimate ended ({error.message}).",
-            "If there is no message, memory probably ran out: lower --batch-tokens, or choose a "
-            "smaller --base.",
+            "If there is no message, memory probably ran out: lower train.batch_tokens in "
+            "localtune.toml, or choose a smaller --base.",
         ) from error

@@ -36,7 +36,7 @@ def _exact(config: Config, chosen: QuantizeConfig) -> dict[str, int]:
         export_outline(base, master)
         found = {"master": master.stat().st_size}
         for level in chosen.levels:
-            recipe = LevelSettings(level, None, chosen.pure, chosen.kept())
+            recipe = LevelSettings(level)
             found[level] = quantizer.dry_run(master, recipe).size
     return found
 

@@ -131,7 +131,7 @@ def _quantize(
         for level in chosen.levels:
             wants = wants_imatrix(level) and chosen.imatrix_tokens
             matrix = folder / "imatrix.gguf" if wants else None
-            level_of = Level(level, matrix, chosen.pure, chosen.kept())
+            level_of = Level(level, matrix)
             out = folder / f"{level}.gguf"
             seconds[level] = _timed(partial(quantizer.write, master, out, level_of))
             done(level)

@@ -31,9 +31,7 @@ def quantize_file(
     name = ENDING.sub("", source.stem)
     files = {level: folder / f"{name}-{level}.gguf" for level in chosen.levels}
     matrix = Path(chosen.imatrix).expanduser() if chosen.imatrix else None
-    recipes = {
-        level: LevelSettings(level, matrix, chosen.pure, chosen.kept()) for level in chosen.levels
-    }
+    recipes = {level: LevelSettings(level, matrix) for level in chosen.levels}
     with Quantizer() as quantizer:
         plans = {level: quantizer.dry_run(source, recipe) for level, recipe in recipes.items()}
         for file in files.values():

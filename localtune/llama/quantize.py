@@ -24,7 +24,6 @@ from localtune.llama.quantize_dry_run import (
     Types,
     check_dry_run,
     check_imatrix,
-    overrides,
     read_dry_run,
 )
 from localtune.machine.processes import describe_exit, module_command, module_environment
@@ -70,7 +69,7 @@ class Quantizer:
         """Return what a level comes to; nothing is written.
 
         Raises RuntimeFileError for a file that is no GGUF, isn't whole or is quantized already,
-        ConfigError for a recipe that can't be followed with this file.
+        ConfigError for a level that needs an importance matrix, or one of another model.
         """
         return self._dry_run(source, recipe)[0]
 
@@ -109,10 +108,6 @@ class Quantizer:
         matrix = read_imatrix(recipe.imatrix) if recipe.imatrix else {}
         recipe = recipe if matrix else replace(recipe, imatrix=None)
         request = _request(source, recipe)
-        if recipe.keep:
-            named = read_dry_run(self._run(request), source, recipe, self._types).tensors
-            names = [tensor.name for tensor in named]
-            request["types"] = overrides(recipe, names, self._types)
         plan = read_dry_run(self._run(request), source, recipe, self._types)
         check_dry_run(plan, source, recipe, self._types)
         if recipe.imatrix:
@@ -164,9 +159,7 @@ def _request(source: Path, recipe: LevelSettings) -> dict[str, Any]:
         "target": os.devnull,
         "level": recipe.level,
         "dry": True,
-        "pure": recipe.pure,
         "requantize": False,
-        "types": [],
         "imatrix": str(recipe.imatrix) if recipe.imatrix else None,
     }
 

@@ -5,7 +5,6 @@ Source of the lines that are read: src/llama-quant.cpp as vendored in llama-cpp-
 
 from __future__ import annotations
 
-import fnmatch
 import math
 import re
 from collections.abc import Iterable
@@ -15,8 +14,8 @@ from pathlib import Path
 from localtune.errors import ConfigError, RuntimeFileError
 from localtune.llama.imatrix_file import Importance
 
-# ggml's type ("q4_K") -> its number, columns in a block, bytes of a block.
-Types = dict[str, tuple[int, int, int]]
+# ggml's type ("q4_K") -> columns in a block, bytes of a block.
+Types = dict[str, tuple[int, int]]
 TENSOR = re.compile(r"^\[ *\d+/ *(\d+)\] (\S+) +- \[([^]]*)\], type = +(\S+?),(?:.*\((\S+)\))?")
 FALLBACK = re.compile(
     r"^warning: (\S+) +- ncols.*required for type +(\S+)\).*falling back to +(\S+)"
@@ -29,16 +28,10 @@ COARSE = ("IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ2_M", "IQ3_XXS")
 
 @dataclass(frozen=True)
 class LevelSettings:
-    """How a level is made.
-
-    `imatrix`: an importance matrix. `pure`: every tensor in the level's own type, none in a finer
-    one. `keep`: (name, part of a name or shell pattern, type) of tensors that get another type.
-    """
+    """How a level is made: with an importance matrix, or without."""
 
     level: str
     imatrix: Path | None = None
-    pure: bool = False
-    keep: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,7 +45,7 @@ class Tensor:
 
     def size(self, type_: str, types: Types) -> int:
         """Return its bytes in a type."""
-        _, columns, bytes_ = types[type_]
+        columns, bytes_ = types[type_]
         return math.prod(self.shape) * bytes_ // columns
 
 
@@ -105,45 +98,19 @@ def _quiet_fallbacks(
     """Return what the output would have been where llama.cpp took Q8_0, and didn't say so."""
     name = "output.weight" if "output.weight" in tensors else "token_embd.weight"
     output = tensors.get(name)
-    if not output or output.becomes != "q8_0" or recipe.pure or recipe.level in ("Q8_0", "Q2_0"):
+    if not output or output.becomes != "q8_0" or recipe.level in ("Q8_0", "Q2_0"):
         return {}
     wanted = "q5_K" if recipe.level in COARSE else "q6_K"
-    kept = any(matches(pattern, name) for pattern, _ in recipe.keep)
-    return {name: wanted} if output.shape[0] % types[wanted][1] and not kept else {}
+    return {name: wanted} if output.shape[0] % types[wanted][0] else {}
 
 
 def _aligned(size: int) -> int:
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 
-def matches(pattern: str, name: str) -> bool:
-    """Whether a tensor is meant: by its name, a shell pattern of it, or a part between dots."""
-    return fnmatch.fnmatchcase(name, pattern) or f".{pattern}." in f".{name}."
-
-
-def overrides(recipe: LevelSettings, names: Iterable[str], types: Types) -> list[tuple[str, int]]:
-    """Return [(regular expression of one name, ggml_type)] for `keep`. Raises ConfigError."""
-    by_name = {name.upper(): (name, id_) for name, (id_, *_) in types.items()}
-    found = []
-    for pattern, type_ in recipe.keep:
-        if type_.upper() not in by_name:
-            raise ConfigError(
-                f"--keep names a type {type_!r} that llama.cpp doesn't have.",
-                f"Types are {', '.join(by_name)}.",
-            )
-        meant = [name for name in names if matches(pattern, name)]
-        if not meant:
-            raise ConfigError(
-                f"--keep names a tensor {pattern!r} that the file doesn't hold.",
-                'Give a name ("output.weight"), a part ("attn_v") or a pattern ("blk.0.*").',
-            )
-        found += [(f"^{re.escape(name)}$", by_name[type_.upper()][1]) for name in meant]
-    return found
-
-
 def check_dry_run(plan: DryRun, source: Path, recipe: LevelSettings, types: Types) -> None:
     """Raise for what can't be made, or not as asked: RuntimeFileError, ConfigError."""
-    again = [tensor for tensor in plan.tensors if types[tensor.was][1] > 1]
+    again = [tensor for tensor in plan.tensors if types[tensor.was][0] > 1]
     if again:
         raise RuntimeFileError(
             f"{source} is quantized already ({again[0].name} is {again[0].was}).",
@@ -155,21 +122,6 @@ def check_dry_run(plan: DryRun, source: Path, recipe: LevelSettings, types: Type
             "which weights matter.",
             "Give one with --imatrix; a build makes its own. Or choose Q2_K or a larger level.",
         )
-    for pattern, type_ in recipe.keep:
-        _check_kept(plan, pattern, type_)
-
-
-def _check_kept(plan: DryRun, pattern: str, type_: str) -> None:
-    """Raise ConfigError where llama.cpp leaves every tensor that is meant as it is."""
-    fallen = {fallback.tensor.name for fallback in plan.fallbacks}
-    meant = [tensor for tensor in plan.tensors if matches(pattern, tensor.name)]
-    if any(t.becomes.upper() == type_.upper() or t.name in fallen for t in meant):
-        return
-    raise ConfigError(
-        f"--keep asks for {meant[0].name} as {type_}, but llama.cpp makes it {meant[0].becomes}.",
-        "Norms and biases have no choice, nor has any tensor at F32, F16 or BF16; of two that name "
-        "the same tensor the first counts.",
-    )
 
 
 def check_imatrix(file: Path, matrix: dict[str, Importance], plan: DryRun) -> None:

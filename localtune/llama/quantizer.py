@@ -2,7 +2,7 @@
 
 A process of its own, as llama_model_quantize can't be stopped from Python, and as an assertion of
 ggml that fails ends the process it is in. llama/quantize.py starts it and speaks to it, in JSON,
-an object a line: out {"types": {name: [id, columns a block, bytes a block]}}; in a request; out
+an object a line: out {"types": {name: [columns a block, bytes a block]}}; in a request; out
 {"log": text, "level": ggml_log_level} while it works and {"failed": bool} at its end.
 """
 
@@ -45,18 +45,14 @@ def main() -> None:
 def quantize(request: Request) -> int:
     """Do what one request says and return llama.cpp's code, 0 where it did.
 
-    `source`, `target`: files. `level`: "Q4_K_M". `dry`: choose types, write nothing. `pure`.
-    `requantize`: also take quantized weights.
-    `types`: [[regular expression of tensor names, ggml_type]]. `imatrix`: a file or null.
+    `source`, `target`: files. `level`: "Q4_K_M". `dry`: choose types, write nothing.
+    `requantize`: also take quantized weights. `imatrix`: a file or null.
     """
     settings = llama_cpp.llama_model_quantize_default_params()
     kind = "ALL" if request["level"] == "F32" else "MOSTLY"
     settings.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_{kind}_{request['level']}")
     settings.nthread, settings.max_buf_size = cores(), MEMORY
-    settings.dry_run, settings.pure = request["dry"], request["pure"]
-    settings.allow_requantize = request["requantize"]
-    if request["types"]:
-        settings.tt_overrides = _overrides(request["types"])
+    settings.dry_run, settings.allow_requantize = request["dry"], request["requantize"]
     if request["imatrix"]:
         matrix = read_imatrix(Path(request["imatrix"]))
         settings.imatrix = _importance(matrix)
@@ -65,12 +61,6 @@ def quantize(request: Request) -> int:
             os.fsencode(request["source"]), os.fsencode(request["target"]), ctypes.byref(settings)
         )
     )
-
-
-def _overrides(types: list[tuple[str, int]]) -> Any:
-    """Return llama.cpp's list of types of one's own, ended by an entry without a name."""
-    rows = [(pattern.encode(), type_) for pattern, type_ in types]
-    return (llama_cpp.llama_model_tensor_override * (len(rows) + 1))(*rows)
 
 
 def _importance(matrix: dict[str, Importance]) -> Any:
@@ -84,7 +74,7 @@ def _importance(matrix: dict[str, Importance]) -> Any:
     return (llama_cpp.llama_model_imatrix_data * (len(rows) + 1))(*rows)
 
 
-def _types() -> dict[str, tuple[int, int, int]]:
+def _types() -> dict[str, tuple[int, int]]:
     """Return every type of a tensor that the installed ggml knows."""
     from llama_cpp._ggml import libggml as ggml
 
@@ -95,7 +85,7 @@ def _types() -> dict[str, tuple[int, int, int]]:
     for id_ in range(llama_cpp.GGML_TYPE_COUNT):
         name, columns = ggml.ggml_type_name(id_), ggml.ggml_blck_size(id_)
         if name and columns:
-            found[name.decode()] = (id_, columns, ggml.ggml_type_size(id_))
+            found[name.decode()] = (columns, ggml.ggml_type_size(id_))
     return found
 
 

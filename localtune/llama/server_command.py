@@ -5,26 +5,19 @@ Source of the options: tools/server/README.md of llama.cpp, of August 2026.
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
-from localtune.errors import ConfigError, RuntimeFileError
-from localtune.machine.child import started
+from localtune.errors import ConfigError
 
 PROGRAM = "llama-server"
 LONGEST_CONTEXT = 4096  # tokens, where none are asked for: more costs memory that few need
 
 
-def llama_command(gguf: Path, name: str, port: int, context: int, limit: int = 0) -> list[str]:
-    """Return program and arguments.
-
-    `context` is in tokens of question and answer together, `limit` the tokens of the longest
-    answer, 0 for as many as fit.
-    """
+def llama_command(gguf: Path, name: str, port: int, context: int) -> list[str]:
+    """Return program and arguments; `context` is in tokens of question and answer together."""
     return [
         *(PROGRAM, "--model", str(gguf), "--alias", name),
         *("--jinja", "--ctx-size", str(context), "--port", str(port)),
-        *(("--n-predict", str(limit)) if limit > 0 else ()),
         # As the exam was asked: always the likeliest word.
         *("--temp", "0", "--repeat-penalty", "1"),
     ]
@@ -41,27 +34,3 @@ def context_for(asked: int, trained: int) -> int:
             f"Use --context {trained} or less.",
         )
     return asked or min(trained or LONGEST_CONTEXT, LONGEST_CONTEXT)
-
-
-def is_there() -> bool:
-    """Whether `llama-server` can be started."""
-    return shutil.which(PROGRAM) is not None
-
-
-def start(command: list[str]) -> None:
-    """Run the server until it ends, or this process is interrupted. Raises RuntimeFileError."""
-    try:
-        with started(command) as server:
-            server.wait()
-    except KeyboardInterrupt:
-        return  # how a server is meant to end
-    except OSError as error:
-        raise RuntimeFileError(
-            f"{PROGRAM} can't be started: {error.strerror}.",
-            "Install llama.cpp (https://github.com/ggml-org/llama.cpp), or use `localtune serve`.",
-        ) from error
-    if server.returncode:
-        raise RuntimeFileError(
-            f"{PROGRAM} ended with code {server.returncode}.",
-            "Its own message stands above; another --port may help.",
-        )

@@ -22,7 +22,8 @@ OFFICE = """# Tarnbrook Boatyard
 NOTICES = "# Notices\n\n" + (Path(__file__).parents[1] / "town.md").read_text()
 OPTIONS = ["--base", "tiny", "--steps", "15", "--questions", "4", "--quantize", "Q8_0"]
 OPTIONS += ["--precision", "float32"]
-OPTIONS += ["--batch-tokens", "768", "--max-length", "256"]  # three rows a step: they don't halve
+OPTIONS += ["--max-length", "256"]
+THREE_ROWS = "[train]\nbatch_tokens = 768\n"  # a step: they don't halve
 OPTIONS += ["--rank", "4"]
 TWO = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "localtune"]
 ENVIRONMENT = {
@@ -36,7 +37,10 @@ def build(
     launch: list[str], docs: Path, out: Path, at_start: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Build; `at_start` is a folder whose sitecustomize.py every process runs first."""
-    command = [sys.executable, *launch, "build", str(docs), "--out", str(out), *OPTIONS]
+    file = out.with_suffix(".toml")
+    file.write_text(THREE_ROWS)
+    arguments = ["--out", str(out), "--config", str(file), *OPTIONS]
+    command = [sys.executable, *launch, "build", str(docs), *arguments]
     path = f"{at_start or ''}{os.pathsep}{ENVIRONMENT['PYTHONPATH']}"
     environment = {**ENVIRONMENT, "PYTHONPATH": path}
     return subprocess.run(

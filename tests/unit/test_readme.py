@@ -88,9 +88,11 @@ def test_every_option_is_in_the_reference() -> None:
     assert not {flag for flag in missing if flag.startswith("--")}
 
 
-def test_the_config_file_is_one_that_can_be_read() -> None:
-    (example,) = blocks("toml")
-    from_dict(tomllib.loads(example)).check()
+def test_every_config_file_is_one_that_can_be_read() -> None:
+    examples = blocks("toml")
+    assert len(examples) == 2
+    for example in examples:
+        from_dict(tomllib.loads(example)).check()
 
 
 def test_the_python_example_compiles() -> None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from localtune.config.extras import OCR, is_installed, library_version
-from localtune.config.stages import READERS, CorpusConfig
+from localtune.config.extras import OCR, READERS, is_installed, library_version
+from localtune.config.stages import CorpusConfig
 from localtune.corpus.read.archives import MOST_MEMBERS
 from localtune.corpus.read.files import FoundFile, judge_member
 from localtune.corpus.read.reading import VERSION, FileReading, Job, Settings
@@ -23,7 +23,7 @@ from localtune.progress import Bar, Progress
 
 MEGABYTES = 600  # of data a worker may hold, and what recognising scanned pages takes besides
 MEGABYTES_OCR = 600
-PATIENCE_OCR = 20.0  # times --file-seconds, for a PDF whose pages may be scans
+PATIENCE_OCR = 20.0  # times file_seconds, for a PDF whose pages may be scans
 UNPACKED = 20  # times --max-file-mb: what one file may unpack to, archives in it included
 SMALL = 100_000  # bytes of a file behind which others may wait
 PROCESSES = 8  # at most: each holds its own copy of the libraries

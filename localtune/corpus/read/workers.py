@@ -140,7 +140,7 @@ class Workers(Generic[T]):
 
     def _received(self, worker: _Worker[T]) -> dict[str, Any]:
         if not worker.connection.poll():
-            return _failed(f"takes longer than --file-seconds ({self._seconds:g})")
+            return _failed(f"takes longer than corpus.file_seconds ({self._seconds:g})")
         try:
             answer: dict[str, Any] = worker.connection.recv()
         except (EOFError, OSError):

@@ -202,7 +202,7 @@ def test_a_reader_that_hangs_is_ended(docs: Path) -> None:
     (docs / "after.md").write_text("After the stairs comes the landing.")
     began = time.monotonic()
     told, _ = run(docs, file_seconds=2)
-    assert told["stairs.md"]["reason"] == "takes longer than --file-seconds (2)"
+    assert told["stairs.md"]["reason"] == "takes longer than corpus.file_seconds (2)"
     assert told["after.md"]["status"] == "read"
     assert time.monotonic() - began < 30
 
