@@ -166,7 +166,7 @@ def test_a_build_takes_the_model_of_ollama_where_none_is_named(
     chosen = read_json(build.at.writer)
     assert (chosen["mode"], chosen["teacher"]) == ("teacher", "ollama:large:latest")
     assert chosen["model"] == "large:latest" and "large:latest" in chosen["identity"]
-    assert chosen["base"] and chosen["follows"] is False
+    assert chosen["base"] and chosen["answers"] is True
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ import pytest
 from faulty_proxy import between
 from rule_teacher import MODEL, RuleTeacher, teaching
 
-from localtune.lessons.similarity import ExamQuestions
+from localtune.lessons.kept_back import KeptBack
 from localtune.workspace import read_jsonl
 
 pytest_plugins = ["tiny_server"]
@@ -150,12 +150,12 @@ def test_a_build_of_a_teacher_is_killed_changed_and_finished(
 def checked(out: Path) -> None:
     """Look at the lessons and the exam of a finished build."""
     rows, exam = (list(read_jsonl(out / "work" / f"{n}.jsonl")) for n in ("lessons", "exam"))
-    near = ExamQuestions(row["question"] for row in exam)
+    near = KeptBack(exam)
     questions = 0
     for row in rows:
-        asked = [said["content"] for said in row.get("messages", []) if said["role"] == "user"]
-        questions += len(asked)
-        assert not any(near.is_near(question) for question in asked)
+        said = [m["content"] for m in row.get("messages", []) if m["role"] != "system"]
+        questions += len(said) // 2
+        assert not any(map(near.is_near, said[::2], said[1::2]))
         assert not near.is_near(row.get("text", ""))
         assert "messages" not in row or row["messages"][0]["role"] == "system"
     kinds = Counter(row["kind"] for row in rows)
@@ -163,7 +163,7 @@ def checked(out: Path) -> None:
     assert {row["kind"] for row in exam} <= {"direct", "paraphrase", "reverse", "unanswerable"}
     assert len({row["document"] for row in exam}) >= 4
     chosen = json.loads((out / "work" / "writer.json").read_text())
-    assert chosen["mode"] == "teacher" and chosen["model"] == MODEL and not chosen["follows"]
+    assert chosen["mode"] == "teacher" and chosen["model"] == MODEL
 
 
 def reported(out: Path) -> None:

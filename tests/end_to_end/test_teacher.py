@@ -241,16 +241,17 @@ def test_lessons_of_a_good_teacher_with_the_bases_own_answers(
     asked = "What is known about the gate of the Dune Pier opens at?"
     files = lesson_files(tmp_path, (asked,), system="You know the piers.")
     base = LocalWriter(tiny_gguf, "tiny")
-    config = LessonsConfig(effort="quick", teacher=rule.url)
+    config = LessonsConfig(effort="quick", teacher=rule.url, replay=0.4)
     with connected(config, MODEL) as teacher:
         number = write_lessons_with(teacher, base, files, config, Silent())
     rows = list(read_jsonl(files.lessons))
     kinds = Counter(row["kind"] for row in rows)
-    assert len(rows) == number and len({row["id"] for row in rows}) == number
+    own = [row for row in rows if row["kind"] != "replay" or "messages" in row]
+    assert len(own) == number and len({row["id"] for row in rows}) == len(rows)
     assert {"chat", "text", "replay"} <= set(kinds)
     passages, exam = " ".join(row["text"] for row in ROWS), ExamQuestions([asked])
     answers = Counter[str]()
-    for row in rows:
+    for row in own:
         if row["kind"] == "text":
             assert set(row) == {"id", "kind", "document", "text"}
             continue
@@ -264,7 +265,7 @@ def test_lessons_of_a_good_teacher_with_the_bases_own_answers(
                 answers["declined" if declined else "answered"] += 1
                 assert declined or grounded(assistant["content"], passages)
     assert answers["answered"] > 5 * answers["declined"] > 0
-    assert min(500, sum(answers.values())) * 0.8 <= kinds["replay"] <= sum(answers.values())
+    assert kinds["replay"] > len(rows) - len(own) > 0, "the base's own answers and general text"
     assert rule.repeated() == 0
 
 

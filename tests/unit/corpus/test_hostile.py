@@ -42,13 +42,14 @@ def docs(tmp_path: Path) -> Path:
     return folder
 
 
-def run(docs: Path, **flags: int) -> tuple[Told, float]:
+def run(docs: Path, file_seconds: int = 60) -> tuple[Told, float]:
     """Read a folder; return what is told of each file, and the megabytes of all processes."""
     out, peak = docs.parent / "out", 0.0
     code = [sys.executable, "-m", "localtune", "corpus", str(docs), "--json", "--out", str(out)]
-    given = [f"--{name.replace('_', '-')}={value}" for name, value in flags.items()]
+    config = docs.parent / "localtune.toml"
+    config.write_text(f"[corpus]\nfile_seconds = {file_seconds}\n")
     with (docs.parent / "told.json").open("w+") as told:
-        process = psutil.Popen([*code, *given], stdout=told, stderr=subprocess.DEVNULL)
+        process = psutil.Popen([*code, "--config", config], stdout=told, stderr=subprocess.DEVNULL)
         while process.poll() is None:
             peak = max(peak, megabytes(process))
             time.sleep(0.05)
@@ -57,7 +58,7 @@ def run(docs: Path, **flags: int) -> tuple[Told, float]:
     assert process.returncode == 0
     assert rows["good.md"]["status"] == "read"
     assert {path.name for path in docs.parent.iterdir()} <= {
-        "docs", "out", "outside.txt", "told.json",
+        "docs", "localtune.toml", "out", "outside.txt", "told.json",
     }  # fmt: skip
     assert all(SECRET not in file.read_text("utf-8") for file in out.iterdir())
     outside = docs.parent / "outside.txt"
