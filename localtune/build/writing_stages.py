@@ -77,7 +77,8 @@ def choose(build: Build, progress: Progress) -> None:
 
     {"mode", "identity", "teacher", "model"} of what writes and {"named"}, whether the user named
     it; of the base, where one is asked, {"base"}, a name of its bytes, and {"answers"}, whether it
-    answers general prompts: it has a chat template. Raises ServerError for a teacher that does not answer.
+    answers general prompts: it has a chat template. Raises ServerError for a teacher that does not
+    answer.
     """
     at, config = build.at, build.config.lessons
     mode, found = config.chosen, dict[str, Any]()
