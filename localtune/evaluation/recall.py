@@ -13,6 +13,7 @@ from typing import Any
 
 from localtune.declining import REFUSALS, UNANSWERABLE
 from localtune.errors import EvaluationError
+from localtune.number_words import DIGITS
 from localtune.progress import Progress, Silent
 
 Row = dict[str, Any]
@@ -79,13 +80,8 @@ def normalise(text: str) -> str:
     return " ".join([word for word in words[:-1] if word not in ARTICLES] + words[-1:])
 
 
-# English; "one" is more often no number.
-_NUMBERS = {
-    word: str(number)
-    for number, word in enumerate(
-        "two three four five six seven eight nine ten eleven twelve".split(), start=2
-    )
-}
+# "one" is more often no number, and "thirteen" and higher are usually written in digits.
+_NUMBERS = {word: digits for word, digits in DIGITS.items() if 2 <= int(digits) <= 12}
 _NUMBER_WORD = re.compile(rf"\b(?:{'|'.join(_NUMBERS)})\b")
 # The points inside a number or a time, while punctuation is dropped: private-use characters.
 _KEPT = {".": "\ue000", ":": "\ue001"}

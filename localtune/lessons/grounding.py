@@ -12,14 +12,10 @@ from functools import lru_cache
 from localtune.declining import REFUSALS
 from localtune.lessons.keywords import STOP, stem
 from localtune.lessons.similarity import words
+from localtune.number_words import DIGITS
 
 ENOUGH = 0.75  # share of the plain words of a text that must stand in the passage
 ALIKE_BEGIN = 5  # letters: "opening" stands for "opened"
-_NUMBERS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
-    "sixteen seventeen eighteen nineteen twenty"
-).split()
-DIGITS = {word: str(number) for number, word in enumerate(_NUMBERS)}
 _NAME = re.compile(r"(?<![.!?:] )(?<!^)\b[A-Z][\w'’-]*")
 _TEXT = re.compile(
     r"\b(?:the|this|that|given|provided)\s+(?:text|passage|document|article|excerpt|context)\b"

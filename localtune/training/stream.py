@@ -33,7 +33,8 @@ class LessonStream(IterableDataset[dict[str, torch.Tensor]]):
     def __init__(self, data: PackedRows, seed: int, rests: bool = True) -> None:
         self._data, self._seed, self._rests = data, seed, rests
         self._learned = [one for one in data.lessons if not one.is_replay]
-        self._replay = [one for one in data.lessons if one.is_replay]
+        replay = [one for one in data.lessons if one.is_replay]
+        self._replay = Random(seed).sample(replay, len(replay))  # taken in turns
         self._pass = self._position = 0  # of the next row
         self._replayed = 0  # lessons of replay in the passes before
         self._resting: set[int] = set()  # numbers of lessons
@@ -80,9 +81,9 @@ class LessonStream(IterableDataset[dict[str, torch.Tensor]]):
     def _rows(self) -> list[list[Tokens]]:
         """Return the rows of a pass."""
         r = Random(f"{self._seed} {self._pass}")
-        replay = Random(self._seed).sample(self._replay, len(self._replay))
-        begin = self._replayed % max(1, len(replay))
-        lessons = self._awake() + (replay[begin:] + replay[:begin])[: self._replay_in_pass()]
+        begin = self._replayed % max(1, len(self._replay))
+        replay = (self._replay[begin:] + self._replay[:begin])[: self._replay_in_pass()]
+        lessons = self._awake() + replay
         r.shuffle(lessons)
         rows = pack(lessons, self._data.row)
         r.shuffle(rows)

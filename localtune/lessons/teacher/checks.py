@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 
-from localtune.lessons.grounding import DIGITS, askable, content, declines, grounded, stems
+from localtune.lessons.grounding import askable, content, declines, grounded, stems
 from localtune.lessons.keywords import stem
 from localtune.lessons.similarity import words
 from localtune.lessons.teacher.pair import Judged
@@ -19,6 +19,7 @@ from localtune.lessons.teacher.requests import PROMPTS
 from localtune.lessons.teacher.sections import Section
 from localtune.lessons.teacher.statements import cell_fault, statements_of, stating
 from localtune.lessons.values import MONEY, OFTEN, WHEN
+from localtune.number_words import DIGITS
 
 MAX_QUESTION_WORDS, MAX_ANSWER_WORDS = 40, 60
 MAX_SECTIONS = 3  # that hold all words which a question shares with its own section

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from localtune.control_tokens import ControlTokens
 from localtune.llama.writing import Completion, UnusableError, Writer
 from localtune.prompts import Message
@@ -17,24 +19,13 @@ class GuardedWriter:
         self._writer, self._control = writer, control
         self.identity, self.parallel = writer.identity, writer.parallel
 
-    def write(
-        self,
-        messages: list[Message],
-        *,
-        max_tokens: int = 256,
-        temperature: float = 0.0,
-        seed: int = 0,
-        stop: tuple[str, ...] = (),
-        top: int = 0,
-    ) -> Completion:
+    def write(self, messages: list[Message], **options: Any) -> Completion:
         """Return the answer to a conversation, as Writer says. Raises UnusableError and its own."""
         plain = [
             {**message, "content": self._control.neutralise(message["content"])}
             for message in messages
         ]
-        completion = self._writer.write(
-            plain, max_tokens=max_tokens, temperature=temperature, seed=seed, stop=stop, top=top
-        )
+        completion = self._writer.write(plain, **options)
         if self._control.found_in(completion.text):
             raise UnusableError("The answer contains control tokens of the base; it was dropped.")
         return completion
