@@ -6,8 +6,7 @@ BUILD has base, lessons and soft targets (`localtune build` may be stopped when 
 QUESTIONS are files as `localtune evaluate --exam` takes. The answers are those of the model in
 training (bfloat16 products where a build has them), not of a quantized file. Prints for each check:
 steps, minutes of training alone, loss, and the right answers of each kind in each file of
-questions. `--answers` gets the last answers, a JSON object a line, with what was said and whether
-it is right.
+questions. The last answers are written to `--answers` as JSON lines, with "said" and "correct".
 """
 
 from __future__ import annotations

@@ -161,7 +161,7 @@ def cached_ggufs() -> list[tuple[str, Path]]:
 
 
 def cached(config: BaseConfig) -> Path | None:
-    """Return where a base from the Hub lies on this machine, None where it isn't there whole."""
+    """Return the cached folder of a base from the Hub, None if it is missing or incomplete."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 

@@ -41,7 +41,7 @@ READING_BAND = 0.25
 
 @dataclass(frozen=True)
 class EstimateRequest:
-    """What a person wants to know beside the build: prices; 0 and "" mean not given."""
+    """Prices and limits that the user gives for the estimate; 0 and "" mean not given."""
 
     country: str = ""
     price: float = 0.0

@@ -9,7 +9,7 @@ from localtune.config.stages import BuildConfig
 from localtune.workspace import Workspace
 
 AGAIN = "Run the `localtune build` command of this build again, with the same options."
-ADAPTER = "adapter"  # what stands for a level where the adapter alone is shipped
+ADAPTER = "adapter"  # the level's name if only the adapter is shipped
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def convert(
 ) -> None:
     """Write a model of transformers' format as one GGUF file.
 
-    A build folder stands for its base and its adapter.
+    For a build folder, its base and its adapter are used.
     """
     from localtune.cli.terminal import progress_for_stderr
     from localtune.export.convert_command import convert_adapter, convert_model

@@ -17,7 +17,7 @@ from localtune.errors import InputError
 @click.option("--level", default="", metavar="LEVEL", help="What this level said.")
 @as_json
 def exam(build: Path, wrong: bool, level: str, as_json: bool) -> None:
-    """Print the exam of BUILD and, where it was asked, what was said."""
+    """Print the exam of BUILD, with the answers if it was graded."""
     from localtune.cli.reading import exam_of
 
     graded, rows = exam_of(build, level)

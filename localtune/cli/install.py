@@ -34,7 +34,7 @@ HOST = "Ollama's address, as HOST:PORT or a URL. [default: OLLAMA_HOST, or this 
 def install(build: Path, name: str, host: str, level: str, replace: bool, as_json: bool) -> None:
     """Put the model in BUILD into the list of a running Ollama, and ask it one question.
 
-    NAME stands for NAME:latest, as everywhere in Ollama.
+    NAME without a tag means NAME:latest, as in Ollama.
     """
     from localtune.cli.terminal import progress_for_stderr
     from localtune.deploy.install import install as install_build
